@@ -1,0 +1,98 @@
+"""What tests share: the one door to the shared data folder, and the judges that are no part of this project.
+
+Locally, a missing judge or folder skips the tests that need it, with the reason.
+With ``WINPE_CERTS_REQUIRE=judges,shared-data`` (as CI sets it) a missing one fails them instead.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("WINPE_CERTS_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
+REQUIRED = frozenset(os.environ.get("WINPE_CERTS_REQUIRE", "").split(","))
+
+Judge = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def _missing(what: str, reason: str) -> None:
+    if what in REQUIRED:
+        pytest.fail(f"{reason}, and WINPE_CERTS_REQUIRE asks for {what}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real .reg exports, Blobs and hives."""
+    if not SHARED_DATA.is_dir():
+        _missing("shared-data", f"no shared data folder at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def shared_file(request: pytest.FixtureRequest) -> Path:
+    """One file of the shared data, parametrized by the mark ``shared_files``."""
+    path: Path | None = request.param
+    if path is None:
+        _missing("shared-data", f"no shared data folder at {SHARED_DATA}")
+    assert path is not None
+    return path
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize `shared_file` from the mark ``shared_files("hives/real/*.xz", ...)``."""
+    if "shared_file" not in metafunc.fixturenames:
+        return
+    marks = list(metafunc.definition.iter_markers("shared_files"))
+    patterns: Sequence[str] = [pattern for mark in marks for pattern in mark.args]
+    files: list[Path | None] = []
+    for pattern in patterns:
+        files.extend(sorted(SHARED_DATA.glob(pattern)))
+    if not files:
+        metafunc.parametrize("shared_file", [None], ids=["no-shared-data"], indirect=True)
+        return
+    metafunc.parametrize("shared_file", files, ids=[p.name for p in files if p], indirect=True)
+
+
+def read_hive(path: Path) -> bytes:
+    """The bytes of a hive file, unpacked when it is an .xz."""
+    data = path.read_bytes()
+    return lzma.decompress(data) if path.suffix == ".xz" else data
+
+
+@pytest.fixture(scope="session")
+def judge() -> Judge:
+    """Run an external judge: ``judge("wimlib-imagex", "verify", path)``. Fails the test on a non-zero exit.
+
+    ``check=False`` gives the result back whatever the exit code; ``stdin=b"..."`` feeds it.
+    """
+
+    def run(
+        program: str, *arguments: object, check: bool = True, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+        if path is None:
+            _missing("judges", f"{program} is not installed")
+            raise AssertionError
+        done = subprocess.run(
+            [path, *map(str, arguments)],
+            check=False,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=300,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        if check and done.returncode != 0:
+            text = (done.stdout + done.stderr).decode(errors="replace")
+            pytest.fail(f"{program} {' '.join(map(str, arguments))}: exit {done.returncode}\n{text}")
+        return done
+
+    return run

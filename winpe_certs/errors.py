@@ -1,0 +1,148 @@
+"""One error family for the whole program, and the exit code that each branch of it stands for.
+
+The library raises, the command line renders: nothing here prints or exits.
+Every error says what happened and where (`message`), why (`details`) and what to do next (`resolution`).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller; the numbers are a contract (see README, "Exit codes")."""
+
+    DONE = 0
+    NO = 1
+    USAGE = 2
+    REFUSED = 3
+    FAILED = 4
+    CLEANUP_INCOMPLETE = 5
+    DEFECT = 70
+    INTERRUPTED = 130
+
+
+class WinpeCertsError(Exception):
+    """Root of every error that a person at the keyboard may see."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
+    kind: ClassVar[str] = "defect"
+
+    def __init__(self, message: str, *, details: str = "", resolution: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.resolution = resolution
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self.message, self.details, self.resolution) == (
+            other.message,
+            other.details,
+            other.resolution,
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.message, self.details, self.resolution))
+
+
+class UsageError(WinpeCertsError):
+    """The command line asks for something that cannot be meant."""
+
+    exit_code = ExitCode.USAGE
+    kind = "usage"
+
+
+class InputError(WinpeCertsError):
+    """An input file is refused: damaged, unsupported, or too risky to work on."""
+
+    exit_code = ExitCode.REFUSED
+    kind = "input"
+
+
+class CertificateError(InputError):
+    """A certificate file cannot be read, or its certificate must not be injected."""
+
+    kind = "certificate"
+
+
+class PrivateKeyError(CertificateError):
+    """A certificate file also holds a private key, which has no place in boot media."""
+
+    kind = "private-key"
+
+
+class BlobError(InputError):
+    """A registry certificate Blob breaks the property list format."""
+
+    kind = "blob"
+
+
+class RegFileError(InputError):
+    """A .reg file cannot be imported as a whole."""
+
+    kind = "reg-file"
+
+
+class HiveError(InputError):
+    """A registry hive breaks an invariant that the requested work relies on."""
+
+    kind = "hive"
+
+
+class DirtyHiveError(HiveError):
+    """A registry hive was not closed cleanly: its log files still hold part of it."""
+
+    kind = "hive-dirty"
+
+
+class WimError(InputError):
+    """A WIM file is damaged."""
+
+    kind = "wim"
+
+
+class UnsupportedWimError(WimError):
+    """A WIM file is sound as far as we can tell, but of a kind that must not be patched in place."""
+
+    kind = "wim-unsupported"
+
+
+class ChunkError(WimError):
+    """A compressed chunk of a WIM resource does not decode."""
+
+    kind = "wim-chunk"
+
+
+class GuardError(InputError):
+    """The target is protected for a reason that a person must confirm away."""
+
+    kind = "guard"
+
+
+class TargetError(InputError):
+    """A target is not an image, folder or hive that can be worked on."""
+
+    kind = "target"
+
+
+class EnvironmentFailure(WinpeCertsError):  # noqa: N818 - a failure of the surroundings, not of the input
+    """The system or an external program failed: rights, space, a lock, a vanished file."""
+
+    exit_code = ExitCode.FAILED
+    kind = "environment"
+
+
+class VerificationFailure(EnvironmentFailure):
+    """What was written could not be confirmed, and has been taken back."""
+
+    kind = "verification"
+
+
+class CleanupError(WinpeCertsError):
+    """Something that this program set up could not be taken down again."""
+
+    exit_code = ExitCode.CLEANUP_INCOMPLETE
+    kind = "cleanup"

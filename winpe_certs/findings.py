@@ -1,0 +1,27 @@
+"""A finding: something a person should know about a certificate or an image, with advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding matters. `ERROR` refuses injection unless it is allowed by its code."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One observation.
+
+    `code` is stable and lower-case with dashes (``not-a-ca``); it is what ``--allow`` takes.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    advice: str = ""
