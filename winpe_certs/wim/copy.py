@@ -1,0 +1,167 @@
+"""A fresh, compact copy of a WIM with changes in it: live resources as they are stored, dead space left out.
+
+Which contents are live is found by walking every image, not by the reference counts, because WIMGAPI writes
+counts that are too low. The copy gets the counts that the walk finds.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from winpe_certs.errors import WimError
+from winpe_certs.wim.append import stored_at
+from winpe_certs.wim.changes import Changes
+from winpe_certs.wim.directory import Directory
+from winpe_certs.wim.header import Header
+from winpe_certs.wim.integrity import IntegrityTable
+from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
+from winpe_certs.wim.lookup import LookupEntry, LookupTableEditor
+from winpe_certs.wim.reader import PlainBytes, WimFile
+from winpe_certs.wim.resource import RETRY, Progress, silent
+
+_PIECE: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class CompactCopy:
+    """The bytes of the copy: ranges of the old file and new bytes, back to back."""
+
+    wim: WimFile
+    header: Header
+    size: int = HEADER_SIZE
+    _starts: list[int] = field(default_factory=list)
+    _segments: list[tuple[int, int] | bytes] = field(default_factory=list)
+
+    def add_range(self, offset: int, size: int) -> int:
+        """Append a range of the old file; returns its new offset."""
+        return self._add((offset, size), size)
+
+    def add_bytes(self, data: bytes) -> int:
+        """Append new bytes; returns their offset."""
+        return self._add(data, len(data))
+
+    def _add(self, segment: tuple[int, int] | bytes, size: int) -> int:
+        at = self.size
+        self._starts.append(at)
+        self._segments.append(segment)
+        self.size += size
+        return at
+
+    def read(self, at: int, size: int) -> bytes:
+        """Bytes of the copy behind its header, gathered from where they come from."""
+        pieces = []
+        number = bisect.bisect_right(self._starts, at) - 1
+        while size > 0:
+            segment = self._segments[number]
+            skip = at - self._starts[number]
+            if isinstance(segment, bytes):
+                piece = segment[skip : skip + size]
+            else:
+                piece = self.wim.read_at(segment[0] + skip, max(0, min(size, segment[1] - skip)))
+            pieces.append(piece)
+            at += len(piece)
+            size -= len(piece)
+            number += 1
+        return b"".join(pieces)
+
+    def pieces(self, progress: Progress = silent) -> Iterator[bytes]:
+        """All bytes of the copy in order, header first."""
+        yield self.header.raw
+        for at in range(HEADER_SIZE, self.size, _PIECE):
+            progress("copying", at, self.size)
+            yield self.read(at, min(_PIECE, self.size - at))
+
+
+def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> CompactCopy:
+    """Lay out the copy; raises `WimError` when an image names contents that are not in the file."""
+    old_integrity = wim.integrity_table()
+    if old_integrity is not None:
+        old_integrity.verify(wim.read_at, wim.origin, progress)
+    copy = CompactCopy(wim, wim.header)
+    names = _count_names(wim, changes)
+    live = [
+        entry
+        for entry in wim.lookup_table.entries()
+        if entry.hash in names or (entry.is_metadata and entry.reference_count and entry.hash != NO_HASH)
+    ]
+    replaced = {wim.metadata_entries[index - 1].number for index in changes.metadata}
+    places = _copy_live(copy, [entry for entry in live if entry.number not in replaced])
+    table = LookupTableEditor(wim.lookup_table)
+    boot_metadata = wim.header.boot_metadata
+    for number, place in places.items():
+        entry = wim.lookup_table.entry(number)
+        table.place(number, place, entry.hash)
+        if not entry.is_metadata:
+            table.count(number, names[entry.hash] - entry.reference_count)
+
+    for digest, contents in changes.contents.items():
+        place = contents.resource.header_at(copy.add_bytes(b"".join(contents.resource.pieces)))
+        table.append(place, wim.header.part_number, names[digest], digest)
+    for index, metadata in changes.metadata.items():
+        place = metadata.header_at(copy.add_bytes(b"".join(metadata.pieces)))
+        table.place(wim.metadata_entries[index - 1].number, place, metadata.hash)
+    table.drop(set(range(len(wim.lookup_table))) - {entry.number for entry in live})
+    boot = wim.header.boot_index
+    if boot:
+        number = wim.metadata_entries[boot - 1].number
+        changed = changes.metadata.get(boot)
+        boot_metadata = table.resource(number) if changed or boot_metadata.offset else boot_metadata
+
+    table_bytes = table.to_bytes()
+    lookup_table = stored_at(wim.header.lookup_table, table_bytes, copy.add_bytes(table_bytes))
+    changes.xml.set_total_bytes(copy.size)
+    xml_bytes = changes.xml.to_bytes()
+    xml = stored_at(wim.header.xml, xml_bytes, copy.add_bytes(xml_bytes))
+    integrity = wim.header.integrity
+    if old_integrity is not None:
+        digests = IntegrityTable.compute(
+            copy.read, old_integrity.piece_size, lookup_table.end, progress=progress
+        ).to_bytes()
+        integrity = stored_at(integrity, digests, copy.add_bytes(digests))
+    copy.header = wim.header.with_resources(
+        lookup_table=lookup_table, xml=xml, boot_metadata=boot_metadata, integrity=integrity
+    )
+    return copy
+
+
+def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
+    """How many names of all images use each hash once the changes are in."""
+    names: Counter[bytes] = Counter()
+    for index in range(1, wim.header.image_count + 1):
+        changed = changes.metadata.get(index)
+        plain = changed.plain if changed else wim.metadata_bytes(index)
+        directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}")
+        for path, entry in directory.walk():
+            for stream in entry.streams:
+                if stream.hash == NO_HASH:
+                    continue
+                names[stream.hash] += 1
+                if stream.hash not in changes.contents and wim.lookup_table.find(stream.hash) is None:
+                    raise WimError(
+                        f"{wim.origin}: the contents of {path} (image {index}) are not in the file",
+                        details=f"No resource with SHA-1 {stream.hash.hex()} is in the lookup table.",
+                        resolution=RETRY,
+                    )
+    return names
+
+
+def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> dict[int, ResourceHeader]:
+    """Add the resources of these entries in the order of the old file; new places by entry number."""
+    places: dict[int, ResourceHeader] = {}
+    moved: dict[int, int] = {}
+    for entry in sorted(live, key=lambda entry: entry.resource.offset):
+        old = entry.resource
+        if old.end > copy.wim.size:
+            raise WimError(
+                f"{copy.wim.origin}: a resource lies at offset {old.offset} with {old.stored_size} bytes, "
+                f"but the file has only {copy.wim.size}",
+                resolution=RETRY,
+            )
+        if old.offset not in moved:
+            moved[old.offset] = copy.add_range(old.offset, old.stored_size)
+        places[entry.number] = ResourceHeader(old.stored_size, old.flags, moved[old.offset], old.plain_size)
+    return places

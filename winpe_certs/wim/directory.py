@@ -1,0 +1,247 @@
+"""The metadata resource of an image: security descriptors, then a tree of directory entries.
+
+Follows Microsoft's WIM white paper, "Image metadata", and for the place of the hash wimlib's account of what
+DISM writes: a hash in the entry itself wins, otherwise the first unnamed stream entry has it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from winpe_certs.errors import TargetError, WimError
+from winpe_certs.wim.layout import (
+    ATTRIBUTE_DIRECTORY,
+    ATTRIBUTE_ENCRYPTED,
+    ATTRIBUTE_REPARSE_POINT,
+    END_OF_DIRECTORY_SIZE,
+    ENTRY,
+    ENTRY_FIXED_SIZE,
+    ENTRY_HASH_AT,
+    ENTRY_WRITE_TIME_AT,
+    NO_HASH,
+    STREAM,
+    STREAM_FIXED_SIZE,
+    STREAM_HASH_AT,
+    align8,
+)
+from winpe_certs.wim.resource import RETRY
+
+# Windows knows at most 32,767 characters of a path, so no deeper tree can be meant.
+_MAXIMUM_DEPTH: Final = 16_384
+_READ_AHEAD: Final = 512
+
+
+class Plain(Protocol):
+    """The plain bytes of a metadata resource, read where they are needed."""
+
+    plain_size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes from `offset`, fewer at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of a file: `name` is empty for its contents, `hash_at` is the hash's place in the metadata."""
+
+    name: str
+    hash: bytes
+    hash_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """A file or folder. `offset` is the entry's place in the metadata; times are FILETIMEs."""
+
+    offset: int
+    name: str
+    short_name: str
+    attributes: int
+    security_id: int
+    subdirectory_offset: int
+    creation_time: int
+    access_time: int
+    write_time: int
+    link_group: int
+    streams: tuple[Stream, ...]
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the entry is a folder."""
+        return bool(self.attributes & ATTRIBUTE_DIRECTORY)
+
+    @property
+    def is_reparse_point(self) -> bool:
+        """Whether the entry is a junction, a symbolic link or the like."""
+        return bool(self.attributes & ATTRIBUTE_REPARSE_POINT)
+
+    @property
+    def write_time_at(self) -> int:
+        """Offset of the last-write time in the metadata."""
+        return self.offset + ENTRY_WRITE_TIME_AT
+
+    @property
+    def contents(self) -> Stream:
+        """The unnamed stream that holds the contents (hash of zeros: an empty file)."""
+        main = self.streams[0]
+        if main.hash == NO_HASH:
+            for stream in self.streams[1:]:
+                if not stream.name:
+                    return stream
+        return main
+
+
+class Directory:
+    """Look-ups in the directory tree of one image."""
+
+    def __init__(self, plain: Plain, origin: str) -> None:
+        self._plain = plain
+        self._origin = origin
+        head = plain.read(0, 8)
+        if len(head) < 8:
+            raise self._damaged(0, "the metadata ends inside its security block")
+        total, count = struct.unpack("<II", head)
+        if count and (total < 8 + 8 * count or total > plain.plain_size):
+            raise self._damaged(0, f"{count} security descriptors in a block of {total} bytes")
+        self.root = self._entry_at(align8(max(total, 8)))[0]
+
+    def _damaged(self, offset: int, why: str) -> WimError:
+        return WimError(f"{self._origin}: damaged metadata at offset {offset}: {why}", resolution=RETRY)
+
+    def _entry_at(self, offset: int) -> tuple[DirectoryEntry, int]:
+        """The entry at `offset` and the offset of the next one; raises `WimError`."""
+        raw = self._plain.read(offset, _READ_AHEAD)
+        if len(raw) < ENTRY_FIXED_SIZE:
+            raise self._damaged(offset, "the directory entry does not fit")
+        fields = ENTRY.unpack_from(raw)
+        (length, attributes, security_id, subdirectory_offset) = fields[:4]
+        (creation_time, access_time, write_time, main_hash, _, link_group) = fields[6:12]
+        (stream_count, short_size, name_size) = fields[12:]
+        short_at = ENTRY_FIXED_SIZE + name_size + (2 if name_size else 0)
+        needed = short_at + short_size if short_size else ENTRY_FIXED_SIZE + name_size
+        if not needed <= length <= self._plain.plain_size - offset:
+            raise self._damaged(offset, f"a directory entry of {length} bytes")
+        if name_size % 2 or short_size % 2:
+            raise self._damaged(offset, f"name sizes of {name_size} and {short_size} bytes")
+        if needed > len(raw):
+            raw = self._plain.read(offset, needed)
+        main = Stream("", main_hash, offset + ENTRY_HASH_AT)
+        end = offset + align8(length)
+        extra, end = self._streams_at(end, stream_count) if stream_count else ((), end)
+        entry = DirectoryEntry(
+            offset=offset,
+            name=_text(raw[ENTRY_FIXED_SIZE : ENTRY_FIXED_SIZE + name_size]),
+            short_name=_text(raw[short_at : short_at + short_size]),
+            attributes=attributes,
+            security_id=security_id,
+            subdirectory_offset=subdirectory_offset,
+            creation_time=creation_time,
+            access_time=access_time,
+            write_time=write_time,
+            link_group=0 if attributes & ATTRIBUTE_REPARSE_POINT else link_group,
+            streams=(main, *extra),
+        )
+        return entry, end
+
+    def _streams_at(self, offset: int, count: int) -> tuple[tuple[Stream, ...], int]:
+        streams = []
+        for _ in range(count):
+            raw = self._plain.read(offset, _READ_AHEAD)
+            if len(raw) < STREAM_FIXED_SIZE:
+                raise self._damaged(offset, "the stream entry does not fit")
+            length, _, digest, name_size = STREAM.unpack_from(raw)
+            if not STREAM_FIXED_SIZE + name_size <= length <= self._plain.plain_size - offset:
+                raise self._damaged(offset, f"a stream entry of {length} bytes")
+            if STREAM_FIXED_SIZE + name_size > len(raw):
+                raw = self._plain.read(offset, STREAM_FIXED_SIZE + name_size)
+            name = _text(raw[STREAM_FIXED_SIZE : STREAM_FIXED_SIZE + name_size])
+            streams.append(Stream(name, digest, offset + STREAM_HASH_AT))
+            offset += align8(length)
+        return tuple(streams), offset
+
+    def children(self, folder: DirectoryEntry) -> Iterator[DirectoryEntry]:
+        """The entries of a folder, in the order of the file."""
+        offset = folder.subdirectory_offset
+        if not folder.is_directory or offset == 0:
+            return
+        while True:
+            length = self._plain.read(offset, 8)
+            if len(length) < 8:
+                raise self._damaged(offset, f"the folder {folder.name!r} has no end")
+            if int.from_bytes(length, "little") <= END_OF_DIRECTORY_SIZE:
+                return
+            entry, offset = self._entry_at(offset)
+            yield entry
+
+    def find(self, path: str) -> DirectoryEntry:
+        r"""The entry of a path such as ``Windows\System32``; names compare without case.
+
+        Raises `TargetError` when it is missing, or when only variants in other case exist, more than one.
+        """
+        entry = self.root
+        walked: list[str] = []
+        for name in path.split("\\"):
+            walked.append(name)
+            alike = [child for child in self.children(entry) if child.name.upper() == name.upper()]
+            exact = [child for child in alike if child.name == name]
+            place = "\\".join(walked)
+            if not alike:
+                raise TargetError(
+                    f"{self._origin}: there is no {place}",
+                    resolution="Check that this is a Windows or Windows PE image, and its index.",
+                )
+            if len(alike) > 1 and len(exact) != 1:
+                raise TargetError(
+                    f"{self._origin}: {len(alike)} entries are called {place} in different case",
+                    details=", ".join(child.name for child in alike),
+                    resolution="Remove all but one of them; Windows would see only one.",
+                )
+            entry = exact[0] if exact else alike[0]
+        return entry
+
+    def find_file(self, path: str) -> DirectoryEntry:
+        """Like `find`, refusing what has no contents of its own to read or replace."""
+        entry = self.find(path)
+        for flag, kind in (
+            (ATTRIBUTE_DIRECTORY, "a folder"),
+            (ATTRIBUTE_REPARSE_POINT, "a reparse point (a link)"),
+            (ATTRIBUTE_ENCRYPTED, "encrypted (EFS)"),
+        ):
+            if entry.attributes & flag:
+                raise TargetError(
+                    f"{self._origin}: {path} is {kind}, not a plain file",
+                    details=f"attributes {entry.attributes:#x} at metadata offset {entry.offset}",
+                    resolution="Capture the image again with a plain file in this place.",
+                )
+        return entry
+
+    def walk(self) -> Iterator[tuple[str, DirectoryEntry]]:
+        r"""Every entry with its path (the root's is empty), folders before what is in them.
+
+        Raises `WimError` when folders contain themselves.
+        """
+        yield "", self.root
+        seen = {self.root.subdirectory_offset}
+        room = self._plain.plain_size // ENTRY_FIXED_SIZE
+        pending: list[tuple[str, int, DirectoryEntry]] = [("", 0, self.root)]
+        while pending:
+            path, depth, folder = pending.pop()
+            for child in self.children(folder):
+                child_path = f"{path}\\{child.name}" if path else child.name
+                yield child_path, child
+                room -= 1
+                if room < 0:
+                    raise self._damaged(child.offset, "folders overlap each other")
+                if not child.is_directory or child.subdirectory_offset == 0:
+                    continue
+                if child.subdirectory_offset in seen or depth >= _MAXIMUM_DEPTH:
+                    raise self._damaged(child.offset, f"the folder {child.name!r} leads back into the tree")
+                seen.add(child.subdirectory_offset)
+                pending.append((child_path, depth + 1, child))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-16-le", errors="surrogatepass") if raw else ""

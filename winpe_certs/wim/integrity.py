@@ -1,0 +1,105 @@
+"""The integrity table: SHA-1 digests of pieces of the file, from behind the header to the lookup table's end.
+
+Layout as wimlib documents it: size of the table, count and piece size (u32 each), then the digests.
+Digests of untouched pieces are kept, never computed again: that would launder damage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from winpe_certs.errors import WimError
+from winpe_certs.wim.layout import HEADER_SIZE, INTEGRITY_HEADER, SHA1_SIZE
+from winpe_certs.wim.resource import Progress, silent
+
+ReadAt = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityTable:
+    """Digests of the pieces of `piece_size` bytes that lie between the header and `covered_end`."""
+
+    piece_size: int
+    digests: tuple[bytes, ...]
+    covered_end: int
+
+    @classmethod
+    def parse(cls, raw: bytes, covered_end: int, origin: str) -> IntegrityTable:
+        """Read a table that covers the file up to `covered_end`; raises `WimError`."""
+        if len(raw) < INTEGRITY_HEADER.size:
+            raise WimError(f"{origin}: the integrity table is only {len(raw)} bytes", resolution=_REMEDY)
+        size, count, piece_size = INTEGRITY_HEADER.unpack_from(raw)
+        if piece_size == 0 or count * SHA1_SIZE + INTEGRITY_HEADER.size != size or size > len(raw):
+            raise WimError(
+                f"{origin}: the integrity table claims {count} pieces of {piece_size} bytes "
+                f"in a table of {size}",
+                resolution=_REMEDY,
+            )
+        expected = -(-(covered_end - HEADER_SIZE) // piece_size)
+        if count != expected:
+            raise WimError(
+                f"{origin}: the integrity table has {count} digests, "
+                f"but the file has {expected} pieces of {piece_size} bytes",
+                resolution=_REMEDY,
+            )
+        digests = tuple(raw[at : at + SHA1_SIZE] for at in range(INTEGRITY_HEADER.size, size, SHA1_SIZE))
+        return cls(piece_size, digests, covered_end)
+
+    def to_bytes(self) -> bytes:
+        """The table as it is stored."""
+        size = INTEGRITY_HEADER.size + SHA1_SIZE * len(self.digests)
+        return INTEGRITY_HEADER.pack(size, len(self.digests), self.piece_size) + b"".join(self.digests)
+
+    def verify(self, read: ReadAt, origin: str, progress: Progress = silent) -> None:
+        """Compare every piece with its digest; raises `WimError` for the first that does not fit."""
+        for number, expected in enumerate(self.digests):
+            start = HEADER_SIZE + number * self.piece_size
+            self._compare(read, start, min(start + self.piece_size, self.covered_end), expected, origin)
+            progress("checking integrity", start, self.covered_end)
+
+    @staticmethod
+    def _compare(read: ReadAt, start: int, end: int, expected: bytes, origin: str) -> None:
+        found = _digest(read, start, end)
+        if found != expected:
+            raise WimError(
+                f"{origin}: the bytes {start} to {end} do not fit their integrity digest",
+                details=f"SHA-1 is {found.hex()}, the integrity table says {expected.hex()}.",
+                resolution=_REMEDY,
+            )
+
+    def extended(self, new_end: int, old: ReadAt, new: ReadAt, origin: str) -> IntegrityTable:
+        """The table for the file grown to `new_end`.
+
+        `old` and `new` read the file before and after. The piece that straddles the old end is compared with
+        its digest before that is replaced; raises `WimError` when it does not fit.
+        """
+        whole = (self.covered_end - HEADER_SIZE) // self.piece_size
+        start = HEADER_SIZE + whole * self.piece_size
+        if whole < len(self.digests):
+            self._compare(old, start, self.covered_end, self.digests[whole], origin)
+        fresh = IntegrityTable.compute(new, self.piece_size, new_end, start=start)
+        return IntegrityTable(self.piece_size, self.digests[:whole] + fresh.digests, new_end)
+
+    @classmethod
+    def compute(
+        cls, read: ReadAt, piece_size: int, end: int, *, start: int = HEADER_SIZE, progress: Progress = silent
+    ) -> IntegrityTable:
+        """Digests of all pieces from `start` (a piece's first byte) to `end`."""
+        digests = []
+        for at in range(start, end, piece_size):
+            digests.append(_digest(read, at, min(at + piece_size, end)))
+            progress("digesting", at - start, end - start)
+        return cls(piece_size, tuple(digests), end)
+
+
+_REMEDY = "The image is damaged, or was changed by a program that ignores integrity: copy it again."
+
+
+def _digest(read: ReadAt, start: int, end: int) -> bytes:
+    digest = hashlib.sha1(usedforsecurity=False)
+    step = 1 << 20
+    for at in range(start, end, step):
+        digest.update(read(at, min(step, end - at)))
+    return digest.digest()

@@ -1,0 +1,132 @@
+"""The lookup table: which resource holds the contents with a given SHA-1, and how many names use it.
+
+Entries of 50 bytes: resource header, part number, reference count, SHA-1. Image n is the n-th entry that is
+flagged as metadata and has a reference count and a hash (wimlib's reading of files that WIMGAPI wrote), so
+entries are changed in place and never reordered.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from winpe_certs.errors import WimError
+from winpe_certs.wim.layout import (
+    LOOKUP_ENTRY_SIZE,
+    NO_HASH,
+    RESOURCE_HEADER_SIZE,
+    ResourceFlag,
+    ResourceHeader,
+)
+
+_COUNT_AT: Final = 26
+_HASH_AT: Final = 30
+_COUNT_MAXIMUM: Final = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class LookupEntry:
+    """One entry: its place in the table (counted from 0) and its fields."""
+
+    number: int
+    resource: ResourceHeader
+    part_number: int
+    reference_count: int
+    hash: bytes
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether the resource is the directory tree of an image."""
+        return bool(self.resource.flags & ResourceFlag.METADATA)
+
+
+class LookupTable:
+    """A lookup table's bytes, with look-ups that touch no more of them than they must."""
+
+    def __init__(self, raw: bytes, origin: str) -> None:
+        """Raises `WimError` when `raw` is not a whole number of entries."""
+        if len(raw) % LOOKUP_ENTRY_SIZE:
+            raise WimError(
+                f"{origin}: the lookup table has {len(raw)} bytes, not a multiple of {LOOKUP_ENTRY_SIZE}",
+                resolution="Copy the image again from its source.",
+            )
+        self.raw = raw
+
+    def __len__(self) -> int:
+        return len(self.raw) // LOOKUP_ENTRY_SIZE
+
+    def entry(self, number: int) -> LookupEntry:
+        """The entry at a place in the table."""
+        at = number * LOOKUP_ENTRY_SIZE
+        part, count = struct.unpack_from("<HI", self.raw, at + RESOURCE_HEADER_SIZE)
+        return LookupEntry(
+            number,
+            ResourceHeader.unpack(self.raw, at),
+            part,
+            count,
+            self.raw[at + _HASH_AT : at + LOOKUP_ENTRY_SIZE],
+        )
+
+    def entries(self) -> list[LookupEntry]:
+        """Every entry, in order."""
+        return [self.entry(number) for number in range(len(self))]
+
+    def find(self, digest: bytes) -> LookupEntry | None:
+        """The first entry that is no metadata and has this SHA-1."""
+        at = self.raw.find(digest)
+        while at >= 0:
+            if at % LOOKUP_ENTRY_SIZE == _HASH_AT:
+                entry = self.entry(at // LOOKUP_ENTRY_SIZE)
+                if not entry.is_metadata:
+                    return entry
+            at = self.raw.find(digest, at + 1)
+        return None
+
+    def metadata(self) -> list[LookupEntry]:
+        """The metadata entries in image order."""
+        flags = self.raw[7::LOOKUP_ENTRY_SIZE]
+        found = (self.entry(number) for number, flag in enumerate(flags) if flag & ResourceFlag.METADATA)
+        return [entry for entry in found if entry.reference_count and entry.hash != NO_HASH]
+
+    def end_of_resources(self) -> int:
+        """Offset of the first byte behind every resource that the table names."""
+        return max((entry.resource.end for entry in self.entries()), default=0)
+
+
+class LookupTableEditor:
+    """Changes to a lookup table: entries in place, new ones at the end."""
+
+    def __init__(self, table: LookupTable) -> None:
+        self._raw = bytearray(table.raw)
+
+    def place(self, number: int, resource: ResourceHeader, digest: bytes) -> None:
+        """Let an entry name another resource, keeping its part number and reference count."""
+        at = number * LOOKUP_ENTRY_SIZE
+        self._raw[at : at + RESOURCE_HEADER_SIZE] = resource.pack()
+        self._raw[at + _HASH_AT : at + LOOKUP_ENTRY_SIZE] = digest
+
+    def count(self, number: int, difference: int) -> None:
+        """Change a reference count, never below 0: WIMGAPI itself writes counts that are too low."""
+        at = number * LOOKUP_ENTRY_SIZE + _COUNT_AT
+        count = struct.unpack_from("<I", self._raw, at)[0]
+        struct.pack_into("<I", self._raw, at, min(max(count + difference, 0), _COUNT_MAXIMUM))
+
+    def resource(self, number: int) -> ResourceHeader:
+        """The resource that an entry names now."""
+        return ResourceHeader.unpack(self._raw, number * LOOKUP_ENTRY_SIZE)
+
+    def append(self, resource: ResourceHeader, part_number: int, reference_count: int, digest: bytes) -> None:
+        """Add an entry for contents that the table does not have yet."""
+        self._raw += resource.pack() + struct.pack("<HI", part_number, reference_count) + digest
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Leave entries out; the numbers of those behind them change, so this comes last."""
+        for number in sorted(numbers, reverse=True):
+            at = number * LOOKUP_ENTRY_SIZE
+            del self._raw[at : at + LOOKUP_ENTRY_SIZE]
+
+    def to_bytes(self) -> bytes:
+        """The changed table."""
+        return bytes(self._raw)

@@ -1,0 +1,167 @@
+"""A WIM file opened for reading: its images, their directories, their files.
+
+Works on any seekable binary file object and decodes only the chunks that an answer needs.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import BinaryIO, Final
+
+from winpe_certs.errors import TargetError, WimError
+from winpe_certs.wim.directory import Directory, DirectoryEntry
+from winpe_certs.wim.header import Header
+from winpe_certs.wim.integrity import IntegrityTable
+from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
+from winpe_certs.wim.lookup import LookupEntry, LookupTable
+from winpe_certs.wim.resource import RETRY, ChunkDecoder, Progress, Resource, silent
+from winpe_certs.wim.xml import WimXml
+
+# Windows' own limits lie far below; what claims more is damaged or hostile.
+MAXIMUM_METADATA: Final = 512 << 20
+MAXIMUM_LOOKUP_TABLE: Final = 512 << 20
+MAXIMUM_INTEGRITY_TABLE: Final = 64 << 20
+MAXIMUM_FILE: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class PlainBytes:
+    """Metadata that is wholly decoded already."""
+
+    data: bytes
+
+    @property
+    def plain_size(self) -> int:
+        """Number of plain bytes."""
+        return len(self.data)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes from `offset`, fewer at the end."""
+        return self.data[offset : offset + size]
+
+
+class WimFile:
+    """A WIM on a seekable file.
+
+    `header` stands in for the file's own header: how a patch is read back before it is committed.
+    `decoder` may come from another reader of the same file, so that known chunks are not decoded again.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        origin: str,
+        *,
+        header: Header | None = None,
+        decoder: ChunkDecoder | None = None,
+    ) -> None:
+        self._file = file
+        self.origin = origin
+        self.size = file.seek(0, os.SEEK_END)
+        self.header = header or Header.parse(self.read_at(0, min(HEADER_SIZE, self.size)), origin)
+        self.decoder = decoder or ChunkDecoder(self.header.compression, self.header.chunk_size)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Raw bytes of the file; raises `WimError` when it ends before."""
+        self._file.seek(offset)
+        data = self._file.read(size)
+        if len(data) != size:
+            raise WimError(
+                f"{self.origin}: the file ends at offset {offset + len(data)}, "
+                f"{size - len(data)} bytes too early",
+                resolution=RETRY,
+            )
+        return data
+
+    def resource(self, header: ResourceHeader, what: str, maximum: int) -> Resource:
+        """The resource that a resource header names; `what` names it in messages."""
+        if header.plain_size > maximum:
+            raise WimError(
+                f"{self.origin}: {what} claims {header.plain_size} bytes; at most {maximum} can be meant",
+                details=f"stored size {header.stored_size} at offset {header.offset}",
+                resolution=RETRY,
+            )
+        return Resource(
+            self._file, header, self.decoder, file_size=self.size, origin=f"{self.origin}, {what}"
+        )
+
+    @cached_property
+    def lookup_table(self) -> LookupTable:
+        """The lookup table."""
+        header = self.header.lookup_table
+        raw = self.resource(header, "lookup table", MAXIMUM_LOOKUP_TABLE).read_all()
+        return LookupTable(raw, self.origin)
+
+    @cached_property
+    def xml(self) -> WimXml:
+        """The XML."""
+        return WimXml(self.xml_bytes(), self.origin)
+
+    def xml_bytes(self) -> bytes:
+        """The XML as it is stored."""
+        return self.resource(self.header.xml, "XML", MAXIMUM_LOOKUP_TABLE).read_all()
+
+    def integrity_table(self) -> IntegrityTable | None:
+        """The integrity table, None when the file has none."""
+        header = self.header.integrity
+        if header.offset == 0 or header.plain_size == 0:
+            return None
+        raw = self.resource(header, "integrity table", MAXIMUM_INTEGRITY_TABLE).read_all()
+        return IntegrityTable.parse(raw, self.header.lookup_table.end, self.origin)
+
+    @cached_property
+    def metadata_entries(self) -> list[LookupEntry]:
+        """The lookup table's metadata entries in image order; raises `WimError` when images are missing."""
+        entries = self.lookup_table.metadata()
+        if len(entries) != self.header.image_count:
+            raise WimError(
+                f"{self.origin}: the header counts {self.header.image_count} images, "
+                f"but the lookup table has metadata for {len(entries)}",
+                resolution=RETRY,
+            )
+        return entries
+
+    def metadata(self, index: int) -> Resource:
+        """The metadata resource of an image."""
+        if not 1 <= index <= self.header.image_count:
+            raise TargetError(
+                f"{self.origin}: there is no image {index}; the file has {self.header.image_count}",
+                resolution="Choose one with --index, or --index all.",
+            )
+        entry = self.metadata_entries[index - 1]
+        return self.resource(entry.resource, f"metadata of image {index}", MAXIMUM_METADATA)
+
+    def metadata_bytes(self, index: int) -> bytes:
+        """All of an image's metadata, its SHA-1 checked."""
+        return self.metadata(index).read_all(self.metadata_entries[index - 1].hash)
+
+    def directory(self, index: int) -> Directory:
+        """The directory of an image, decoded where it is looked at."""
+        return Directory(self.metadata(index), f"{self.origin}, image {index}")
+
+    def contents(self, entry: DirectoryEntry, what: str) -> Resource:
+        """The resource with a file's contents; raises `WimError` when the lookup table does not have it."""
+        digest = entry.contents.hash
+        if digest == NO_HASH:
+            raise TargetError(
+                f"{self.origin}: {what} is empty",
+                resolution="Check that this is a Windows or Windows PE image, and its index.",
+            )
+        found = self.lookup_table.find(digest)
+        if found is None or found.part_number != self.header.part_number:
+            raise WimError(
+                f"{self.origin}: the contents of {what} are not in the file",
+                details=f"No resource with SHA-1 {digest.hex()} is in the lookup table.",
+                resolution=RETRY,
+            )
+        return self.resource(found.resource, what, MAXIMUM_FILE)
+
+    def read_file(
+        self, index: int, path: str, *, remember: bool = False, progress: Progress = silent
+    ) -> bytes:
+        r"""The contents of a file such as ``Windows\System32\config\SOFTWARE``, its SHA-1 checked."""
+        entry = self.directory(index).find_file(path)
+        resource = self.contents(entry, f"image {index}, {path}")
+        return resource.read_all(entry.contents.hash, remember=remember, progress=progress)

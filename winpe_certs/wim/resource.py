@@ -1,0 +1,230 @@
+"""Resources: ranges of the file that hold plain bytes, stored as they are or as a table and coded chunks.
+
+Follows Microsoft's WIM white paper, "Resources": a compressed resource starts with the offsets of its
+chunks (the first has no entry; 4 bytes each, 8 when the plain size is above 4 GiB), counted from the end of
+that table. A chunk whose stored size equals its plain size is stored plain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import struct
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
+
+from winpe_certs.errors import ChunkError, WimError
+from winpe_certs.wim.codecs.interface import Compression, decoder_for
+from winpe_certs.wim.layout import ResourceFlag, ResourceHeader
+
+_RECENT_CHUNKS = 16
+
+RETRY = "Copy the image again from its source, or check it with: wimlib-imagex verify FILE"
+
+
+class Progress(Protocol):
+    """Told how far a long step has come, in bytes."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Take note of `done` of `total` bytes of `step`."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+class ChunkDecoder:
+    """Decodes the chunks of one file, and remembers those that it is asked to remember.
+
+    Stored bytes decide the plain bytes, so reading the very same chunk back needs no second decoding.
+    """
+
+    def __init__(self, compression: Compression, chunk_size: int) -> None:
+        self.compression = compression
+        self.chunk_size = chunk_size
+        self._remembered: dict[bytes, bytes] = {}
+
+    def decode(self, stored: bytes, plain_size: int, *, remember: bool = False) -> bytes:
+        """The plain bytes of a chunk; raises `ChunkError`."""
+        if len(stored) == plain_size:
+            return stored
+        plain = self._remembered.get(stored)
+        if plain is not None and len(plain) == plain_size:
+            return plain
+        plain = self._decoder(stored, plain_size, self.chunk_size)
+        if remember:
+            self._remembered[stored] = plain
+        return plain
+
+    @property
+    def _decoder(self) -> Callable[[bytes, int, int], bytes]:
+        return decoder_for(self.compression)
+
+
+class Resource:
+    """One resource of a seekable file. Chunks are read and decoded when they are asked for."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        header: ResourceHeader,
+        decoder: ChunkDecoder,
+        *,
+        file_size: int,
+        origin: str,
+    ) -> None:
+        """`origin` names file and resource in messages. Raises `WimError` for impossible places and sizes."""
+        self.header = header
+        self.plain_size = header.plain_size
+        self.origin = origin
+        self._file = file
+        self._decoder = decoder
+        if header.flags & (ResourceFlag.SOLID | ResourceFlag.SPANNED):
+            raise WimError(
+                f"{origin}: the resource is solid or spanned (flags {header.flags:#x})",
+                resolution="Export the image to a normal, single WIM file first.",
+            )
+        if header.offset < 0 or header.end > file_size:
+            raise WimError(
+                f"{origin}: the resource lies at offset {header.offset} with {header.stored_size} bytes, "
+                f"but the file has only {file_size}",
+                resolution=RETRY,
+            )
+        if not header.is_compressed and header.stored_size != header.plain_size:
+            raise WimError(
+                f"{origin}: an uncompressed resource of {header.stored_size} stored bytes "
+                f"claims {header.plain_size} plain bytes",
+                resolution=RETRY,
+            )
+        self._recent: dict[int, bytes] = {}
+        self._bounds = self._read_chunk_table() if header.is_compressed else ()
+
+    @property
+    def chunk_size(self) -> int:
+        """Plain bytes of every chunk but the last."""
+        return self._decoder.chunk_size
+
+    @property
+    def chunk_count(self) -> int:
+        """Number of chunks; 0 for a resource that is stored as it is."""
+        return max(0, len(self._bounds) - 1)
+
+    def _read_chunk_table(self) -> tuple[int, ...]:
+        """Absolute offsets of all chunks, and of the end of the last one."""
+        if self._decoder.compression is Compression.NONE:
+            raise WimError(
+                f"{self.origin}: the resource is compressed, but the header names no compression",
+                resolution=RETRY,
+            )
+        header = self.header
+        if header.plain_size == 0:
+            raise WimError(f"{self.origin}: a compressed resource without plain bytes", resolution=RETRY)
+        count = -(-header.plain_size // self.chunk_size)
+        width = 8 if header.plain_size > 0xFFFF_FFFF else 4
+        table_size = (count - 1) * width
+        if table_size + count > header.stored_size:
+            raise WimError(
+                f"{self.origin}: {header.plain_size} plain bytes need {count} chunks, "
+                f"but the resource has only {header.stored_size} stored bytes",
+                resolution=RETRY,
+            )
+        raw = self._read_at(header.offset, table_size)
+        start = header.offset + table_size
+        offsets = struct.unpack(f"<{count - 1}{'Q' if width == 8 else 'I'}", raw)
+        bounds = (start, *(start + offset for offset in offsets), header.end)
+        for number, (low, high) in enumerate(itertools.pairwise(bounds)):
+            if not low < high <= header.end or high - low > self._plain_size_of(number):
+                raise WimError(
+                    f"{self.origin}: chunk {number} claims the bytes {low} to {high} of the file, "
+                    f"outside its bounds",
+                    details=f"The resource ends at {header.end}; "
+                    f"the chunk has at most {self._plain_size_of(number)} bytes.",
+                    resolution=RETRY,
+                )
+        return bounds
+
+    def _plain_size_of(self, number: int) -> int:
+        return min(self.chunk_size, self.plain_size - number * self.chunk_size)
+
+    def _read_at(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        data = self._file.read(size)
+        if len(data) != size:
+            raise WimError(
+                f"{self.origin}: the file ends at offset {offset + len(data)}, inside the resource",
+                resolution=RETRY,
+            )
+        return data
+
+    def stored_chunk(self, number: int) -> bytes:
+        """The stored bytes of a chunk of a compressed resource."""
+        low, high = self._bounds[number], self._bounds[number + 1]
+        return self._read_at(low, high - low)
+
+    def plain_chunk(self, number: int, *, remember: bool = False) -> bytes:
+        """The plain bytes of a chunk of a compressed resource; raises `ChunkError` naming it."""
+        try:
+            return self._decoder.decode(
+                self.stored_chunk(number), self._plain_size_of(number), remember=remember
+            )
+        except ChunkError as error:
+            raise ChunkError(
+                f"{self.origin}: chunk {number} at offset {self._bounds[number]} is damaged: {error.message}",
+                details=error.details,
+                resolution=RETRY,
+            ) from error
+
+    def chunks(self, *, remember: bool = False) -> Iterator[bytes]:
+        """All plain bytes in order, a chunk at a time (a stored resource: pieces of a mebibyte)."""
+        if self.header.is_compressed:
+            for number in range(self.chunk_count):
+                yield self.plain_chunk(number, remember=remember)
+            return
+        piece = 1 << 20
+        for at in range(0, self.plain_size, piece):
+            yield self._read_at(self.header.offset + at, min(piece, self.plain_size - at))
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Plain bytes from `offset`, fewer than `size` at the end; decodes only the chunks they lie in."""
+        size = max(0, min(size, self.plain_size - offset))
+        if size == 0:
+            return b""
+        if not self.header.is_compressed:
+            return self._read_at(self.header.offset + offset, size)
+        first, last = offset // self.chunk_size, (offset + size - 1) // self.chunk_size
+        start = offset - first * self.chunk_size
+        if first == last:
+            return self._recent_chunk(first)[start : start + size]
+        plain = b"".join(self._recent_chunk(number) for number in range(first, last + 1))
+        return plain[start : start + size]
+
+    def _recent_chunk(self, number: int) -> bytes:
+        """A chunk of those that were read last: look-ups in a directory come back to the same few."""
+        plain = self._recent.pop(number, None)
+        if plain is None:
+            plain = self.plain_chunk(number)
+            if len(self._recent) >= _RECENT_CHUNKS:
+                self._recent.pop(next(iter(self._recent)))
+        self._recent[number] = plain
+        return plain
+
+    def read_all(
+        self, expected_hash: bytes | None = None, *, remember: bool = False, progress: Progress = silent
+    ) -> bytes:
+        """All plain bytes; raises `WimError` when their SHA-1 is not `expected_hash`."""
+        pieces = []
+        done = 0
+        for piece in self.chunks(remember=remember):
+            pieces.append(piece)
+            done += len(piece)
+            progress("reading", done, self.plain_size)
+        plain = b"".join(pieces)
+        if expected_hash is not None:
+            found = hashlib.sha1(plain, usedforsecurity=False).digest()
+            if found != expected_hash:
+                raise WimError(
+                    f"{self.origin}: the SHA-1 of the contents is {found.hex()}, "
+                    f"but the lookup table says {expected_hash.hex()}",
+                    resolution=RETRY,
+                )
+        return plain
