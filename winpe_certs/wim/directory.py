@@ -37,7 +37,9 @@ _READ_AHEAD: Final = 512
 class Plain(Protocol):
     """The plain bytes of a metadata resource, read where they are needed."""
 
-    plain_size: int
+    @property
+    def plain_size(self) -> int:
+        """Number of plain bytes."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes from `offset`, fewer at the end."""

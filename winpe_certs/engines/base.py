@@ -1,0 +1,59 @@
+"""The seam between workflows and engines: open a target, read files of its images, replace, commit.
+
+Leaving a target without `commit` discards every replacement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """One image of a target. `index` counts from 1; None for a folder or a bare hive."""
+
+    index: int | None
+    name: str = ""
+    is_bootable: bool = False
+    architecture: str = ""
+    version: str = ""
+
+
+class Images(Protocol):
+    """Images whose files can be read."""
+
+    @property
+    def images(self) -> tuple[ImageInfo, ...]:
+        """The images, in order."""
+
+    def read(self, index: int | None, path: str) -> bytes:
+        r"""The contents of a file such as ``Windows\System32\config\SOFTWARE``."""
+
+
+Verification: TypeAlias = Callable[[Images], None]
+"""Looks at what was written and raises when it is not what it should be."""
+
+
+class Target(Images, Protocol):
+    """An open target: a WIM, a folder or a bare hive."""
+
+    def replace(self, index: int | None, path: str, data: bytes) -> None:
+        """Note new contents for a file; nothing is written before `commit`."""
+
+    def commit(self, verify: Verification) -> None:
+        """Write all replacements as one, and let `verify` judge what is on disk then.
+
+        When it raises, the target is put back to what it was. Without replacements nothing is written
+        (a target that writes to another file still writes that).
+        """
+
+    def rehearse(self, verify: Verification) -> None:
+        """Do everything that `commit` does, in memory, writing nothing."""
+
+    def __enter__(self) -> Self:
+        """The target itself."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close the target and discard what was not committed."""

@@ -1,0 +1,191 @@
+"""The direct engine: a WIM is read and patched by this program itself, without mount, rights or Windows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from winpe_certs.engines.base import ImageInfo, Verification
+from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
+from winpe_certs.files import LockedFile, system_errors, write_new
+from winpe_certs.wim.append import Appendix, append
+from winpe_certs.wim.changes import Changes, prepare
+from winpe_certs.wim.confirm import confirm
+from winpe_certs.wim.copy import CompactCopy, compact
+from winpe_certs.wim.reader import WimFile
+from winpe_certs.wim.resource import ChunkDecoder, Progress, silent
+
+
+class WimImages:
+    """The images of a WIM, for reading."""
+
+    def __init__(self, wim: WimFile, progress: Progress = silent) -> None:
+        self.wim = wim
+        self._progress = progress
+
+    @property
+    def images(self) -> tuple[ImageInfo, ...]:
+        """The images, in order."""
+        described = self.wim.xml.images
+        header = self.wim.header
+        images = []
+        for index in range(1, header.image_count + 1):
+            image = described.get(index)
+            images.append(
+                ImageInfo(
+                    index,
+                    name=image.name if image else "",
+                    is_bootable=index == header.boot_index,
+                    architecture=image.architecture if image else "",
+                    version=image.version if image else "",
+                )
+            )
+        return tuple(images)
+
+    def read(self, index: int | None, path: str) -> bytes:
+        """The contents of a file, its SHA-1 checked."""
+        if index is None:
+            raise TargetError(f"{self.wim.origin}: no image was chosen", resolution="Choose one: --index N")
+        return self.wim.read_file(index, path, remember=True, progress=self._progress)
+
+
+class WimTarget(WimImages):
+    """A WIM that is patched in place, or copied with its changes to `output`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: int,
+        output: Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        """`clock` is the FILETIME that changed files get. Raises as `LockedFile` and `WimFile` do."""
+        self._path = path
+        self._clock = clock
+        self._output = output
+        self._overwrite = overwrite
+        self._replacements: dict[tuple[int, str], bytes] = {}
+        self._locked = LockedFile(path)
+        try:
+            with system_errors(path, "read"):
+                wim = WimFile(self._locked.file, str(path))
+                wim.header.refuse_unpatchable(str(path))
+        except BaseException:
+            self._locked.file.close()
+            raise
+        super().__init__(wim, progress)
+
+    def __enter__(self) -> Self:
+        """The target itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file; what was not committed was never written."""
+        self._locked.file.close()
+
+    def replace(self, index: int | None, path: str, data: bytes) -> None:
+        """Note new contents for a file."""
+        if index is None:
+            raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one: --index N")
+        self._replacements[index, path] = data
+
+    def commit(self, verify: Verification) -> None:
+        """Patch the file, or write the copy; see `Target.commit`."""
+        with system_errors(self._path, "read"):
+            changes = self._prepared()
+            if self._output is not None:
+                self._write_copy(self._output, compact(self.wim, changes, self._progress), verify)
+            elif self._replacements:
+                self._patch(append(self.wim, changes), verify)
+
+    def rehearse(self, verify: Verification) -> None:
+        """Build the patched file in memory and judge that; see `Target.rehearse`."""
+        with system_errors(self._path, "read"):
+            appendix = append(self.wim, self._prepared())
+            self._confirm(io.BufferedReader(_Rehearsal(self._locked.file, appendix)), verify)
+
+    def _prepared(self) -> Changes:
+        return prepare(self.wim, self._replacements, self._clock)
+
+    def _patch(self, appendix: Appendix, verify: Verification) -> None:
+        old, new = self.wim.header, appendix.header
+        with self._locked.appended(appendix.start, appendix.payload):
+            after = WimFile(self._locked.file, str(self._path), header=new, decoder=self.wim.decoder)
+            confirm(self.wim, after, self._replacements)
+            self._locked.commit(old.raw, new.raw)
+        try:
+            with self._locked.reopened() as file:
+                self._confirm(file, verify)
+        except BaseException as error:
+            self._locked.commit(new.raw, old.raw)
+            if not isinstance(error, Exception):
+                raise
+            why = error.message if isinstance(error, WinpeCertsError) else f"{type(error).__name__}: {error}"
+            raise VerificationFailure(
+                f"{self._path}: the patched image could not be verified: {why}",
+                details=getattr(error, "details", ""),
+                resolution="The image has its old header back and is what it was. Check the disk, try again.",
+            ) from error
+
+    def _write_copy(self, output: Path, copy: CompactCopy, verify: Verification) -> None:
+        def check(written: Path) -> None:
+            with written.open("rb") as file:
+                self._confirm(file, verify, decoder=self.wim.decoder)
+
+        write_new(
+            output, copy.pieces(self._progress), like=self._path, overwrite=self._overwrite, check=check
+        )
+
+    def _confirm(self, file: BinaryIO, verify: Verification, *, decoder: ChunkDecoder | None = None) -> None:
+        after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
+        confirm(self.wim, after, self._replacements)
+        verify(WimImages(after))
+
+
+@contextlib.contextmanager
+def open_for_reading(path: Path, progress: Progress = silent) -> Iterator[WimImages]:
+    """The images of a WIM file, read-only and without a lock."""
+    with system_errors(path, "open"):
+        file = path.open("rb")
+    with file, system_errors(path, "read"):
+        yield WimImages(WimFile(file, str(path)), progress)
+
+
+class _Rehearsal(io.RawIOBase):
+    """The file as a patch would leave it: its new header, its old bytes, the bytes behind its end."""
+
+    def __init__(self, file: BinaryIO, appendix: Appendix) -> None:
+        self._file = file
+        self._appendix = appendix
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._appendix.end}[whence]
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        size, at = len(buffer), self._at
+        head = self._appendix.header.raw
+        if at < len(head):
+            data = head[at : at + size]
+        elif at < self._appendix.start:
+            self._file.seek(at)
+            data = self._file.read(min(size, self._appendix.start - at))
+        else:
+            inside = at - self._appendix.start
+            data = self._appendix.payload[inside : inside + size]
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,177 @@
+"""The folder engine: a mounted or applied image, or a bare hive file. Files are replaced by rename."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Final, Self
+
+from winpe_certs.engines.base import ImageInfo, Images, Verification
+from winpe_certs.errors import EnvironmentFailure, TargetError, VerificationFailure, WinpeCertsError
+from winpe_certs.files import system_errors, write_new
+
+# Far above any registry hive; keeps a mistaken path from filling the memory.
+MAXIMUM_FILE: Final = 1 << 30
+
+
+class FolderImages:
+    """A folder that holds a Windows tree. Names compare without case, links are not followed."""
+
+    images: tuple[ImageInfo, ...] = (ImageInfo(None),)
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def locate(self, path: str) -> Path:
+        r"""The file of a path such as ``Windows\System32\config\SOFTWARE``; raises `TargetError`."""
+        place = self.root
+        for name in path.split("\\"):
+            with system_errors(place, "list"):
+                alike = [entry.name for entry in place.iterdir() if entry.name.upper() == name.upper()]
+            if name in alike:
+                alike = [name]
+            if not alike:
+                raise TargetError(
+                    f"{self.root}: there is no {path} in this folder ({place / name} is missing)",
+                    resolution="Give the folder that holds Windows, as a mounted or applied image has it.",
+                )
+            if len(alike) > 1:
+                raise TargetError(
+                    f"{place}: {len(alike)} entries are called {name} in different case",
+                    details=", ".join(sorted(alike)),
+                    resolution="Remove all but one of them; Windows would see only one.",
+                )
+            place /= alike[0]
+            if place.is_symlink():
+                raise TargetError(
+                    f"{place}: a symbolic link stands where {name} is expected; links are not followed here",
+                    resolution="Give the real folder.",
+                )
+        return place
+
+    def read(self, index: int | None, path: str) -> bytes:
+        """The contents of a file of the folder."""
+        if index is not None:
+            raise TargetError(f"{self.root}: a folder has no images to choose from by --index")
+        return _read_file(self.locate(path))
+
+
+class HiveImages(FolderImages):
+    """A bare hive file: whatever file is asked for, it is this one."""
+
+    def locate(self, path: str) -> Path:  # noqa: ARG002 - the hive stands for any path
+        """The hive file."""
+        return self.root
+
+
+class FolderTarget:
+    """A folder or bare hive whose files are replaced: one new file beside each, then a rename.
+
+    With `output` (bare hives only) the result is written there and the original is only read.
+    """
+
+    def __init__(self, source: FolderImages, *, output: Path | None = None, overwrite: bool = False) -> None:
+        self._source = source
+        self._output = output
+        self._overwrite = overwrite
+        self._replacements: dict[str, bytes] = {}
+        self._seen: dict[str, tuple[int, int, int]] = {}
+
+    @property
+    def images(self) -> tuple[ImageInfo, ...]:
+        """The one image that a folder is."""
+        return self._source.images
+
+    def read(self, index: int | None, path: str) -> bytes:
+        """The contents of a file, whose state is remembered until `commit`."""
+        place = self._source.locate(path)
+        self._seen[path] = _identity(place)
+        return self._source.read(index, path)
+
+    def replace(self, index: int | None, path: str, data: bytes) -> None:
+        """Note new contents for a file."""
+        if index is not None:
+            raise TargetError(f"{self._source.root}: a folder has no images to choose from by --index")
+        self._replacements[path] = data
+
+    def commit(self, verify: Verification) -> None:
+        """Replace the files, each by one rename; see `Target.commit`."""
+        replacements = dict(self._replacements)
+        if self._output is not None and not replacements:
+            (path,) = self._seen
+            replacements[path] = self._source.read(None, path)
+        for path, data in replacements.items():
+            place = self._source.locate(path)
+            if _identity(place) != self._seen.get(path):
+                raise EnvironmentFailure(
+                    f"{place}: another program has changed the file during this run",
+                    resolution="Make sure that nothing else works on it, then run the command again.",
+                )
+            old = _read_file(place)
+            target = self._output or place
+            write_new(
+                target,
+                [data],
+                like=place,
+                overwrite=self._overwrite or self._output is None,
+                check=lambda written: verify(HiveImages(written)),
+            )
+            try:
+                verify(HiveImages(target))
+            except BaseException as error:
+                if self._output is None:
+                    write_new(place, [old], like=place, overwrite=True)
+                if not isinstance(error, Exception):
+                    raise
+                why = error.message if isinstance(error, WinpeCertsError) else repr(error)
+                raise VerificationFailure(
+                    f"{target}: the new file could not be verified: {why}",
+                    resolution="The old contents are back in place. Check the disk, then try again.",
+                ) from error
+
+    def rehearse(self, verify: Verification) -> None:
+        """Let `verify` judge the new contents in memory; see `Target.rehearse`."""
+        verify(_Replaced(self._source, self._replacements))
+
+    def __enter__(self) -> Self:
+        """The target itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held open."""
+
+
+class _Replaced:
+    """A folder as the replacements would leave it."""
+
+    def __init__(self, source: Images, replacements: dict[str, bytes]) -> None:
+        self._source = source
+        self._replacements = replacements
+
+    @property
+    def images(self) -> tuple[ImageInfo, ...]:
+        return self._source.images
+
+    def read(self, index: int | None, path: str) -> bytes:
+        data = self._replacements.get(path)
+        return self._source.read(index, path) if data is None else data
+
+
+def _identity(place: Path) -> tuple[int, int, int]:
+    """What tells that a file is still the one that was read: inode, size, last-write time."""
+    with system_errors(place, "look at"):
+        status = place.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _read_file(place: Path) -> bytes:
+    with system_errors(place, "read"):
+        status = place.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise TargetError(f"{place}: not a plain file", resolution="Give a registry hive.")
+        if status.st_size > MAXIMUM_FILE:
+            raise TargetError(
+                f"{place}: {status.st_size} bytes are too many for a registry hive",
+                resolution="Check that this is a SOFTWARE hive.",
+            )
+        return place.read_bytes()

@@ -1,0 +1,286 @@
+"""The only module that writes files. It knows two safe shapes and nothing else.
+
+*Beside and rename*: a new file next to the target, synced, checked, then renamed over it.
+*Append and commit*: bytes behind the end of a file, synced, checked; then one write of its first bytes.
+Until the rename or that one write the target is what it was; an error before it leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+from winpe_certs.errors import EnvironmentFailure, UsageError
+
+_SHARING_VIOLATION: Final = 32
+_CAUSES: Final = {
+    errno.ENOSPC: ("the disk is full", "Free some space and run the same command again."),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space and run the same command again."),
+    errno.EFBIG: (
+        "the file would become larger than is allowed",
+        "Use another file system or raise the limit.",
+    ),
+    errno.EROFS: ("the file system is read-only", "Copy the file to a writable disk, or use -o OUT."),
+    errno.EACCES: (
+        "permission denied",
+        "Clear the read-only attribute or run as a user that may write there; -o OUT writes elsewhere.",
+    ),
+    errno.EPERM: (
+        "the operation is not permitted",
+        "Check the file's attributes and owner; -o OUT writes elsewhere.",
+    ),
+    errno.EIO: ("the disk reports an input/output error", "Check the disk; work on a copy elsewhere."),
+    errno.ENOENT: ("it is not there (any more)", "Check the path and run the command again."),
+    errno.EISDIR: ("it is a folder", "Give the path of a file."),
+}
+
+
+@contextlib.contextmanager
+def system_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn an `OSError` into an `EnvironmentFailure` that names the file and what was being done."""
+    try:
+        yield
+    except OSError as error:
+        why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
+        raise EnvironmentFailure(
+            f"{path}: cannot {doing}: {why}",
+            details=f"{error.strerror or error} (errno {error.errno})",
+            resolution=remedy or "Check the disk and the path, then run the same command again.",
+        ) from error
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise `UsageError` when an output exists and may not be overwritten."""
+    if not overwrite and os.path.lexists(path):
+        raise UsageError(f"{path} exists already", resolution="Choose another name, or add --overwrite.")
+
+
+def write_new(
+    path: Path,
+    pieces: Iterable[bytes],
+    *,
+    like: Path | None = None,
+    overwrite: bool = False,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a file beside its final place, sync it, let `check` judge it, then rename it to `path`.
+
+    `like` is a file whose mode, owner and extended attributes the new one takes (the target itself when it is
+    replaced). Raises `UsageError` for an existing `path` without `overwrite`, `EnvironmentFailure` otherwise.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    with system_errors(path, "write"):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            _take_after(temporary, like)
+            if check is not None:
+                check(temporary)
+            _rename(temporary, path, overwrite=overwrite)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def _take_after(temporary: Path, like: Path | None) -> None:
+    if like is None:
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        return
+    status = like.stat()
+    if hasattr(os, "chown"):
+        # Only root may give a file away; for anybody else it already has the right owner.
+        with contextlib.suppress(PermissionError):
+            os.chown(temporary, status.st_uid, status.st_gid)
+    shutil.copystat(like, temporary)
+    os.utime(temporary)
+
+
+def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    if sys.platform == "win32" and path.exists():
+        # ReplaceFile keeps the target's access control list, attributes and short name; a rename would not.
+        import ctypes  # noqa: PLC0415 - Windows only
+
+        if not ctypes.windll.kernel32.ReplaceFileW(str(path), str(temporary), None, 0, None, None):
+            raise ctypes.WinError()
+        return
+    if overwrite:
+        temporary.replace(path)
+        return
+    try:
+        # A hard link fails when the name has appeared meanwhile; a rename would overwrite it.
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        temporary.rename(path)
+    else:
+        temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; the file itself is synced.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+class LockedFile:
+    """A file opened for append-and-commit, with an exclusive lock for as long as it is open.
+
+    A file that may only be read opens all the same, for runs that turn out to change nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises `EnvironmentFailure` when the file cannot be opened or somebody else has locked it."""
+        self.path = path
+        self._committing = False
+        with system_errors(path, "open"):
+            self._refusal: OSError | None = None
+            try:
+                self.file: BinaryIO = _open_exclusively(path, "r+b")
+            except PermissionError as error:
+                self._refusal = error
+                self.file = _open_exclusively(path, "rb")
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    raise
+                self._refusal = error
+                self.file = _open_exclusively(path, "rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    @contextlib.contextmanager
+    def appended(self, start: int, payload: bytes) -> Iterator[None]:
+        """Write `payload` at `start`, make it the file's end and sync it, for the length of the block.
+
+        Leaving the block by an error truncates the file to `start`, unless a commit has begun.
+        """
+        with system_errors(self.path, "write"):
+            if self._refusal is not None:
+                raise self._refusal
+        try:
+            with system_errors(self.path, "append the changes"):
+                self.file.seek(start)
+                self.file.write(payload)
+                self.file.flush()
+                self.file.truncate(start + len(payload))
+                os.fsync(self.file.fileno())
+            yield
+        except BaseException:
+            if not self._committing:
+                with contextlib.suppress(OSError):
+                    self.file.truncate(start)
+                    os.fsync(self.file.fileno())
+            raise
+
+    def commit(self, expected: bytes, head: bytes) -> None:
+        """Write the file's first bytes in one write and sync it; raises when they are not `expected` before.
+
+        From here on nothing is ever truncated: whichever head is on the disk, what it names is there.
+        """
+        with system_errors(self.path, "read its header again"):
+            found = self._head_on_disk(len(expected))
+        if found != expected:
+            raise EnvironmentFailure(
+                f"{self.path}: another program has changed the header of the file during this run",
+                resolution="Make sure that nothing else works on the image, then run the command again.",
+            )
+        self._committing = True
+        with system_errors(self.path, "write the header"):
+            self.file.seek(0)
+            self.file.write(head)
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+    def _head_on_disk(self, size: int) -> bytes:
+        if sys.platform == "win32":
+            self.file.seek(0)
+            return self.file.read(size)
+        else:  # noqa: RET505 - mypy knows platforms by their branches
+            return os.pread(self.file.fileno(), size, 0)
+
+    @contextlib.contextmanager
+    def reopened(self) -> Iterator[BinaryIO]:
+        """The file as anybody else would open it now (on Windows, where it is not shared, this handle)."""
+        if sys.platform == "win32":
+            yield self.file
+            return
+        with system_errors(self.path, "open again"):
+            file = self.path.open("rb")
+        with file:
+            yield file
+
+
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+
+    def _open_exclusively(path: Path, mode: str) -> BinaryIO:
+        """Open without sharing, so that nobody else can open the file meanwhile."""
+        access = _winapi.GENERIC_READ | (_winapi.GENERIC_WRITE if "+" in mode else 0)
+        try:
+            handle = _winapi.CreateFile(str(path), access, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
+        except OSError as error:
+            if error.winerror == _SHARING_VIOLATION:
+                raise EnvironmentFailure(
+                    f"{path}: another program has this file open",
+                    resolution="Close it (Explorer, antivirus, a mounted image), then run the command again.",
+                ) from error
+            raise
+        flags = os.O_BINARY | (os.O_RDWR if "+" in mode else os.O_RDONLY)
+        return os.fdopen(msvcrt.open_osfhandle(handle, flags), mode)
+
+else:
+    import fcntl
+
+    def _open_exclusively(path: Path, mode: str) -> BinaryIO:
+        """Open with an exclusive lock, as wimlib takes it too."""
+        file: BinaryIO = path.open(mode)  # type: ignore[assignment]
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _refuse_replaced(path, file)
+        except BlockingIOError as error:
+            file.close()
+            raise EnvironmentFailure(
+                f"{path}: another program is working on this file",
+                details="An exclusive lock (flock) is held, or the file has just been replaced.",
+                resolution="Wait until it has finished, then run the same command again.",
+            ) from error
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+def _refuse_replaced(path: Path, file: BinaryIO) -> None:
+    """Raise `BlockingIOError` when the path names another file by now: the lock would guard the wrong one."""
+    opened, named = os.fstat(file.fileno()), path.stat()
+    if (opened.st_dev, opened.st_ino) != (named.st_dev, named.st_ino):
+        raise BlockingIOError(errno.EAGAIN, "replaced while it was opened")
