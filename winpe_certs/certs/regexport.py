@@ -1,0 +1,47 @@
+r"""Certificates → the .reg file that regedit would have exported for the offline hive of a boot image.
+
+Keys stand under ``HKEY_LOCAL_MACHINE\<hive name>\Microsoft\SystemCertificates\<store>\Certificates``,
+the name being the one that the hive is loaded under (``winpe-offline`` in Microsoft's procedure), in
+alphabetical order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from winpe_certs.certs.regfile_layout import RegKey, RegValue
+from winpe_certs.certs.regfile_writer import write_reg
+from winpe_certs.certs.stores import BLOB_VALUE, certificate_key
+from winpe_certs.edits import ValueType
+from winpe_certs.errors import CertificateError, UsageError
+
+FORBIDDEN = frozenset("\\/[]")
+
+
+def export_reg(items: Sequence[tuple[bytes, str, str]], hive_name: str) -> bytes:
+    """Write Blobs, each given with its thumbprint and its store, as a .reg file."""
+    checked_hive_name(hive_name)
+    blobs: dict[str, bytes] = {}
+    for blob, thumbprint, store in items:
+        path = "\\".join(("HKEY_LOCAL_MACHINE", hive_name, *certificate_key(store, thumbprint)))
+        if blobs.setdefault(path, blob) != blob:
+            raise CertificateError(
+                f"two different Blobs for the certificate {thumbprint} in {store}",
+                resolution="Give each certificate once.",
+            )
+    keys = [
+        RegKey(path, (RegValue(BLOB_VALUE, ValueType.BINARY, blobs[path]),))
+        for path in sorted(blobs, key=str.upper)
+    ]
+    return write_reg(keys)
+
+
+def checked_hive_name(name: str) -> str:
+    """Give the name back if a hive can be loaded under it and a .reg file can hold it."""
+    if not name.strip() or not name.isprintable() or FORBIDDEN & set(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a loaded hive",
+            resolution="Use the name you give to 'reg load HKLM\\NAME', for example winpe-offline or"
+            " SOFTWARE.",
+        )
+    return name

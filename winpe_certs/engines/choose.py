@@ -1,0 +1,143 @@
+"""Telling targets apart by their content, and opening them with the engine that fits."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from winpe_certs.engines.base import Images, Target
+from winpe_certs.engines.direct import WimTarget, open_for_reading
+from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
+from winpe_certs.errors import GuardError, TargetError, UsageError
+from winpe_certs.files import system_errors
+from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
+from winpe_certs.wim.resource import Progress, silent
+
+MEDIA_IMAGE: Final = ("sources", "boot.wim")
+_ISO_MAGIC_AT: Final = 0x8001
+
+
+class Kind(Enum):
+    """Kinds of targets."""
+
+    WIM = "a WIM image"
+    FOLDER = "a folder with a Windows tree"
+    HIVE = "a registry hive"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target that was found and recognised."""
+
+    path: Path
+    kind: Kind
+
+
+def expand(patterns: Iterable[str]) -> list[Path]:
+    """Paths as given; a pattern with wildcards that no shell has expanded gives what it matches."""
+    paths: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        if not path.exists() and glob.has_magic(pattern):
+            found = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
+            if not found:
+                raise UsageError(f"nothing matches {pattern}", resolution="Check the pattern and the folder.")
+            paths += map(Path, found)
+        else:
+            paths.append(path)
+    return list(dict.fromkeys(paths))
+
+
+def recognise(path: Path, *, reading: bool) -> Place:
+    """Tell what a target is by its content; for reading a media folder stands for its boot.wim.
+
+    Raises `UsageError` when it is missing, `TargetError` and `GuardError` when it is nothing to work on.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder", resolution="Check the path.")
+    if path.is_dir():
+        return _recognise_folder(path, reading=reading)
+    if not path.is_file():
+        raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, a folder or a SOFTWARE hive.")
+    with system_errors(path, "read"), path.open("rb") as file:
+        head = file.read(64)
+        file.seek(_ISO_MAGIC_AT)
+        iso_magic = file.read(5)
+    if head[:8] in {MAGIC, PIPABLE_MAGIC}:
+        return Place(path, Kind.WIM)
+    if head[:4] == b"regf":
+        return Place(path, Kind.HIVE)
+    if head.startswith(b"version https://git-lfs"):
+        raise GuardError(
+            f"{path}: this is a Git LFS pointer, not the image itself",
+            resolution="Fetch the real file first: git lfs pull",
+        )
+    what = "it is empty" if not head else f"it starts with {head[:8]!r}"
+    if iso_magic in {b"CD001", b"BEA01"}:
+        what = "it is an ISO image; its sources/boot.wim must be given"
+    raise TargetError(
+        f"{path}: neither a WIM image nor a registry hive: {what}",
+        resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive.",
+    )
+
+
+def _recognise_folder(path: Path, *, reading: bool) -> Place:
+    folder = FolderImages(path)
+    with contextlib.suppress(TargetError):
+        folder.locate("Windows")
+        return Place(path, Kind.FOLDER)
+    with contextlib.suppress(TargetError):
+        image = folder.locate("\\".join(MEDIA_IMAGE))
+        if reading:
+            return recognise(image, reading=True)
+        raise UsageError(
+            f"{path}: this is a media folder; changing it means changing its image",
+            resolution=f"Give the image itself: {image}",
+        )
+    raise TargetError(
+        f"{path}: the folder holds neither a Windows tree nor sources/boot.wim",
+        resolution="Give the folder that an image is mounted in or was applied to.",
+    )
+
+
+@contextlib.contextmanager
+def open_images(place: Place, progress: Progress = silent) -> Iterator[Images]:
+    """Open a target for reading."""
+    if place.kind is Kind.WIM:
+        with open_for_reading(place.path, progress) as images:
+            yield images
+    elif place.kind is Kind.FOLDER:
+        yield FolderImages(place.path)
+    else:
+        yield HiveImages(place.path)
+
+
+def open_target(
+    place: Place,
+    *,
+    clock: int,
+    output: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Target:
+    """Open a target for changes; `clock` is the FILETIME that changed files of a WIM get.
+
+    Raises `UsageError` for an `output` that makes no sense for the kind of target.
+    """
+    if place.kind is Kind.WIM:
+        return WimTarget(
+            place.path.resolve(), clock=clock, output=output, overwrite=overwrite, progress=progress
+        )
+    if place.kind is Kind.HIVE:
+        return FolderTarget(HiveImages(place.path.resolve()), output=output, overwrite=overwrite)
+    if output is not None:
+        raise UsageError(
+            f"{place.path}: -o cannot be used with a folder, which is changed in place",
+            resolution="Leave -o out, or give the image file instead of the folder.",
+        )
+    return FolderTarget(FolderImages(place.path))

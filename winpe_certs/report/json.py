@@ -1,0 +1,99 @@
+"""The JSON report: one document, ASCII only, whose keys are a contract (README, "JSON")."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from winpe_certs.errors import WinpeCertsError
+from winpe_certs.findings import Finding
+from winpe_certs.results import CertificateResult, ImageResult, Report
+
+SCHEMA: Final = 1
+
+
+def render(report: Report) -> str:
+    """The document for a report."""
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "command": report.command,
+        "ok": report.holds and report.error is None,
+        "dry_run": report.dry_run,
+        "changed": report.changed,
+        "images": [_image(image) for image in report.images],
+    }
+    if report.command == "export":
+        document["certificates"] = [_certificate(certificate) for certificate in report.certificates]
+        document["files"] = list(report.files)
+    if report.engine is not None:
+        document["engine"] = report.engine
+    document["warnings"] = list(report.warnings)
+    document["advice"] = list(report.advice)
+    if report.error is not None:
+        document["error"] = _error(report.error)
+    return _dump(document)
+
+
+def render_error(command: str | None, error: WinpeCertsError) -> str:
+    """The document for a call that failed before it had anything to report."""
+    return _dump(
+        {
+            "schema": SCHEMA,
+            "command": command,
+            "ok": False,
+            "dry_run": False,
+            "changed": False,
+            "images": [],
+            "error": _error(error),
+        }
+    )
+
+
+def _dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def _image(image: ImageResult) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "path": image.path,
+        "index": image.index,
+        "name": image.name,
+        "changed": image.changed,
+        "certificates": [_certificate(certificate) for certificate in image.certificates],
+        "verified_by": list(image.readers),
+    }
+    if image.output is not None:
+        document["output"] = image.output
+    return document
+
+
+def _certificate(certificate: CertificateResult) -> dict[str, Any]:
+    return {
+        "thumbprint": certificate.thumbprint,
+        "sha256": certificate.sha256,
+        "subject": certificate.subject,
+        "store": certificate.store,
+        "status": certificate.status,
+        "not_before": certificate.not_before.isoformat() if certificate.not_before else None,
+        "not_after": certificate.not_after.isoformat() if certificate.not_after else None,
+        "findings": [_finding(finding) for finding in certificate.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "advice": finding.advice,
+    }
+
+
+def _error(error: WinpeCertsError) -> dict[str, Any]:
+    return {
+        "code": int(error.exit_code),
+        "kind": error.kind,
+        "message": error.message,
+        "details": error.details,
+        "resolution": error.resolution,
+    }

@@ -1,0 +1,138 @@
+"""The report for people: what was found or done, image by image, then warnings and what is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from winpe_certs.errors import WinpeCertsError
+from winpe_certs.findings import Finding, Severity
+from winpe_certs.report.plain import printable
+from winpe_certs.results import CertificateResult, ImageResult, Report, Status
+
+_STATUS_STYLES: Final = {
+    Status.ADDED: "green",
+    Status.REPLACED: "green",
+    Status.REMOVED: "green",
+    Status.PRESENT: "green",
+    Status.UNCHANGED: "cyan",
+    Status.MISSING: "bold red",
+    Status.DIFFERENT: "bold red",
+}
+_SEVERITY_STYLES: Final = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
+_FUTURE: Final = {
+    Status.ADDED: "would be added",
+    Status.REPLACED: "would be replaced",
+    Status.REMOVED: "would be removed",
+}
+
+
+def render(report: Report) -> RenderableType:
+    """The report as something that a rich console prints."""
+    return Group(*_parts(report))
+
+
+def render_error(error: WinpeCertsError) -> RenderableType:
+    """An error: what and where, why, what to do next."""
+    parts: list[RenderableType] = [Text(f"error: {printable(error.message)}", style="bold red")]
+    if error.details:
+        parts.append(Padding(Text(printable(error.details)), (0, 0, 0, 2)))
+    if error.resolution:
+        parts.append(Text.assemble(("next: ", "bold"), printable(error.resolution)))
+    return Group(*parts)
+
+
+def _parts(report: Report) -> Iterator[RenderableType]:
+    for image in report.images:
+        yield _headline(report, image)
+        if report.command == "list":
+            yield _table(image.certificates)
+        else:
+            for certificate in image.certificates:
+                yield from _certificate(certificate, dry_run=report.dry_run)
+        if image.readers:
+            confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
+            yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
+    if report.command == "export":
+        for certificate in report.certificates:
+            yield from _certificate(certificate, dry_run=report.dry_run, show_status=False)
+        for file in report.files:
+            yield Text(f"{'would write' if report.dry_run else 'wrote'} {printable(file)}", style="bold")
+    for warning in report.warnings:
+        yield Text(f"warning: {printable(warning)}", style="yellow")
+    if report.advice:
+        yield Text("\nWhat is left to do", style="bold")
+        for advice in report.advice:
+            yield Padding(Text(f"- {printable(advice)}"), (0, 0, 0, 2))
+
+
+def _headline(report: Report, image: ImageResult) -> Text:
+    text = Text(printable(image.path), style="bold")
+    if image.index is not None:
+        text.append(f", image {image.index}")
+        if image.name:
+            text.append(f" ({printable(image.name)})")
+    if image.output is not None:
+        text.append(f" -> {printable(image.output)}")
+    if report.command in {"inject", "remove"}:
+        if not image.changed:
+            outcome = "nothing to change"
+        else:
+            outcome = "would be changed" if report.dry_run else "changed"
+        text.append(f": {outcome}")
+    return text
+
+
+def _certificate(
+    certificate: CertificateResult, *, dry_run: bool, show_status: bool = True
+) -> Iterator[RenderableType]:
+    line = Text("  ")
+    if show_status:
+        word = _FUTURE.get(certificate.status, certificate.status) if dry_run else certificate.status
+        line.append(f"{word} ", style=_STATUS_STYLES[certificate.status])
+    line.append(f"{certificate.store} {certificate.thumbprint}")
+    yield line
+    if certificate.subject is not None:
+        yield Padding(Text(printable(certificate.subject)), (0, 0, 0, 4))
+    if certificate.not_before is not None and certificate.not_after is not None:
+        yield Padding(
+            Text(f"valid {certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"), (0, 0, 0, 4)
+        )
+    for finding in certificate.findings:
+        yield Padding(_finding(finding), (0, 0, 0, 4))
+
+
+def _finding(finding: Finding) -> Text:
+    text = Text(f"{finding.severity} ({finding.code}): ", style=_SEVERITY_STYLES[finding.severity])
+    text.append(printable(finding.message), style="default")
+    if finding.advice:
+        text.append(f" {printable(finding.advice)}", style="dim")
+    return text
+
+
+def _table(certificates: tuple[CertificateResult, ...]) -> RenderableType:
+    if not certificates:
+        return Padding(Text("no certificates"), (0, 0, 0, 2))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("store", "thumbprint", "valid from", "until", "subject", "findings"):
+        table.add_column(column, overflow="fold", no_wrap=column in {"thumbprint", "valid from", "until"})
+    for certificate in certificates:
+        findings = Text()
+        for finding in certificate.findings:
+            findings.append(
+                f"{', ' if findings else ''}{finding.code}", style=_SEVERITY_STYLES[finding.severity]
+            )
+        table.add_row(
+            Text(printable(certificate.store)),
+            Text(certificate.thumbprint),
+            Text(f"{certificate.not_before:%Y-%m-%d}" if certificate.not_before else "-"),
+            Text(f"{certificate.not_after:%Y-%m-%d}" if certificate.not_after else "-"),
+            Text(printable(certificate.subject or "-")),
+            findings,
+        )
+    return Padding(table, (0, 0, 0, 2))

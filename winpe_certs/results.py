@@ -1,0 +1,79 @@
+"""What a command found or did: plain values that every report format is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from winpe_certs.errors import WinpeCertsError
+from winpe_certs.findings import Finding
+
+
+class Status(StrEnum):
+    """What became of a certificate in an image, or how it was found there."""
+
+    ADDED = "added"
+    UNCHANGED = "unchanged"
+    REPLACED = "replaced"
+    REMOVED = "removed"
+    PRESENT = "present"
+    MISSING = "missing"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateResult:
+    """One certificate in one store of one image. What is not known of it is None or empty."""
+
+    thumbprint: str
+    store: str
+    status: Status
+    sha256: str | None = None
+    subject: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is where it should be, intact, and nothing stored with it takes its trust away."""
+        return self.status not in {Status.MISSING, Status.DIFFERENT}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """One image of one target. `index` is None for folders and hives; `output` is set when `-o` was given."""
+
+    path: str
+    index: int | None
+    name: str
+    changed: bool
+    certificates: tuple[CertificateResult, ...]
+    readers: tuple[str, ...] = ()
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole answer of one call.
+
+    `holds` is False when a verification said no. `files` are those that `export` wrote (or would write).
+    `error` ended the work; what stands in `images` was done before it.
+    """
+
+    command: str
+    images: tuple[ImageResult, ...] = ()
+    certificates: tuple[CertificateResult, ...] = ()
+    files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    dry_run: bool = False
+    holds: bool = True
+    engine: str | None = None
+    error: WinpeCertsError | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed (or would be, in a dry run)."""
+        return any(image.changed for image in self.images) or bool(self.files)

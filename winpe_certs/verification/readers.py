@@ -1,0 +1,121 @@
+"""Two independent readers of registry hives, regipy and python-registry, behind one small interface.
+
+They confirm that a key is there and what its Blob is. Both are weak judges of a damaged hive, so the caller
+looks the same paths up with the bounds-checked reader of `winpe_certs.regf` first.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from winpe_certs.certs.stores import BLOB_VALUE
+from winpe_certs.edits import KeyPath
+from winpe_certs.errors import HiveError
+
+
+class BlobReader(Protocol):
+    """Reads Blobs of certificate stores from a hive."""
+
+    name: str
+
+    def blobs(self, store_key: KeyPath) -> dict[str, bytes | None] | None:
+        """Blobs by name of the certificate's key; None as a Blob that is no binary value.
+
+        The answer is None when the store has no such key.
+        """
+
+
+class RegipyReader:
+    """The hive as regipy reads it."""
+
+    def __init__(self, hive: bytes) -> None:
+        from regipy.registry import NKRecord, RegistryHive  # noqa: PLC0415 - imported where it is used
+        from regipy.structs import REGF_HEADER  # noqa: PLC0415
+
+        # It reports oddities of hives through logging; what counts comes back as a value or an exception.
+        logging.getLogger("regipy").addHandler(logging.NullHandler())
+        logging.getLogger("regipy").propagate = False
+
+        class HiveInMemory(RegistryHive):  # type: ignore[misc]
+            """Its constructor takes a path only; a hive inside an image has none."""
+
+            def __init__(self, data: bytes) -> None:
+                self._stream = io.BytesIO(data)
+                self.header = REGF_HEADER.parse_stream(self._stream)
+                cell = next(self.get_hbin_at_offset().iter_cells(self._stream))
+                self.root = NKRecord(cell, self._stream)
+
+        self.name = f"regipy {version('regipy')}"
+        self._root = HiveInMemory(hive).root
+
+    def blobs(self, store_key: KeyPath) -> dict[str, bytes | None] | None:
+        """See `BlobReader`."""
+        key: Any = self._root
+        for name in store_key:
+            key = key.get_subkey(name, raise_on_missing=False)
+            if key is None:
+                return None
+        found: dict[str, bytes | None] = {}
+        for certificate in key.iter_subkeys():
+            # Values are trimmed to a display length unless that is switched off, as get_value does.
+            blob = certificate.get_value(BLOB_VALUE, case_sensitive=False)
+            found[certificate.name] = blob if isinstance(blob, bytes) else None
+        return found
+
+
+class PythonRegistryReader:
+    """The hive as python-registry reads it."""
+
+    def __init__(self, hive: bytes) -> None:
+        from Registry import Registry  # noqa: PLC0415 - imported where it is used
+
+        self.name = f"python-registry {version('python-registry')}"
+        self._registry = Registry
+        self._root = Registry.Registry(io.BytesIO(hive)).root()
+
+    def blobs(self, store_key: KeyPath) -> dict[str, bytes | None] | None:
+        """See `BlobReader`."""
+        key = self._root
+        for name in store_key:
+            try:
+                key = key.subkey(name)
+            except self._registry.RegistryKeyNotFoundException:
+                return None
+        found: dict[str, bytes | None] = {}
+        for certificate in key.subkeys():
+            try:
+                value = certificate.value(BLOB_VALUE)
+            except self._registry.RegistryValueNotFoundException:
+                found[certificate.name()] = None
+            else:
+                is_binary = value.value_type() == self._registry.RegBin
+                found[certificate.name()] = bytes(value.raw_data()) if is_binary else None
+        return found
+
+
+def open_readers(hive: bytes, origin: str) -> tuple[BlobReader, ...]:
+    """Both readers of a hive; raises `HiveError` naming the one that cannot open it."""
+    return tuple(
+        _guarded(name, reader, hive, origin)
+        for name, reader in (("regipy", RegipyReader), ("python-registry", PythonRegistryReader))
+    )
+
+
+def _guarded(name: str, reader: type[Any], hive: bytes, origin: str) -> BlobReader:
+    try:
+        opened: BlobReader = reader(hive)
+    except Exception as error:
+        raise unreadable(name, error, origin) from error
+    return opened
+
+
+def unreadable(reader: str, error: Exception, origin: str) -> HiveError:
+    """The error for a hive that an independent reader cannot read (they raise whatever they run into)."""
+    return HiveError(
+        f"{origin}: the independent reader {reader} cannot read this hive",
+        details=f"{type(error).__name__}: {error}",
+        resolution="The hive is damaged or unusual: take the image from its source again.",
+    )

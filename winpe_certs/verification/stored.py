@@ -1,0 +1,81 @@
+"""The certificates that stand in a hive, each confirmed by both independent readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from winpe_certs.certs.stores import Location, canonical_store_name, store_key
+from winpe_certs.edits import KeyPath
+from winpe_certs.errors import HiveError
+from winpe_certs.regf.reading import Hive
+from winpe_certs.verification.readers import BlobReader, open_readers, unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """A certificate's key in a store: its name (normally the SHA-1) and its Blob, None when it has none."""
+
+    location: Location
+    store: str
+    key_name: str
+    blob: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificates:
+    """All certificates of the stores that were asked for, and the readers that agree on them."""
+
+    certificates: tuple[StoredCertificate, ...]
+    readers: tuple[str, ...]
+
+    def find(self, thumbprint: str) -> list[StoredCertificate]:
+        """Every place where a certificate with this thumbprint stands."""
+        return [stored for stored in self.certificates if stored.key_name.upper() == thumbprint]
+
+
+def read_stored(
+    hive: bytes, origin: str, stores: Iterable[tuple[Location, str]] | None = None
+) -> StoredCertificates:
+    """Read the certificates of these stores (by default of all that the hive has).
+
+    Raises `HiveError` when the hive is dirty or damaged, when a reader cannot read it, or when they disagree.
+    """
+    bounded = Hive(hive, origin)
+    places = list(_all_stores(bounded)) if stores is None else list(stores)
+    # The bounds-checked reader goes first: what it accepts the other two can follow without running away.
+    for location, store in places:
+        _walk(bounded, store_key(store, location))
+    readers = open_readers(hive, origin)
+    found: list[StoredCertificate] = []
+    for location, store in places:
+        blobs = _agreed(readers, store_key(store, location), origin)
+        found += [StoredCertificate(location, store, name, blob) for name, blob in (blobs or {}).items()]
+    return StoredCertificates(tuple(found), tuple(reader.name for reader in readers))
+
+
+def _all_stores(hive: Hive) -> Iterable[tuple[Location, str]]:
+    for location in Location:
+        for name in hive.subkeys(location.value) or ():
+            yield location, str(canonical_store_name(name))
+
+
+def _walk(hive: Hive, path: KeyPath) -> None:
+    for name in hive.subkeys(path) or ():
+        hive.values((*path, name))
+
+
+def _agreed(readers: tuple[BlobReader, ...], path: KeyPath, origin: str) -> dict[str, bytes | None] | None:
+    answers = []
+    for reader in readers:
+        try:
+            answers.append(reader.blobs(path))
+        except Exception as error:
+            raise unreadable(reader.name, error, origin) from error
+    if any(answer != answers[0] for answer in answers):
+        names, key = " and ".join(reader.name for reader in readers), "\\".join(path)
+        raise HiveError(
+            f"{origin}: {names} read the key {key} differently",
+            resolution="The hive is damaged or unusual: take the image from its source again.",
+        )
+    return answers[0]

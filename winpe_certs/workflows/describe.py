@@ -1,0 +1,85 @@
+"""What there is to say of one certificate in one store: facts, findings, status."""
+
+from __future__ import annotations
+
+from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.findings import examine
+from winpe_certs.certs.stores import Location
+from winpe_certs.errors import BlobError, CertificateError
+from winpe_certs.findings import Finding, Severity
+from winpe_certs.results import CertificateResult, Status
+from winpe_certs.verification.stored import StoredCertificate
+from winpe_certs.workflows.clock import Moment
+
+_LOCATIONS = {Location.POLICY: "group policy", Location.ENTERPRISE: "enterprise"}
+
+DISALLOWED = Finding(
+    "disallowed",
+    Severity.ERROR,
+    "It also stands in the Disallowed store, so Windows refuses it wherever else it is.",
+    "Take it out of there: winpe-certs remove IMAGE --store Disallowed --thumbprint T",
+)
+
+
+def result_for(
+    certificate: Certificate, store: str, status: Status, findings: tuple[Finding, ...]
+) -> CertificateResult:
+    """A result with the facts of a certificate."""
+    return CertificateResult(
+        thumbprint=certificate.thumbprint,
+        store=store,
+        status=status,
+        sha256=certificate.sha256,
+        subject=certificate.subject,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        findings=findings,
+    )
+
+
+def blob_findings(blob: Blob) -> tuple[Finding, ...]:
+    """What the properties of a Blob do to the certificate."""
+    return (*narrowing(blob), *cached_hash_errors(blob))
+
+
+def read_blob(data: bytes | None, thumbprint: str, origin: str) -> Blob:
+    """The Blob of a certificate's key; raises `BlobError` unless it holds the certificate of that name."""
+    if data is None:
+        raise BlobError(
+            f"{origin}: the key {thumbprint} has no binary value named Blob",
+            resolution="Inject the certificate again.",
+        )
+    blob = parse(data, f"{origin}, key {thumbprint}")
+    found = Certificate.from_der(blob.certificate_der, f"{origin}, key {thumbprint}")
+    if found.thumbprint != thumbprint.upper():
+        raise BlobError(
+            f"{origin}: the key {thumbprint} holds another certificate ({found.thumbprint})",
+            resolution="Remove the key and inject the right certificate.",
+        )
+    return blob
+
+
+def place_name(stored: StoredCertificate) -> str:
+    """A store's name, with its location when that is not the machine's own."""
+    where = _LOCATIONS.get(stored.location)
+    return f"{stored.store} ({where})" if where else stored.store
+
+
+def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> CertificateResult:
+    """The result for a certificate that stands in an image.
+
+    It is `DIFFERENT` when it is not what its key says, or when properties of its Blob take trust away.
+    """
+    try:
+        blob = read_blob(stored.blob, stored.key_name, origin)
+        certificate = Certificate.from_der(blob.certificate_der, origin)
+    except (BlobError, CertificateError) as error:
+        damage = Finding("damaged", Severity.ERROR, error.message, error.resolution)
+        return CertificateResult(
+            stored.key_name.upper(), place_name(stored), Status.DIFFERENT, findings=(damage,)
+        )
+    limits = blob_findings(blob)
+    is_limited = any(finding.severity is Severity.ERROR for finding in limits)
+    status = Status.DIFFERENT if is_limited else Status.PRESENT
+    return result_for(certificate, place_name(stored), status, (*examine(certificate, moment.at), *limits))

@@ -1,0 +1,49 @@
+"""Refusals that protect targets from a well-meant mistake; each says how to go on.
+
+Configuration Manager builds boot.<PackageID>.wim from boot.wim and knows its hash as distributed content:
+changing that copy breaks the content and the change is lost with the next update.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.errors import GuardError
+
+MANAGED_NAME: Final = re.compile(r"boot\.[A-Z0-9]{3}[0-9A-F]{5}\.wim", re.IGNORECASE)
+_MANAGED_FOLDER: Final = re.compile(
+    r"(^|[\\/])(SCCMContentLib|SMSPKG[A-Z]?\$?|SMSPKGSIG|RemoteInstall[\\/]SMSImages)([\\/]|$)", re.IGNORECASE
+)
+
+
+def refuse_protected(place: Place, *, force_managed_copy: bool) -> None:
+    """Raise `GuardError` for copies that Configuration Manager manages and for files with several names."""
+    if place.kind is Kind.FOLDER or force_managed_copy:
+        return
+    path = place.path.resolve()
+    why = None
+    if MANAGED_NAME.fullmatch(path.name):
+        why = "the name boot.<PackageID>.wim marks the copy that Configuration Manager distributes"
+    elif _MANAGED_FOLDER.search(str(path.parent)):
+        why = "the folder belongs to the content library or a distribution point"
+    if why is not None:
+        raise GuardError(
+            f"{place.path}: this copy is managed by Configuration Manager: {why}",
+            details="The site knows the hash of this content, and builds it again from boot.wim.",
+            resolution="Patch boot.wim (or winpe.wim of the ADK), then reload the image and update the "
+            "distribution points. To change this copy all the same: --force-managed-copy",
+        )
+    links = path.stat().st_nlink
+    if links > 1:
+        raise GuardError(
+            f"{place.path}: the file has {links} hard links; the change would show under every name",
+            resolution="Work on a copy (or -o OUT). To change all of them: --force-managed-copy",
+        )
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same existing file."""
+    return one.exists() and other.exists() and one.samefile(other)

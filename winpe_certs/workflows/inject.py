@@ -1,0 +1,161 @@
+"""``inject``: put certificates into the hives of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from winpe_certs.certs.blob import Blob
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.findings import examine, refusals
+from winpe_certs.certs.new_blob import blob_for
+from winpe_certs.certs.stores import (
+    BLOB_VALUE,
+    Location,
+    Store,
+    certificate_key,
+    default_store,
+    edits_for,
+)
+from winpe_certs.edits import Edit, ValueType
+from winpe_certs.errors import BlobError, CertificateError, UsageError
+from winpe_certs.findings import Finding, Severity
+from winpe_certs.regf.reading import Hive
+from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.wim.resource import Progress, silent
+from winpe_certs.workflows.advice import after_change
+from winpe_certs.workflows.clock import Moment
+from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
+from winpe_certs.workflows.inputs import Inputs, Wanted
+from winpe_certs.workflows.writing import Expectation, HivePlan, WriteOptions, change
+
+BLOB_DIFFERS = "blob_differs"
+
+
+def inject(
+    paths: Sequence[Path],
+    inputs: Inputs,
+    options: WriteOptions,
+    *,
+    store: Store | None = None,
+    allowed: frozenset[str] = frozenset(),
+    moment: Moment,
+    progress: Progress = silent,
+) -> Report:
+    """Put every certificate into every chosen image; `store` None picks one by the kind of certificate.
+
+    `allowed` are the codes of findings that do not refuse a certificate. Raises before anything is written.
+    """
+    injections = [_injection(wanted, store, allowed, moment) for wanted in inputs.wanted]
+
+    def plan(hive: Hive, origin: str) -> HivePlan:
+        steps = [_plan_one(hive, origin, injection, allowed) for injection in injections]
+        return HivePlan(
+            edits=tuple(edit for edits, _, _ in steps for edit in edits),
+            expected=tuple(expected for _, expected, _ in steps),
+            certificates=tuple(result for _, _, result in steps),
+        )
+
+    outcome = change(paths, plan, options, moment, progress)
+    report = Report(
+        "inject",
+        images=tuple(outcome.images),
+        warnings=inputs.warnings,
+        dry_run=options.dry_run,
+        error=outcome.error,
+    )
+    if report.error is None and report.changed and not options.dry_run:
+        injected = [(injection.store, injection.certificate.thumbprint) for injection in injections]
+        report = replace(report, advice=after_change(outcome.places, options.output, injected))
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Injection:
+    """A certificate on its way in: its Blob, its store and what there is to say of it."""
+
+    certificate: Certificate
+    blob: Blob
+    store: Store
+    findings: tuple[Finding, ...]
+
+
+def _injection(wanted: Wanted, store: Store | None, allowed: frozenset[str], moment: Moment) -> _Injection:
+    certificate = wanted.certificate
+    if certificate is None:
+        raise UsageError(
+            f"{wanted.thumbprint}: a thumbprint alone cannot be injected",
+            resolution="Give the certificate itself: --cert FILE",
+        )
+    findings = examine(certificate, moment.at)
+    if wanted.blob is not None:
+        findings = (*findings, *blob_findings(wanted.blob))
+    _refuse(refusals(findings, allowed), wanted.origin, certificate)
+    return _Injection(
+        certificate, wanted.blob or blob_for(certificate), store or default_store(certificate), findings
+    )
+
+
+def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -> None:
+    if not reasons:
+        return
+    allow = " ".join(f"--allow {reason.code}" for reason in reasons)
+    raise CertificateError(
+        f"{origin}: refused: {reasons[0].message}",
+        details="\n".join(
+            [
+                f"{certificate.subject} ({certificate.thumbprint})",
+                *(f"{r.code}: {r.message}" for r in reasons),
+            ]
+        ),
+        resolution=f"{reasons[0].advice} To inject it all the same: {allow}".strip(),
+    )
+
+
+def _plan_one(
+    hive: Hive, origin: str, injection: _Injection, allowed: frozenset[str]
+) -> tuple[tuple[Edit, ...], Expectation, CertificateResult]:
+    certificate, store = injection.certificate, injection.store
+    findings = injection.findings
+    if store is not Store.DISALLOWED and any(
+        hive.key_exists(certificate_key(Store.DISALLOWED, certificate.thumbprint, location))
+        for location in Location
+    ):
+        findings = (*findings, DISALLOWED)
+        _refuse(refusals((DISALLOWED,), allowed), origin, certificate)
+    new = injection.blob.to_bytes()
+    stored = hive.value(certificate_key(store, certificate.thumbprint), BLOB_VALUE)
+    kept, status, remarks = _compare(stored, new, certificate.thumbprint, origin)
+    blob = new if kept is None else kept
+    edits = edits_for(new, store, certificate.thumbprint) if kept is None else ()
+    expected = Expectation(Location.MACHINE, store, certificate.thumbprint, blob)
+    return edits, expected, result_for(certificate, store, status, (*findings, *remarks))
+
+
+def _compare(
+    stored: tuple[int, bytes] | None, new: bytes, thumbprint: str, origin: str
+) -> tuple[bytes | None, Status, tuple[Finding, ...]]:
+    """What to keep of a stored value: its bytes, if it is this certificate and nothing narrows its trust."""
+    if stored is None:
+        return None, Status.ADDED, ()
+    value_type, data = stored
+    if data == new:
+        return data, Status.UNCHANGED, ()
+    try:
+        blob = read_blob(data if value_type == ValueType.BINARY else None, thumbprint, origin)
+    except (BlobError, CertificateError) as error:
+        return None, Status.REPLACED, (Finding("damaged", Severity.WARNING, f"Replaced: {error.message}"),)
+    narrowed = [f for f in blob_findings(blob) if f.severity is Severity.ERROR]
+    if narrowed:
+        return (
+            None,
+            Status.REPLACED,
+            tuple(Finding(f.code, Severity.WARNING, f"Replaced: {f.message}") for f in narrowed),
+        )
+    differs = Finding(
+        BLOB_DIFFERS,
+        Severity.INFO,
+        "The image has this certificate with other cached properties; it was left as it is.",
+    )
+    return data, Status.UNCHANGED, (differs,)

@@ -1,0 +1,64 @@
+"""The certificates and thumbprints that a command was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from winpe_certs.certs.blob import Blob
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.sources import read_certificates
+from winpe_certs.certs.stores import normalise_thumbprint
+from winpe_certs.errors import UsageError
+from winpe_certs.files import system_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A certificate that a command is about: by its file, or by its thumbprint alone.
+
+    `blob` is the Blob that a .reg export had for it, `origin` says where it came from.
+    """
+
+    thumbprint: str
+    origin: str
+    certificate: Certificate | None = None
+    blob: Blob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All certificates of a call, each once, and what a person should know about their files."""
+
+    wanted: tuple[Wanted, ...]
+    warnings: tuple[str, ...]
+
+
+def gather(files: Iterable[Path], thumbprints: Iterable[str] = ()) -> Inputs:
+    """Read the certificate files; raises `UsageError` when nothing was given or a file is missing."""
+    wanted: dict[str, Wanted] = {}
+    warnings: list[str] = []
+    for path in files:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such certificate file", resolution="Check the path after --cert.")
+        with system_errors(path, "read"):
+            data = path.read_bytes()
+        found = read_certificates(data, str(path))
+        warnings += found.warnings
+        for entry in found.entries:
+            thumbprint = entry.certificate.thumbprint
+            if thumbprint in wanted:
+                warnings.append(
+                    f"{entry.origin}: the same certificate as {wanted[thumbprint].origin}: ignored"
+                )
+                continue
+            wanted[thumbprint] = Wanted(thumbprint, entry.origin, entry.certificate, entry.blob)
+    for text in thumbprints:
+        thumbprint = normalise_thumbprint(text)
+        wanted.setdefault(thumbprint, Wanted(thumbprint, "--thumbprint"))
+    if not wanted:
+        raise UsageError(
+            "no certificate was given", resolution="Name one with --cert FILE (or --thumbprint T)."
+        )
+    return Inputs(tuple(wanted.values()), tuple(warnings))

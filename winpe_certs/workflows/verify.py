@@ -1,0 +1,143 @@
+"""``verify``: whether certificates are in images, intact and with their trust."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from winpe_certs.certs.new_blob import blob_for
+from winpe_certs.certs.stores import Location, Store, default_store
+from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.errors import WinpeCertsError
+from winpe_certs.findings import Finding, Severity
+from winpe_certs.results import CertificateResult, ImageResult, Report, Status
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
+from winpe_certs.wim.resource import Progress, silent
+from winpe_certs.workflows.clock import Moment
+from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
+from winpe_certs.workflows.inject import BLOB_DIFFERS
+from winpe_certs.workflows.inputs import Inputs, Wanted
+from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.writing import SOFTWARE_HIVE, refuse_broken
+
+ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
+ANY_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
+
+
+def verify(
+    paths: Sequence[Path],
+    inputs: Inputs,
+    *,
+    index: int | str | None = None,
+    store: Store | None = None,
+    strict_blob: bool = False,
+    full_check: bool = False,
+    moment: Moment,
+    progress: Progress = silent,
+) -> Report:
+    """Look for every certificate in every image; `store` None takes a root in AuthRoot or ROOT.
+
+    With `strict_blob` a Blob that differs from the given one in any property is an error.
+    """
+    images: list[ImageResult] = []
+    error: WinpeCertsError | None = None
+    try:
+        for place in [recognise(path, reading=True) for path in paths]:
+            origin = str(place.path)
+            with open_images(place, progress) as target:
+                for image in select(origin, target, index, writing=False):
+                    hive = target.read(image.index, SOFTWARE_HIVE)
+                    if full_check:
+                        refuse_broken(hive, origin)
+                    found = read_stored(hive, origin)
+                    results = tuple(
+                        _verify_one(found, wanted, store, moment, origin, strict_blob=strict_blob)
+                        for wanted in inputs.wanted
+                    )
+                    images.append(
+                        ImageResult(
+                            path=origin,
+                            index=image.index,
+                            name=image.name,
+                            changed=False,
+                            certificates=results,
+                            readers=found.readers,
+                        )
+                    )
+    except WinpeCertsError as caught:
+        error = caught
+    sound = all(result.is_sound for image in images for result in image.certificates)
+    return Report("verify", tuple(images), warnings=inputs.warnings, holds=sound, error=error)
+
+
+def _verify_one(
+    found: StoredCertificates,
+    wanted: Wanted,
+    store: Store | None,
+    moment: Moment,
+    origin: str,
+    *,
+    strict_blob: bool,
+) -> CertificateResult:
+    everywhere = found.find(wanted.thumbprint)
+    accepted = _accepted(wanted, store)
+    here = [stored for stored in everywhere if _counts(stored, accepted)]
+    if not here:
+        elsewhere = tuple(_other_store(stored) for stored in everywhere)
+        name = accepted[0]
+        if wanted.certificate is None:
+            return CertificateResult(wanted.thumbprint, name, Status.MISSING, findings=elsewhere)
+        return result_for(wanted.certificate, name, Status.MISSING, elsewhere)
+    candidates = [_judge(stored, wanted, moment, origin, strict_blob=strict_blob) for stored in here]
+    best = min(candidates, key=lambda result: not result.is_sound)
+    if any(stored.store == Store.DISALLOWED for stored in everywhere) and store is not Store.DISALLOWED:
+        return _with(best, Status.DIFFERENT, DISALLOWED)
+    return best
+
+
+def _accepted(wanted: Wanted, store: Store | None) -> tuple[Store, ...]:
+    if store is not None:
+        return (store,)
+    if wanted.certificate is None:
+        return ANY_STORES
+    chosen = default_store(wanted.certificate)
+    return ROOT_STORES if chosen is Store.AUTH_ROOT else (chosen,)
+
+
+def _counts(stored: StoredCertificate, accepted: tuple[Store, ...]) -> bool:
+    """Whether Windows takes trust from there: of policy and enterprise stores all but AuthRoot count."""
+    if stored.store not in accepted:
+        return False
+    return stored.location is Location.MACHINE or stored.store != Store.AUTH_ROOT
+
+
+def _other_store(stored: StoredCertificate) -> Finding:
+    return Finding(
+        "other-store",
+        Severity.INFO,
+        f"It stands in the store {place_name(stored)}, where it does not count here.",
+        "Inject it into the right store, or name that store with --store.",
+    )
+
+
+def _judge(
+    stored: StoredCertificate, wanted: Wanted, moment: Moment, origin: str, *, strict_blob: bool
+) -> CertificateResult:
+    result = stored_result(stored, origin, moment)
+    if result.status is Status.PRESENT and wanted.certificate is not None:
+        given = wanted.blob or blob_for(wanted.certificate)
+        if stored.blob != given.to_bytes():
+            differs = Finding(
+                BLOB_DIFFERS,
+                Severity.ERROR if strict_blob else Severity.INFO,
+                "The certificate is this one, but its cached properties differ from the given ones.",
+                "Donor machines cache different properties; only --strict-blob makes this an error.",
+            )
+            result = _with(result, Status.DIFFERENT if strict_blob else result.status, differs)
+    return result
+
+
+def _with(result: CertificateResult, status: Status, *findings: Finding) -> CertificateResult:
+    return replace(result, status=status, findings=(*result.findings, *findings))
