@@ -70,7 +70,6 @@ class Report:
     advice: tuple[str, ...] = ()
     dry_run: bool = False
     holds: bool = True
-    engine: str | None = None
     error: WinpeCertsError | None = None
 
     @property

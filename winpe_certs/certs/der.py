@@ -126,9 +126,17 @@ def integer(element: Element, what: str) -> int:
 def bit_string(element: Element, what: str) -> bytes:
     """Read the bytes of a BIT STRING, without the byte that counts unused bits."""
     content = expect(element, BIT_STRING, what).value
-    if not content or content[0] > 7:
+    if not content or content[0] > (7 if len(content) > 1 else 0):
         raise DerError(element.start, f"{what} is a damaged BIT STRING")
     return content[1:]
+
+
+def octets(element: Element, what: str) -> bytes:
+    """Read a BIT STRING that carries whole bytes: a key or a signature."""
+    content = bit_string(element, what)
+    if element.value[0]:
+        raise DerError(element.start, f"{what} is a BIT STRING with unused bits")
+    return content
 
 
 def identifier_list(data: bytes) -> tuple[str, ...]:

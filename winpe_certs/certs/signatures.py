@@ -28,6 +28,8 @@ def verify_own_signature(parts: CertificateParts, hash_name: str | None, key_bit
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
     from cryptography.utils import CryptographyDeprecationWarning  # noqa: PLC0415
 
+    if not parts.algorithms_agree:
+        return False
     if key_bits is not None and key_bits > LARGEST_KEY_BITS:
         return None
     with warnings.catch_warnings():

@@ -18,11 +18,11 @@ from winpe_certs.certs.der import (
     UTC_TIME,
     DerError,
     Element,
-    bit_string,
     boolean,
     expect,
     identifier_text,
     integer,
+    octets,
     read_element,
 )
 
@@ -65,7 +65,10 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class CertificateParts:
-    """The fields of a certificate, as bytes where their meaning is somebody else's business."""
+    """The fields of a certificate, as bytes where their meaning is somebody else's business.
+
+    `algorithms_agree` says that the signature algorithm inside the signed part is the one outside.
+    """
 
     signed_part: bytes
     version: int
@@ -80,6 +83,7 @@ class CertificateParts:
     extensions: dict[str, Extension]
     signature_algorithm: Algorithm
     signature: bytes
+    algorithms_agree: bool
 
 
 def split_certificate(data: bytes) -> CertificateParts:
@@ -101,7 +105,7 @@ def split_certificate(data: bytes) -> CertificateParts:
             raise DerError(version_field.start, f"unknown certificate version {version + 1}")
     if len(fields) < 6:
         raise DerError(signed_part.end, "the signed part ends before the public key")
-    serial, _, issuer, validity, subject, key_info, *rest = fields
+    serial, inner_algorithm, issuer, validity, subject, key_info, *rest = fields
     times = expect(validity, SEQUENCE, "the validity").children()
     if len(times) != 2:
         raise DerError(validity.start, "the validity is not two times")
@@ -120,10 +124,11 @@ def split_certificate(data: bytes) -> CertificateParts:
         subject=subject,
         public_key_info=key_info.encoded,
         public_key_algorithm=read_algorithm(key_parts[0], "the public key's algorithm"),
-        public_key=bit_string(key_parts[1], "the public key"),
+        public_key=octets(key_parts[1], "the public key"),
         extensions=_extensions(rest),
         signature_algorithm=read_algorithm(parts[1], "the signature algorithm"),
-        signature=bit_string(parts[2], "the signature"),
+        signature=octets(parts[2], "the signature"),
+        algorithms_agree=inner_algorithm.encoded == parts[1].encoded,
     )
 
 

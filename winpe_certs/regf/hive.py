@@ -154,7 +154,7 @@ class _Editor:
     def _add_key(self, parent: KeyNode, name: str) -> int:
         store = self._store
         index = self._index(parent)
-        security = parent.security if index.usual_security is None else index.usual_security
+        security = index.new_key_security
         self._stamp(parent)
         acquire(store, security)
         stored, one_byte = encode_name(name)

@@ -57,7 +57,10 @@ class SubkeyIndex:
                 leaf.names.append(uppercased)
                 securities[child.security] += 1
                 previous = uppercased
-        self.usual_security = securities.most_common(1)[0][0] if securities else None
+        self.new_key_security = max(
+            securities, key=lambda offset: (securities[offset], offset == key.security), default=key.security
+        )
+        """What most subkeys use, in doubt what the key itself uses."""
 
     def find(self, name: str) -> int | None:
         """Give the offset of the subkey with this name."""

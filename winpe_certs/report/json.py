@@ -25,8 +25,6 @@ def render(report: Report) -> str:
     if report.command == "export":
         document["certificates"] = [_certificate(certificate) for certificate in report.certificates]
         document["files"] = list(report.files)
-    if report.engine is not None:
-        document["engine"] = report.engine
     document["warnings"] = list(report.warnings)
     document["advice"] = list(report.advice)
     if report.error is not None:

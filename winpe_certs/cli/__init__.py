@@ -1,0 +1,1 @@
+"""The command line: parse, call one workflow, render, exit. The only layer that prints."""

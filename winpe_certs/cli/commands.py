@@ -1,0 +1,236 @@
+"""The commands: each parses, calls one workflow and hands its report on. Heavy imports wait until needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from winpe_certs.cli import options as o
+from winpe_certs.cli.output import show, talk
+from winpe_certs.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from winpe_certs.certs.stores import Store
+    from winpe_certs.workflows.writing import WriteOptions
+
+
+def inject(
+    images: o.Images,
+    cert: o.Certificates = None,
+    *,
+    index: o.Index = None,
+    store: o.StoreName = "auto",
+    allow: o.Allow = None,
+    output: o.Output = None,
+    overwrite: o.Overwrite = False,
+    dry_run: o.DryRun = False,
+    full_check: o.FullCheck = False,
+    force_managed_copy: o.ForceManagedCopy = False,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Put certificates into images, verify them there, commit.
+
+    Roots go to AuthRoot as in Microsoft's procedure for CMG boot media, intermediates to CA.
+    Doing it twice changes nothing. A certificate that is no CA or has expired is refused unless allowed:
+    --allow not-a-ca, --allow expired.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows import inputs  # noqa: PLC0415
+    from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.inject import inject as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(
+            expand(images),
+            inputs.gather(cert or ()),
+            _write_options(
+                index, output, overwrite=overwrite, dry_run=dry_run, full_check=full_check,
+                force_managed_copy=force_managed_copy,
+            ),
+            store=_store(store),
+            allowed=parse_allowed(allow or ()),
+            moment=Moment.now(),
+            progress=progress,
+        )  # fmt: skip
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def remove(
+    images: o.Images,
+    cert: o.Certificates = None,
+    *,
+    thumbprint: o.Thumbprints = None,
+    index: o.Index = None,
+    store: o.StoreName = "auto",
+    allow: o.Allow = None,
+    output: o.Output = None,
+    overwrite: o.Overwrite = False,
+    dry_run: o.DryRun = False,
+    full_check: o.FullCheck = False,
+    force_managed_copy: o.ForceManagedCopy = False,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Take certificates out of images again.
+
+    Without --store they are taken out of AuthRoot, ROOT and CA.
+    Roots that Windows itself needs, though expired, are refused: --allow required-root.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows import inputs  # noqa: PLC0415
+    from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.remove import remove as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(
+            expand(images),
+            inputs.gather(cert or (), thumbprint or ()),
+            _write_options(
+                index, output, overwrite=overwrite, dry_run=dry_run, full_check=full_check,
+                force_managed_copy=force_managed_copy,
+            ),
+            store=_store(store),
+            allowed=parse_allowed(allow or ()),
+            moment=Moment.now(),
+            progress=progress,
+        )  # fmt: skip
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def verify(
+    images: o.Images,
+    cert: o.Certificates = None,
+    *,
+    thumbprint: o.Thumbprints = None,
+    index: o.Index = None,
+    store: o.StoreName = "auto",
+    strict_blob: o.StrictBlob = False,
+    full_check: o.FullCheck = False,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Say whether certificates are in images, intact: exit code 0 yes, 1 no.
+
+    A root counts in AuthRoot and in ROOT; with --store only in that store. All images of a file are looked
+    at unless --index names one. A media folder stands for its sources/boot.wim.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows import inputs  # noqa: PLC0415
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.workflows.verify import verify as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(
+            expand(images),
+            inputs.gather(cert or (), thumbprint or ()),
+            index=parse_index(index),
+            store=_store(store),
+            strict_blob=strict_blob,
+            full_check=full_check,
+            moment=Moment.now(),
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def list_(
+    images: o.Images,
+    *,
+    index: o.Index = None,
+    store: o.StoreName = "auto",
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Show every certificate in the stores of images, with dates and findings.
+
+    With --store only that store. A media folder stands for its sources/boot.wim.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.listing import list_certificates  # noqa: PLC0415
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = list_certificates(
+            expand(images),
+            index=parse_index(index),
+            store=_store(store),
+            moment=Moment.now(),
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def export(
+    certs: o.CertificateFiles,
+    *,
+    output: o.RegOutput = None,
+    overwrite: o.Overwrite = False,
+    hive_name: o.HiveName = "winpe-offline",
+    store: o.StoreName = "auto",
+    dry_run: o.DryRun = False,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    r"""Write certificates as the .reg file that regedit would have exported.
+
+    Its keys stand under HKEY_LOCAL_MACHINE\winpe-offline, ready for the hive of a mounted image.
+    Without -o each certificate is written to <thumbprint>.reg in the current folder.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows import inputs  # noqa: PLC0415
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.export import export as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    report = run(
+        inputs.gather(expand(certs)),
+        hive_name=hive_name,
+        output=output,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        store=_store(store),
+        moment=Moment.now(),
+    )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _store(name: str) -> Store | None:
+    from winpe_certs.certs.stores import parse_store_name  # noqa: PLC0415 - start-up time
+
+    return None if name.lower() == "auto" else parse_store_name(name)
+
+
+def _write_options(
+    index: str | None,
+    output: Path | None,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+    full_check: bool,
+    force_managed_copy: bool,
+) -> WriteOptions:
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
+
+    return WriteOptions(
+        index=parse_index(index),
+        output=output,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        full_check=full_check,
+        force_managed_copy=force_managed_copy,
+    )

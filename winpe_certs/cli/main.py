@@ -1,0 +1,93 @@
+"""The program: its commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from winpe_certs import __version__
+from winpe_certs.cli import commands
+from winpe_certs.cli.output import prepare_streams, show_error, wants_json
+from winpe_certs.errors import ExitCode, UsageError, WinpeCertsError
+
+app = typer.Typer(
+    name="winpe-certs",
+    help="Put a root certificate into a Windows PE boot image, and prove that it is there.",
+    epilog="Exit codes: 0 done or verified, 1 verification says no, 2 wrong usage, 3 input refused, "
+    "4 system or program failed, 5 clean-up incomplete, 70 defect of this program, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: it looks the same in a terminal, a log and the README, and starts in half the time.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(commands.inject)
+app.command()(commands.verify)
+app.command("list")(commands.list_)
+app.command()(commands.export)
+app.command()(commands.remove)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"winpe-certs {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code. Never raises, never shows a traceback unasked."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = wants_json(arguments)
+    verbose = "--verbose" in arguments or "-v" in arguments
+    prepare_streams()
+    try:
+        return _run(arguments)
+    except WinpeCertsError as error:
+        failure: WinpeCertsError = error
+    except BrokenPipeError:
+        # Whoever read the report has seen enough; leave without the noise of a closed pipe.
+        sys.stdout = None
+        return int(ExitCode.FAILED)
+    except Exception as error:  # noqa: BLE001 - the last stop: a defect must not look like bad input
+        if verbose:
+            traceback.print_exception(error, file=sys.stderr)
+        failure = WinpeCertsError(
+            f"a defect of winpe-certs: {type(error).__name__}: {error}",
+            details="Nothing was committed unless the report above says so.",
+            resolution="Please report it with the output of the same command and --verbose.",
+        )
+        failure.__cause__ = error
+    command = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    show_error(failure, as_json=as_json, command=command, verbose=False)
+    return int(failure.exit_code)
+
+
+def _run(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        # Without expansion by Click: on Windows it would rewrite arguments that are no paths.
+        code = command.main(
+            args=arguments, prog_name="winpe-certs", standalone_mode=False, windows_expand_args=False
+        )
+    except typer.Abort:
+        sys.stderr.write("interrupted\n")
+        return int(ExitCode.INTERRUPTED)
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        raise UsageError(message, resolution="See winpe-certs --help") from error
+    return int(code or ExitCode.DONE)
