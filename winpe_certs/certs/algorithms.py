@@ -132,6 +132,15 @@ def key_bits(parts: CertificateParts) -> int | None:
     return FIXED_KEY_BITS.get(algorithm.identifier)
 
 
+def has_known_curve(parts: CertificateParts) -> bool:
+    """Whether the key is of a curve that is known by its name, so that an unusable key must be damaged."""
+    algorithm = parts.public_key_algorithm
+    if algorithm.identifier in FIXED_KEY_BITS:
+        return True
+    named = algorithm.parameters is not None and algorithm.parameters.tag == OBJECT_IDENTIFIER
+    return key_kind(parts) == "EC" and named and key_bits(parts) is not None
+
+
 def _bit_length(element: Element, what: str) -> int:
     """Some old encoders leave out the zero byte that keeps a modulus positive, so the sign is ignored."""
     return int.from_bytes(expect(element, INTEGER, what).value, "big").bit_length()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from winpe_certs.certs.algorithms import RSA_PSS
+from winpe_certs.certs.algorithms import RSA_PSS, has_known_curve
 from winpe_certs.certs.x509 import CertificateParts
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def verify_own_signature(parts: CertificateParts, hash_name: str | None, key_bit
             return _verify(key, parts, hash_name)
         except InvalidSignature:
             return False
-        except (UnsupportedAlgorithm, ValueError, TypeError):
+        except ValueError:
+            return False if has_known_curve(parts) else None
+        except (UnsupportedAlgorithm, TypeError):
             return None
 
 

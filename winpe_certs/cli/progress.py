@@ -14,7 +14,7 @@ _PATIENCE: Final = 1.0
 
 
 class ProgressBar:
-    """Takes progress from the library (`winpe_certs.wim.resource.Progress`) and shows it."""
+    """Takes progress from the library (`winpe_certs.progress.Progress`) and shows it."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled and sys.stderr.isatty()

@@ -15,8 +15,8 @@ from winpe_certs.engines.direct import WimTarget, open_for_reading
 from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
 from winpe_certs.errors import GuardError, TargetError, UsageError
 from winpe_certs.files import system_errors
+from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
-from winpe_certs.wim.resource import Progress, silent
 
 MEDIA_IMAGE: Final = ("sources", "boot.wim")
 _ISO_MAGIC_AT: Final = 0x8001

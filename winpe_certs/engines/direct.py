@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 from winpe_certs.engines.base import ImageInfo, Verification
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import LockedFile, system_errors, write_new
+from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.append import Appendix, append
 from winpe_certs.wim.changes import Changes, prepare
 from winpe_certs.wim.confirm import confirm
 from winpe_certs.wim.copy import CompactCopy, compact
 from winpe_certs.wim.reader import WimFile
-from winpe_certs.wim.resource import ChunkDecoder, Progress, silent
+from winpe_certs.wim.resource import ChunkDecoder
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class WimImages:
@@ -114,10 +118,12 @@ class WimTarget(WimImages):
 
     def _patch(self, appendix: Appendix, verify: Verification) -> None:
         old, new = self.wim.header, appendix.header
+        _LOG.info("%s: appending %d bytes at offset %d", self._path, len(appendix.payload), appendix.start)
         with self._locked.appended(appendix.start, appendix.payload):
             after = WimFile(self._locked.file, str(self._path), header=new, decoder=self.wim.decoder)
             confirm(self.wim, after, self._replacements)
             self._locked.commit(old.raw, new.raw)
+        _LOG.info("%s: committed the new header", self._path)
         try:
             with self._locked.reopened() as file:
                 self._confirm(file, verify)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from winpe_certs.errors import WimError
+from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.append import stored_at
 from winpe_certs.wim.changes import Changes
 from winpe_certs.wim.directory import Directory
@@ -21,7 +22,7 @@ from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTableEditor
 from winpe_certs.wim.reader import PlainBytes, WimFile
-from winpe_certs.wim.resource import RETRY, Progress, silent
+from winpe_certs.wim.resource import RETRY
 
 _PIECE: Final = 1 << 20
 

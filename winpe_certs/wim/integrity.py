@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from winpe_certs.errors import WimError
+from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import HEADER_SIZE, INTEGRITY_HEADER, SHA1_SIZE
-from winpe_certs.wim.resource import Progress, silent
 
 ReadAt = Callable[[int, int], bytes]
 

@@ -11,12 +11,13 @@ from functools import cached_property
 from typing import BinaryIO, Final
 
 from winpe_certs.errors import TargetError, WimError
+from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.directory import Directory, DirectoryEntry
 from winpe_certs.wim.header import Header
 from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTable
-from winpe_certs.wim.resource import RETRY, ChunkDecoder, Progress, Resource, silent
+from winpe_certs.wim.resource import RETRY, ChunkDecoder, Resource
 from winpe_certs.wim.xml import WimXml
 
 # Windows' own limits lie far below; what claims more is damaged or hostile.

@@ -11,26 +11,16 @@ import hashlib
 import itertools
 import struct
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from winpe_certs.errors import ChunkError, WimError
+from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.codecs.interface import Compression, decoder_for
 from winpe_certs.wim.layout import ResourceFlag, ResourceHeader
 
 _RECENT_CHUNKS = 16
 
 RETRY = "Copy the image again from its source, or check it with: wimlib-imagex verify FILE"
-
-
-class Progress(Protocol):
-    """Told how far a long step has come, in bytes."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Take note of `done` of `total` bytes of `step`."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Nobody watches."""
 
 
 class ChunkDecoder:

@@ -21,9 +21,9 @@ from winpe_certs.certs.stores import (
 from winpe_certs.edits import Edit, ValueType
 from winpe_certs.errors import BlobError, CertificateError, UsageError
 from winpe_certs.findings import Finding, Severity
+from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import CertificateResult, Report, Status
-from winpe_certs.wim.resource import Progress, silent
 from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for

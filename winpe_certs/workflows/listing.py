@@ -8,13 +8,13 @@ from pathlib import Path
 from winpe_certs.certs.stores import Store
 from winpe_certs.engines.choose import open_images, recognise
 from winpe_certs.errors import WinpeCertsError
+from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ImageResult, Report
 from winpe_certs.verification.stored import read_stored
-from winpe_certs.wim.resource import Progress, silent
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import stored_result
 from winpe_certs.workflows.selection import select
-from winpe_certs.workflows.writing import SOFTWARE_HIVE
+from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
 
 
 def list_certificates(
@@ -33,7 +33,9 @@ def list_certificates(
             origin = str(place.path)
             with open_images(place, progress) as target:
                 for image in select(origin, target, index, writing=False):
-                    found = read_stored(target.read(image.index, SOFTWARE_HIVE), origin)
+                    hive = target.read(image.index, SOFTWARE_HIVE)
+                    open_software(hive, origin)
+                    found = read_stored(hive, origin)
                     results = tuple(
                         stored_result(stored, origin, moment)
                         for stored in found.certificates

@@ -12,9 +12,9 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import BLOB_VALUE, Location, Store, certificate_key, removal_edits
 from winpe_certs.edits import Edit
 from winpe_certs.errors import BlobError, CertificateError, GuardError
+from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import CertificateResult, Report, Status
-from winpe_certs.wim.resource import Progress, silent
 from winpe_certs.workflows.advice import after_removal
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import result_for

@@ -12,15 +12,15 @@ from winpe_certs.certs.stores import Location, Store, default_store
 from winpe_certs.engines.choose import open_images, recognise
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Severity
+from winpe_certs.progress import Progress, silent
 from winpe_certs.results import CertificateResult, ImageResult, Report, Status
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
-from winpe_certs.wim.resource import Progress, silent
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
 from winpe_certs.workflows.selection import select
-from winpe_certs.workflows.writing import SOFTWARE_HIVE, refuse_broken
+from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
 
 ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
 ANY_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
@@ -49,8 +49,7 @@ def verify(
             with open_images(place, progress) as target:
                 for image in select(origin, target, index, writing=False):
                     hive = target.read(image.index, SOFTWARE_HIVE)
-                    if full_check:
-                        refuse_broken(hive, origin)
+                    open_software(hive, origin, full_check=full_check)
                     found = read_stored(hive, origin)
                     results = tuple(
                         _verify_one(found, wanted, store, moment, origin, strict_blob=strict_blob)

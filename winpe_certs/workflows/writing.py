@@ -6,6 +6,7 @@ what to report. The same plan is rehearsed in memory by a dry run and carried ou
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,19 +16,19 @@ from winpe_certs.certs.stores import Location, store_key
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Target
 from winpe_certs.engines.choose import Place, open_target, recognise
-from winpe_certs.errors import HiveError, UsageError, VerificationFailure, WinpeCertsError
+from winpe_certs.errors import UsageError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import refuse_existing
-from winpe_certs.regf.check import check
+from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import CertificateResult, ImageResult
 from winpe_certs.verification.readers import open_readers, unreadable
-from winpe_certs.wim.resource import Progress, silent
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected, same_file
 from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software, refuse_broken
 
-SOFTWARE_HIVE: Final = r"Windows\System32\config\SOFTWARE"
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _change_target(
     by_image: dict[int | None, _EditedHive] = {}
     for image in chosen:
         hive = target.read(image.index, SOFTWARE_HIVE)
+        _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         if hive not in edited:
             edited[hive] = _edit(hive, _hive_origin(origin, image), planner, options, moment)
         by_image[image.index] = edited[hive]
@@ -163,6 +165,7 @@ def _change_target(
             if written != done.new:
                 raise VerificationFailure(f"{origin}: the hive read back is not the hive that was written")
             _confirm(written, done.plan, origin)
+            _LOG.info("%s: image %s read back and confirmed", origin, index or "-")
 
     if options.dry_run:
         target.rehearse(verify)
@@ -187,26 +190,14 @@ def _hive_origin(origin: str, image: ImageInfo) -> str:
 
 
 def _edit(hive: bytes, origin: str, planner: Planner, options: WriteOptions, moment: Moment) -> _EditedHive:
-    plan = planner(Hive(hive, origin), origin)
-    if options.full_check:
-        refuse_broken(hive, origin)
+    plan = planner(open_software(hive, origin, full_check=options.full_check), origin)
     new = apply(hive, plan.edits, now=moment.filetime, origin=origin)
     if new == hive:
         new = hive
     if options.full_check and new is not hive:
         refuse_broken(new, f"{origin} after the edit")
+    _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
     return _EditedHive(hive, new, plan, _confirm(new, plan, origin))
-
-
-def refuse_broken(hive: bytes, origin: str) -> None:
-    """Walk the whole hive and raise `HiveError`, naming every broken invariant."""
-    violations = check(hive)
-    if violations:
-        raise HiveError(
-            f"{origin}: the structure check found {len(violations)} broken invariants",
-            details="\n".join(f"offset {v.offset:#x}: {v.invariant}: {v.message}" for v in violations[:50]),
-            resolution="Take the image from its source again.",
-        )
 
 
 def _confirm(hive: bytes, plan: HivePlan, origin: str) -> tuple[str, ...]:

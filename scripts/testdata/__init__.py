@@ -1,0 +1,1 @@
+"""Builds the test data from descriptions, without the code under test: certificates, hives, WIM images."""

@@ -1,0 +1,82 @@
+"""The layers of the package: imports point one way, and effects stay at the edge."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "winpe_certs"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# For each part, the parts that it may import from (itself always).
+ALLOWED = {
+    "errors": set(),
+    "edits": set(),
+    "findings": set(),
+    "progress": set(),
+    "results": {"errors", "findings"},
+    "files": {"errors"},
+    "certs": {"errors", "edits", "findings"},
+    "regf": {"errors", "edits"},
+    "wim": {"errors", "progress"},
+    "engines": {"errors", "files", "progress", "wim"},
+    "verification": {"errors", "edits", "certs", "regf"},
+    "workflows": {
+        "errors", "edits", "findings", "results", "files", "certs", "regf", "engines", "verification", "progress",
+    },
+    "report": {"errors", "findings", "results"},
+    "cli": {"errors", "findings", "results", "workflows", "report", "engines", "certs"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}  # fmt: skip
+
+
+def _part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    own = _part(path)
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "winpe_certs" and len(parts) > 1 and parts[1] != "__version__":
+            assert parts[1] == own or parts[1] in ALLOWED[own], f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_files_module_writes_files(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    forbidden = {"write_bytes", "write_text", "rename", "unlink", "truncate", "mkstemp", "fsync", "copyfile"}
+    calls = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    if _part(path) != "files":
+        assert not calls & forbidden
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_stay_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 450
+
+
+def test_pure_parts_touch_neither_disk_nor_clock_nor_environment() -> None:
+    for path in MODULES:
+        if _part(path) in {"certs", "regf", "report", "edits", "findings", "results"}:
+            roots = {name.split(".")[0] for name in _imports(path)}
+            assert not roots & {"os", "pathlib", "tempfile", "shutil", "subprocess", "time", "socket"}, path

@@ -1,0 +1,44 @@
+"""The SOFTWARE hive of an image: where it stands, and whether it is one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from winpe_certs.errors import HiveError, TargetError
+from winpe_certs.regf.check import check
+from winpe_certs.regf.reading import Hive
+
+SOFTWARE_HIVE: Final = r"Windows\System32\config\SOFTWARE"
+_SHOWN_VIOLATIONS: Final = 50
+
+
+def open_software(hive: bytes, origin: str, *, full_check: bool = False) -> Hive:
+    """The hive, ready for look-ups.
+
+    Raises `HiveError` when it is dirty or damaged (with `full_check`: anywhere), `TargetError` when it is
+    some other hive: every SOFTWARE hive has a key Microsoft below its root.
+    """
+    opened = Hive(hive, origin)
+    if full_check:
+        refuse_broken(hive, origin)
+    if not opened.key_exists(("Microsoft",)):
+        raise TargetError(
+            f"{origin}: this is a registry hive, but not SOFTWARE: it has no key Microsoft",
+            resolution=f"Give the hive {SOFTWARE_HIVE} of the image.",
+        )
+    return opened
+
+
+def refuse_broken(hive: bytes, origin: str) -> None:
+    """Walk the whole hive and raise `HiveError`, naming every broken invariant."""
+    violations = check(hive)
+    if not violations:
+        return
+    lines = [f"offset {found.offset:#x}: {found.invariant}: {found.message}" for found in violations]
+    if len(lines) > _SHOWN_VIOLATIONS:
+        lines[_SHOWN_VIOLATIONS:] = [f"and {len(lines) - _SHOWN_VIOLATIONS} more"]
+    raise HiveError(
+        f"{origin}: the structure check found {len(violations)} broken invariants",
+        details="\n".join(lines),
+        resolution="Take the image from its source again.",
+    )
