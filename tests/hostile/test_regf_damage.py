@@ -285,7 +285,7 @@ def chain(keys: int) -> bytes:
     offset = 32
     for depth in range(keys):
         subkeys = (0, 0xFFFFFFFF) if depth == keys - 1 else (1, offset + 88)
-        cells.append(key_node(b"a", max(offset - 104, 32), subkeys, (0, 0xFFFFFFFF), 32))
+        cells.append(key_node(b"a", max(offset - 104, 32), subkeys, (0, 0xFFFFFFFF), 0xFFFFFFFF))
         cells.append(struct.pack("<2sHI", b"li", 1, offset + 104))
         offset += 104
     return one_bin(cells, 32)

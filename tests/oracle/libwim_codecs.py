@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,8 +115,9 @@ def corpus(size: int) -> dict[str, bytes]:
     }
     source = b"".join(path.read_bytes() for path in sorted(Path(random.__file__).parent.glob("[a-d]*.py")))
     kinds["source"] = source[:size]
-    program = Path(sys.executable).resolve().read_bytes()
-    kinds["program"] = program[len(program) // 3 :][:size]
+    found = [shutil.which(name) for name in ("wimlib-imagex", "bash", "ls", "tar")]
+    programs = [Path(path).read_bytes() for path in (*found, sys.executable) if path]
+    kinds["programs"] = b"".join(program[len(program) // 4 :][: size // 2] for program in programs)[:size]
     if SHARED_DATA.is_dir():
         for name in (
             "real/regipy-SYSTEM.xz",

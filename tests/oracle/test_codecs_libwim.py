@@ -53,7 +53,7 @@ def test_thousands_of_small_chunks_by_libwim_decode(libwim: LibWim, kind: Compre
     compressed = 0
     for level in LEVELS:
         with libwim.compressor(kind, 32768, level) as compress:
-            for _ in range(500):
+            for _ in range(700):
                 alphabet = generator.randbytes(generator.randrange(1, 9)) + b"\xe8" * generator.randrange(2)
                 plain = bytes(generator.choices(alphabet, k=generator.randrange(2, 2500)))
                 stored = compress(plain)
@@ -67,7 +67,7 @@ def test_thousands_of_small_chunks_by_libwim_decode(libwim: LibWim, kind: Compre
 def test_chunks_by_the_encoders_decode_in_libwim(libwim: LibWim, kind: Compression, chunk_size: int) -> None:
     """Both decoders read what the encoder wrote; the sizes stay near those of libwim on hives."""
     decode = decoder_for(kind)
-    size = max(chunk_size * 5 // 4, 20_000) if chunk_size < 1 << 16 else 50_000
+    size = max(chunk_size * 5 // 4, 20_000) if chunk_size < 1 << 16 else 35_000
     ours = theirs = 0
     with (
         libwim.decompressor(kind, chunk_size) as decompress,
@@ -94,7 +94,7 @@ def test_a_whole_window_of_matches_by_the_encoder_decodes_in_libwim(libwim: LibW
     plain = far + bytes(chunk_size - 8000) + far
     stored = lzx_encoder.compress(plain, chunk_size)
     assert stored is not None
-    assert len(stored) < 6500
+    assert len(stored) < 10_000  # 4000 once, and the headers of 64 blocks
     with libwim.decompressor(Compression.LZX, chunk_size) as decompress:
         assert decompress(stored, len(plain)) == plain
     assert decoder_for(Compression.LZX)(stored, len(plain), chunk_size) == plain
@@ -104,8 +104,8 @@ def test_a_whole_window_of_matches_by_the_encoder_decodes_in_libwim(libwim: LibW
 def test_damaged_chunks_that_decode_are_read_as_libwim_reads_them(libwim: LibWim, kind: Compression) -> None:
     """Most flipped bits still decode; no two readers may differ about what it is that they say.
 
-    libwim is laxer at the end of the data, where it goes on with zeros. It is stricter about a code of a single
-    codeword, which no flip of one bit makes of these chunks.
+    libwim is laxer at the end of the data, where it goes on with zeros. It is stricter about a code of a
+    single codeword, which no flip of one bit makes of these chunks.
     """
     generator = random.Random(11)
     decode = decoder_for(kind)

@@ -73,9 +73,18 @@ def seen(data: bytes) -> Model:
 
 
 def seen_by_python_registry(data: bytes) -> Model:
-    return {
+    found = {
         folded(path): {name.upper(): value for name, value in values.items()}
         for path, values in dump(data).items()
+    }
+    return without_zeros(found)
+
+
+def without_zeros(model: Model) -> Model:
+    """For some types python-registry gives four zero bytes, the data offset field, for an empty value."""
+    return {
+        path: {name: (kind, b"" if data == bytes(4) else data) for name, (kind, data) in values.items()}
+        for path, values in model.items()
     }
 
 
@@ -87,7 +96,7 @@ BASES: list[Built] = [
 ]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.sampled_from(range(len(BASES))), st.lists(st.lists(EDITS, min_size=1, max_size=5), max_size=8))
 def test_any_edits_leave_a_sound_hive_that_says_what_a_dictionary_says(
     base: int, batches: list[list[Edit]]
@@ -104,8 +113,7 @@ def test_any_edits_leave_a_sound_hive_that_says_what_a_dictionary_says(
         assert seen(result) == model
         assert apply(result, [], now=NOW) is result
         data = result
-    if not any("\U0001f512x" in path or "Ж" in values for path, values in model.items()):
-        assert seen_by_python_registry(data) == model
+    assert seen_by_python_registry(data) == without_zeros(model)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)

@@ -25,7 +25,8 @@ ALLOWED = {
     "engines": {"errors", "files", "progress", "wim"},
     "verification": {"errors", "edits", "certs", "regf"},
     "workflows": {
-        "errors", "edits", "findings", "results", "files", "certs", "regf", "engines", "verification", "progress",
+        "errors", "edits", "findings", "results", "files", "progress", "certs", "regf", "engines",
+        "verification",
     },
     "report": {"errors", "findings", "results"},
     "cli": {"errors", "findings", "results", "workflows", "report", "engines", "certs"},

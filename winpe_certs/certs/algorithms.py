@@ -14,7 +14,6 @@ from winpe_certs.certs.der import (
     Element,
     expect,
     identifier_text,
-    read_element,
 )
 from winpe_certs.certs.x509 import Algorithm, CertificateParts, read_algorithm
 
@@ -99,8 +98,7 @@ def signature_hash(algorithm: Algorithm) -> str | None:
         parameters = expect(algorithm.parameters, SEQUENCE, "the parameters of RSA-PSS").children()
         for parameter in parameters:
             if parameter.tag == PSS_HASH:
-                inner = read_element(parameter.source, parameter.content, parameter.end)
-                return HASHES.get(read_algorithm(inner, "the hash of RSA-PSS").identifier)
+                return HASHES.get(read_algorithm(parameter.inner(), "the hash of RSA-PSS").identifier)
         return "sha1"
     if algorithm.identifier == ECDSA_WITH_SPECIFIED_HASH and algorithm.parameters is not None:
         return HASHES.get(read_algorithm(algorithm.parameters, "the hash of ECDSA").identifier)
@@ -118,9 +116,10 @@ def key_bits(parts: CertificateParts) -> int | None:
     algorithm = parts.public_key_algorithm
     kind = key_kind(parts)
     if kind == "RSA":
-        numbers = expect(read_element(parts.public_key), SEQUENCE, "the RSA key").children()
+        key = expect(parts.public_key_field.inner(skipped=1), SEQUENCE, "the RSA key")
+        numbers = key.children()
         if len(numbers) != 2:
-            raise DerError(0, "the RSA key is not a modulus and an exponent")
+            raise DerError(key.start, "the RSA key is not a modulus and an exponent")
         return _bit_length(numbers[0], "the RSA modulus")
     if algorithm.parameters is None or not algorithm.parameters.value:
         return FIXED_KEY_BITS.get(algorithm.identifier)

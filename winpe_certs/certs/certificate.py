@@ -15,11 +15,11 @@ from winpe_certs.certs.algorithms import key_bits, key_kind, signature_hash
 from winpe_certs.certs.der import (
     SEQUENCE,
     DerError,
+    Element,
     bit_string,
     boolean,
     expect,
-    identifier_list,
-    read_element,
+    identifiers,
 )
 from winpe_certs.certs.names import readable_name
 from winpe_certs.certs.signatures import verify_own_signature
@@ -118,8 +118,8 @@ class Certificate:
             key_kind=key_kind(parts),
             key_bits=bits,
             signature_hash=hash_name,
-            key_usage_cert_sign=None if usage is None else _may_sign_certificates(usage.value),
-            extended_key_usage=None if extended is None else identifier_list(extended.value),
+            key_usage_cert_sign=None if usage is None else _may_sign_certificates(usage.octets.inner()),
+            extended_key_usage=None if extended is None else identifiers(extended.octets.inner()),
             critical_name_constraints=constraints is not None and constraints.critical,
         )
 
@@ -140,10 +140,10 @@ def _basic_constraints_ca(parts: CertificateParts) -> bool:
     extension = parts.extensions.get(BASIC_CONSTRAINTS)
     if extension is None:
         return False
-    fields = expect(read_element(extension.value), SEQUENCE, "the basic constraints").children()
+    fields = expect(extension.octets.inner(), SEQUENCE, "the basic constraints").children()
     return bool(fields) and fields[0].tag == 0x01 and boolean(fields[0], "the CA mark")
 
 
-def _may_sign_certificates(value: bytes) -> bool:
-    bits = bit_string(read_element(value), "the key usage")
+def _may_sign_certificates(usage: Element) -> bool:
+    bits = bit_string(usage, "the key usage")
     return bool(bits) and bool(bits[0] & KEY_CERT_SIGN)

@@ -50,6 +50,10 @@ class Element:
         """The content without tag and length."""
         return self.source[self.content : self.end]
 
+    def inner(self, skipped: int = 0) -> Element:
+        """The element that the content begins with, behind so many bytes."""
+        return read_element(self.source, self.content + skipped, self.end)
+
     def children(self) -> list[Element]:
         """The elements that the content is made of, without gap or rest."""
         elements = []
@@ -141,7 +145,13 @@ def octets(element: Element, what: str) -> bytes:
 
 def identifier_list(data: bytes) -> tuple[str, ...]:
     """Read a DER SEQUENCE OF OBJECT IDENTIFIER, as extended key usages are kept."""
-    sequence = expect(read_element(data), SEQUENCE, "a list of object identifiers")
+    sequence = read_element(data)
     if sequence.end != len(data):
         raise DerError(sequence.end, "bytes behind a list of object identifiers")
-    return tuple(identifier_text(child) for child in sequence.children())
+    return identifiers(sequence)
+
+
+def identifiers(sequence: Element) -> tuple[str, ...]:
+    """Read the members of a SEQUENCE OF OBJECT IDENTIFIER."""
+    children = expect(sequence, SEQUENCE, "a list of object identifiers").children()
+    return tuple(identifier_text(child) for child in children)

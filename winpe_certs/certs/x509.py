@@ -57,10 +57,10 @@ class Algorithm:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One certificate extension; `value` is the content of its OCTET STRING."""
+    """One certificate extension; its value is the element inside `octets`, an OCTET STRING."""
 
     critical: bool
-    value: bytes
+    octets: Element
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,16 @@ class CertificateParts:
     subject: Element
     public_key_info: bytes
     public_key_algorithm: Algorithm
-    public_key: bytes
+    public_key_field: Element
     extensions: dict[str, Extension]
     signature_algorithm: Algorithm
     signature: bytes
     algorithms_agree: bool
+
+    @property
+    def public_key(self) -> bytes:
+        """The content of the subjectPublicKey BIT STRING."""
+        return self.public_key_field.value[1:]
 
 
 def split_certificate(data: bytes) -> CertificateParts:
@@ -112,6 +117,7 @@ def split_certificate(data: bytes) -> CertificateParts:
     key_parts = expect(key_info, SEQUENCE, "the public key").children()
     if len(key_parts) != 2:
         raise DerError(key_info.start, "the public key is not an algorithm and a key")
+    octets(key_parts[1], "the public key")
     _check_name(issuer, "the issuer")
     _check_name(subject, "the subject")
     return CertificateParts(
@@ -124,7 +130,7 @@ def split_certificate(data: bytes) -> CertificateParts:
         subject=subject,
         public_key_info=key_info.encoded,
         public_key_algorithm=read_algorithm(key_parts[0], "the public key's algorithm"),
-        public_key=octets(key_parts[1], "the public key"),
+        public_key_field=key_parts[1],
         extensions=_extensions(rest),
         signature_algorithm=read_algorithm(parts[1], "the signature algorithm"),
         signature=octets(parts[2], "the signature"),
@@ -145,7 +151,7 @@ def subject_key_identifier(parts: CertificateParts) -> bytes | None:
     extension = parts.extensions.get(SUBJECT_KEY_IDENTIFIER)
     if extension is None:
         return None
-    return expect(read_element(extension.value), OCTET_STRING, "the subject key identifier").value
+    return expect(extension.octets.inner(), OCTET_STRING, "the subject key identifier").value
 
 
 def authority_key_identifier(parts: CertificateParts) -> bytes | None:
@@ -153,7 +159,7 @@ def authority_key_identifier(parts: CertificateParts) -> bytes | None:
     extension = parts.extensions.get(AUTHORITY_KEY_IDENTIFIER)
     if extension is None:
         return None
-    sequence = expect(read_element(extension.value), SEQUENCE, "the authority key identifier")
+    sequence = expect(extension.octets.inner(), SEQUENCE, "the authority key identifier")
     return next((child.value for child in sequence.children() if child.tag == 0x80), None)
 
 
@@ -211,6 +217,6 @@ def _extensions(rest: list[Element]) -> dict[str, Extension]:
             if identifier in extensions:
                 raise DerError(element.start, f"the extension {identifier} is there twice")
             critical = len(parts) == 3 and boolean(parts[1], "the critical mark of an extension")
-            value = expect(parts[-1], OCTET_STRING, f"the extension {identifier}").value
-            extensions[identifier] = Extension(critical, value)
+            content = expect(parts[-1], OCTET_STRING, f"the extension {identifier}")
+            extensions[identifier] = Extension(critical, content)
     return extensions

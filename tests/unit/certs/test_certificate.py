@@ -278,6 +278,15 @@ def test_damage_is_refused_with_file_reason_and_offset(kind: str, reason: str) -
     assert caught.value.resolution
 
 
+def test_the_offset_of_damage_inside_an_extension_counts_from_the_start_of_the_file() -> None:
+    der = bytearray(making.root_der())
+    place = der.index(bytes.fromhex("30030101ff"))
+    der[place + 2] = 0x02
+    with pytest.raises(CertificateError) as caught:
+        load(bytes(der[: place + 2]) + b"\x01\x02\xff" + bytes(der[place + 5 :]))
+    assert f"at offset {place + 2} of {len(der)} bytes" in caught.value.details
+
+
 def test_every_prefix_of_a_certificate_is_refused() -> None:
     der = making.root_der()
     for length in range(len(der)):
