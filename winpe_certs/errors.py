@@ -146,3 +146,10 @@ class CleanupError(WinpeCertsError):
 
     exit_code = ExitCode.CLEANUP_INCOMPLETE
     kind = "cleanup"
+
+
+class Interrupted(WinpeCertsError):  # noqa: N818 - what happened is no error
+    """A person or the system ended the run."""
+
+    exit_code = ExitCode.INTERRUPTED
+    kind = "interrupted"

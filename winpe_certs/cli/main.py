@@ -12,7 +12,7 @@ import typer
 from winpe_certs import __version__
 from winpe_certs.cli import commands
 from winpe_certs.cli.output import prepare_streams, show_error, wants_json
-from winpe_certs.errors import ExitCode, UsageError, WinpeCertsError
+from winpe_certs.errors import ExitCode, Interrupted, UsageError, WinpeCertsError
 
 app = typer.Typer(
     name="winpe-certs",
@@ -84,10 +84,19 @@ def _run(arguments: list[str]) -> int:
         code = command.main(
             args=arguments, prog_name="winpe-certs", standalone_mode=False, windows_expand_args=False
         )
-    except typer.Abort:
-        sys.stderr.write("interrupted\n")
-        return int(ExitCode.INTERRUPTED)
+    except (typer.Abort, KeyboardInterrupt) as error:
+        raise _interrupted() from error
     except typer.TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         raise UsageError(message, resolution="See winpe-certs --help") from error
+    if code == ExitCode.INTERRUPTED:
+        raise _interrupted()
     return int(code or ExitCode.DONE)
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted(
+        "interrupted",
+        details="Every image is either what it was or completely changed.",
+        resolution="Run the same command again: what is done already stays unchanged.",
+    )

@@ -104,7 +104,7 @@ class WimTarget(WimImages):
             changes = self._prepared()
             if self._output is not None:
                 self._write_copy(self._output, compact(self.wim, changes, self._progress), verify)
-            elif self._replacements:
+            elif not changes.is_empty:
                 self._patch(append(self.wim, changes), verify)
 
     def rehearse(self, verify: Verification) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -63,11 +63,10 @@ class Changes:
     metadata: dict[int, NewResource] = field(default_factory=dict)
     counts: dict[int, int] = field(default_factory=dict)
 
-    def new_resources(self) -> Iterator[NewResource]:
-        """New contents, then new metadata, in the order in which they are stored."""
-        for contents in self.contents.values():
-            yield contents.resource
-        yield from self.metadata.values()
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file is to stay as it is: every change of contents shows in some metadata."""
+        return not self.metadata
 
 
 def prepare(wim: WimFile, replacements: Replacements, clock: int) -> Changes:

@@ -82,6 +82,10 @@ class _EditedHive:
     plan: HivePlan
     readers: tuple[str, ...]
 
+    @property
+    def is_changed(self) -> bool:
+        return self.new is not self.old
+
 
 def change(
     paths: Sequence[Path],
@@ -156,7 +160,7 @@ def _change_target(
         if hive not in edited:
             edited[hive] = _edit(hive, _hive_origin(origin, image), planner, options, moment)
         by_image[image.index] = edited[hive]
-        if edited[hive].new is not hive:
+        if edited[hive].is_changed:
             target.replace(image.index, SOFTWARE_HIVE, edited[hive].new)
 
     def verify(images: Images) -> None:
@@ -176,7 +180,7 @@ def _change_target(
             path=origin,
             index=image.index,
             name=image.name,
-            changed=by_image[image.index].new is not by_image[image.index].old,
+            changed=by_image[image.index].is_changed,
             certificates=by_image[image.index].plan.certificates,
             readers=by_image[image.index].readers,
             output=str(output) if output else None,

@@ -189,6 +189,7 @@ def _wrong(kind: str) -> bytes:
         "pem-empty": b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
         "pkcs7-ber": b"\x30\x80" + p7b()[4:] + b"\0\0",
         "pkcs7-cut": p7b()[:-9],
+        "pkcs7-trailing": p7b() + b"\0",
         "pkcs7-empty": _empty_pkcs7(),
         "pkcs7-not-signed": element(
             0x30, bytes.fromhex("06092a864886f70d010701"), element(0xA0, element(0x04, b"\xff"))
@@ -233,6 +234,7 @@ def _empty_pkcs7() -> bytes:
         ("pem-empty", "chain, line 1: the block 'CERTIFICATE' is empty"),
         ("pkcs7-ber", "the PKCS#7 file cannot be read"),
         ("pkcs7-cut", "the PKCS#7 file cannot be read"),
+        ("pkcs7-trailing", "the PKCS#7 file cannot be read"),
         ("pkcs7-empty", "no certificate in this PKCS#7"),
         ("pkcs7-not-signed", "the PKCS#7 file cannot be read"),
     ],

@@ -82,33 +82,67 @@ def test_the_first_recent_offsets_are_one() -> None:
 
 
 def test_a_used_recent_offset_changes_places_with_the_first() -> None:
-    """Offsets 3, 2, 1 are made the recent ones; then the third, the second and the first are asked for."""
-    new = match_symbol(3, 0), match_symbol(4, 0)
+    """Among bytes that are all different, two of them copied from a wrong place would show."""
+    new = match_symbol(8, 0)  # 14 and three extra bits
     recent = [match_symbol(slot, 0) for slot in range(3)]
-    main = {A: 4, B: 4, C: 4, D: 4} | dict.fromkeys([*new, *recent], 4)
-    main |= {ord("a") + index: 4 for index in range(16 - len(main))}
+    main = dict.fromkeys([*range(60), new, *recent], 6)
     words = canonical(main)
-    body = literals(b"ABCD", main)
-    expected = bytearray(b"ABCD")
-
-    def copy(offset: int) -> None:
-        for _ in range(2):
-            expected.append(expected[-offset])
-
-    for symbol, extra, offset in [
-        (new[0], "", 1),
-        (new[1], "0", 2),
-        (new[1], "1", 3),  # recent: 3, 2, 1
-        (recent[2], "", 1),  # 1, 2, 3
-        (recent[1], "", 2),  # 2, 1, 3
-        (recent[0], "", 2),
-        (recent[2], "", 3),  # 3, 1, 2
-        (recent[1], "", 1),
-    ]:
-        body += words[symbol] + extra + words[A]
-        copy(offset)
-        expected.append(A)
+    expected = bytearray(range(24))
+    body = literals(bytes(expected), main)
+    for step, (symbol, extra, offset) in enumerate(
+        [
+            (new, "000", 14),
+            (new, "011", 17),
+            (new, "110", 20),  # recent: 20, 17, 14
+            (recent[2], "", 14),  # 14, 17, 20
+            (recent[1], "", 17),  # 17, 14, 20
+            (recent[0], "", 17),
+            (recent[2], "", 20),  # 20, 14, 17
+            (recent[1], "", 14),  # 14, 20, 17
+            (new, "001", 15),  # 15, 14, 20
+            (recent[2], "", 20),  # 20, 14, 15
+            (recent[2], "", 15),
+        ]
+    ):
+        body += words[symbol] + extra + words[30 + step]
+        start = len(expected) - offset
+        expected += expected[start : start + 2] + bytes((30 + step,))
     assert decompress(verbatim(len(expected), main, body), len(expected), CHUNK) == bytes(expected)
+
+
+def test_matches_of_the_most_bits_in_a_row() -> None:
+    """16 bits of main code, 16 of length code and 17 of offset, at changing bit positions."""
+    chunk_size = 1 << 21
+    match = match_symbol(49, 7)
+    ladder = {literal: literal + 1 for literal in range(15)}
+    main = ladder | {15: 16, match: 16}
+    length = {symbol: symbol + 1 for symbol in range(15)} | {15: 16, 16: 16}
+    offset = 1966080 - 2 + 0x12345
+    plain = bytearray(index * 3 % 251 for index in range(offset + 40))
+    data = b""
+    for at in range(0, len(plain), 1 << 20):
+        piece = bytes(plain[at : at + (1 << 20)])
+        bits = number(3, 3) + "0" + number(len(piece), 24)
+        bits += "0" * (16 - len(bits) % 16)
+        data += pack(bits) + (1).to_bytes(4, "little") * 3 + piece + b"\0" * (len(piece) % 2)
+    body = ""
+    before = len(plain)
+    for literal in [*range(15), 0, 0, 5, 3]:
+        body += "1" * 16 + "1" * 16 + number(0x12345, 17) + canonical(main)[literal]
+        start = len(plain) - offset
+        plain += plain[start : start + 2 + 7 + 16] + bytes((literal,))
+    sections = code_sections(main, length, chunk_size=chunk_size)
+    data += pack(block_start(VERBATIM, len(plain) - before, chunk_size) + sections + body)
+    assert decompress(data, len(plain), chunk_size) == bytes(plain)
+
+
+def test_call_targets_become_relative_again() -> None:
+    """In compressed and in uncompressed blocks, with positions that count from the start of the chunk."""
+    stored = b"." * 7 + b"\xe8" + (1000).to_bytes(4, "little") + b"." * 20
+    plain = b"." * 7 + b"\xe8" + (993).to_bytes(4, "little") + b"." * 20
+    assert decompress(uncompressed_block("", stored, (1, 1, 1)), len(stored), CHUNK) == plain
+    codes = dict.fromkeys([*set(stored), 100, 101, 102, 103], 3)
+    assert decompress(verbatim(len(stored), codes, literals(stored, codes)), len(stored), CHUNK) == plain
 
 
 ALIGNED_CODE = [1, 2, 3, 4, 5, 6, 7, 7]
@@ -309,7 +343,7 @@ def test_a_chunk_that_is_cut_anywhere_is_damaged() -> None:
     data = verbatim(size, main, body)
     assert len(decompress(data, size, CHUNK)) == size
     for end in range(len(data) - 1):
-        with pytest.raises(ChunkError):
+        with pytest.raises(ChunkError, match="the data ends at bit"):
             decompress(data[:end], size, CHUNK)
 
 

@@ -171,3 +171,14 @@ def test_damage_is_named(data: bytes, size: int, message: str) -> None:
 def test_what_follows_the_last_byte_is_ignored() -> None:
     lengths = {A: 1, B: 2, END: 2}
     assert decompress(chunk(lengths, literals(b"ABBA", lengths)) + b"\xff" * 7, 4, CHUNK) == b"ABBA"
+
+
+def test_a_chunk_that_is_cut_anywhere_is_damaged() -> None:
+    """The zeros behind the end look like a match from far before the start, but the end is what is wrong."""
+    far = match_symbol(14, 0)
+    lengths = {far: 1, A: 2, B: 2}
+    data = chunk(lengths, literals(b"AB" * 200, lengths))
+    assert decompress(data, 400, CHUNK) == b"AB" * 200
+    for end in range(256, len(data) - 2):
+        with pytest.raises(ChunkError, match="the data ends at byte"):
+            decompress(data[:end], 400, CHUNK)

@@ -48,8 +48,15 @@ class BitReader:
     def check_position(self) -> None:
         """Raise when more bits have been read than the chunk has."""
         if self.position > self.end:
-            raise ChunkError(f"{self.name} chunk: the data ends at bit {self.end} in the middle of a block")
+            raise self.error("")
 
     def error(self, text: str, position: int | None = None) -> ChunkError:
-        """Return the error for damage at a bit position, by default the present one."""
-        return ChunkError(f"{self.name} chunk, bit {self.position if position is None else position}: {text}")
+        """Return the error for damage at a bit position, by default the present one.
+
+        Behind the end of the data that is the damage, whatever the zeros there look like.
+        """
+        if position is None:
+            position = self.position
+        if position > self.end:
+            return ChunkError(f"{self.name} chunk: the data ends at bit {self.end} in the middle of a block")
+        return ChunkError(f"{self.name} chunk, bit {position}: {text}")

@@ -94,7 +94,7 @@ def _decode(data: bytes, table: list[Entry], table_bits: int, plain_size: int) -
     )  # the bits in the window less those of a table index, which saves a subtraction per symbol
     while done < plain_size:
         if left < reserve:
-            # Take up more behind the bits that are still there.
+            # Take up more behind the bits that are still there. The check only ends a cut chunk early.
             kept = left + table_bits
             _check_position(data, ahead, kept)
             fresh = to_integer(streams[ahead & 1][ahead : ahead + reach], "big")
@@ -124,6 +124,7 @@ def _decode(data: bytes, table: list[Entry], table_bits: int, plain_size: int) -
         source = done - offset
         done += length
         if source < 0 or done > plain_size:
+            _check_position(data, ahead, left + table_bits)
             position = ahead - (left + table_bits >> 4 << 1)
             raise _match_error(position, length, offset, plain_size - (done - length))
         if length <= offset:

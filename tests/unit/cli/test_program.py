@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Program
+from winpe_certs import __version__
+from winpe_certs.errors import CleanupError, ExitCode
+from winpe_certs.workflows import listing
+
+
+def test_version(run: Program) -> None:
+    done = run("--version")
+    assert (done.code, done.out) == (0, f"winpe-certs {__version__}\n")
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "winpe_certs", "--version"], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == f"winpe-certs {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inject"],
+        ["nonsense"],
+        ["inject", "--nonsense"],
+        ["list", "x", "--index"],
+        ["verify", "x", "-f", "xml"],
+    ],
+)
+def test_wrong_usage_is_one_message_and_exit_two(run: Program, arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("form", [["--format", "json"], ["--format=json"], ["-f", "json"], ["-fjson"]])
+def test_json_is_one_document_for_wrong_usage_too(run: Program, form: list[str]) -> None:
+    done = run("inject", "--nonsense", *form)
+    assert done.code == 2
+    assert done.err == ""
+    assert done.document["error"]["code"] == 2
+    assert done.document["command"] == "inject"
+    assert (done.document["ok"], done.document["images"]) == (False, [])
+
+
+def test_json_is_ascii(run: Program, tmp_path: Path) -> None:
+    done = run("list", tmp_path / "größe.wim", "-f", "json")
+    assert done.code == 2
+    assert done.out.isascii()
+    assert "größe.wim" in done.document["error"]["message"]
+
+
+def test_a_defect_says_so_without_a_traceback(
+    run: Program, hive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(listing, "read_stored", broken)
+    done = run("list", hive)
+    assert done.code == 70
+    assert "a defect of winpe-certs: KeyError" in done.err
+    assert "Traceback" not in done.err
+    assert "Traceback" in run("list", hive, "--verbose").err
+    assert run("list", hive, "-f", "json").document["error"]["code"] == 70
+
+
+def test_an_interrupted_run_says_so(run: Program, hive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(listing, "read_stored", interrupted)
+    done = run("list", hive)
+    assert done.code == 130
+    assert done.err.startswith("error: interrupted\n")
+    assert run("list", hive, "-f", "json").document["error"]["code"] == 130
+
+
+def test_verbose_shows_where_an_error_came_from(run: Program, tmp_path: Path) -> None:
+    junk = tmp_path / "junk"
+    junk.write_bytes(b"junk")
+    assert "Traceback" not in run("list", junk).err
+    assert "Traceback" in run("list", junk, "--verbose").err
+
+
+def test_a_closed_pipe_ends_the_program_quietly(hive: Path) -> None:
+    command = f"{sys.executable} -m winpe_certs list {hive} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
+
+
+def test_names_that_the_console_lacks_are_escaped(
+    hive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from winpe_certs.cli.main import main
+
+    place = tmp_path / "größe→"
+    place.write_bytes(hive.read_bytes())
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(["list", str(place)]) == 0
+    stream.flush()
+    assert b"gr\xf6\xdfe\\u2192" in stream.buffer.getvalue()
+
+
+def test_exit_codes_are_the_contract() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "DONE": 0,
+        "NO": 1,
+        "USAGE": 2,
+        "REFUSED": 3,
+        "FAILED": 4,
+        "CLEANUP_INCOMPLETE": 5,
+        "DEFECT": 70,
+        "INTERRUPTED": 130,
+    }
+    assert CleanupError.exit_code == 5
+
+
+def test_heavy_modules_wait_until_they_are_used() -> None:
+    """`--help` must not pay for what only a command needs."""
+    code = (
+        "import sys; from winpe_certs.cli.main import main; main(['--help']); "
+        "heavy = {'cryptography', 'regipy', 'Registry', 'rich.console', 'winpe_certs.wim'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
