@@ -96,7 +96,7 @@ BASES: list[Built] = [
 ]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(st.sampled_from(range(len(BASES))), st.lists(st.lists(EDITS, min_size=1, max_size=5), max_size=8))
 def test_any_edits_leave_a_sound_hive_that_says_what_a_dictionary_says(
     base: int, batches: list[list[Edit]]

@@ -102,13 +102,18 @@ def scattered() -> Built:
 
 
 def test_chunks_that_change_anyway_come_before_better_fits_elsewhere() -> None:
-    store = store_of(scattered())
+    near = {f"{number:02}": (3, bytes(3960)) for number in range(6)}
+    far = {f"{number:02}": (3, bytes(4044)) for number in range(6, 20)}
+    store = store_of(build(Key(values={**near, **far})))
     cells = free_cells(store)
-    near = [offset for offset in cells if offset + 4096 < 32768]
-    far = [offset for offset in cells if offset + 4096 >= 32768]
-    wanted = min(cells[offset] for offset in near)
-    assert any(cells[offset] == wanted for offset in far) or far
-    assert store.allocate(bytes(wanted - 4)) in near
+    exact = [offset for offset, size in cells.items() if size == 16]
+    assert exact
+    assert min(exact) + 4096 >= 32768
+    offset = store.allocate(bytes(12))
+    assert offset in cells
+    assert offset + 4096 < 32768
+    store.put_u32(4096 + exact[-1] - 8, 0)
+    assert (store.allocate(bytes(12)) + 4096) >> 15 == (exact[-1] + 4096) >> 15
 
 
 def test_cells_announced_together_prefer_room_for_all_of_them() -> None:
@@ -164,6 +169,12 @@ def test_free_room_that_a_damaged_structure_refers_to_is_not_used() -> None:
     offset = store.allocate(bytes(20))
     assert offset > free + size
     assert free_cells(store)[free] == size
+    last = built.u32(4096 + 36 + 40)
+    assert last + 8 == free
+    store.free(last, "value list")
+    assert free_cells(store)[last] == size + 8
+    assert store.allocate(bytes(20)) > free + size
+    assert store.allocate(bytes(4)) > free + size
 
 
 def test_a_cell_with_two_owners_is_refused() -> None:

@@ -74,6 +74,13 @@ def test_new_data_of_the_same_rounded_size_takes_the_same_cell() -> None:
     assert data[where : where + 100] == b"x" * 97 + bytes(3)
 
 
+def test_data_stays_in_its_cell_even_when_a_smaller_hole_would_do() -> None:
+    data = edited(build(Key()).data, SetValue((), "a", 3, b"a" * 200), SetValue((), "b", 3, b"b" * 8))
+    data = edited(data, SetValue((), "b", 3, b"b" * 200), DeleteValue((), "a"))
+    where = fields(data)[2]
+    assert fields(edited(data, SetValue((), "b", 3, b"c" * 200)))[2] == where
+
+
 def test_a_new_type_alone_changes_only_the_type() -> None:
     data = edited(HELD.data, SetValue((), "Blob", 7, bytes(100)))
     assert fields(data) == (*fields(HELD.data)[:3], 7, 1)
