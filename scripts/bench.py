@@ -2,8 +2,8 @@
 
 The other way: ``wimlib-imagex extract``, ``hivexregedit --merge``, ``wimlib-imagex update``.
 Each round starts with a fresh copy of the image for both. Printed are medians of wall-clock seconds, their
-ratio, peak memory of the largest process and growth of the file. winpe-certs syncs and verifies what it wrote,
-the other way does not.
+ratio, peak memory of the largest process and growth of the file.
+winpe-certs syncs and verifies what it wrote, the other way does not.
 """
 
 from __future__ import annotations

@@ -123,3 +123,12 @@ def test_a_list_out_of_order_takes_no_key() -> None:
     with pytest.raises(HiveError, match="subkey list") as caught:
         apply(data, [CreateKey(("New",))], now=NOW)
     assert "out of order" in caught.value.details
+
+
+def test_a_root_that_names_a_leaf_twice_is_refused() -> None:
+    built = with_keys(4, leaf_length=2)
+    root_list = 4096 + built.u32(4096 + 36 + 28) + 4
+    data = built.patched(root_list + 8, built.data[root_list + 4 : root_list + 8])
+    with pytest.raises(HiveError, match="subkey list") as caught:
+        Hive(data).subkeys(())
+    assert "leaf twice" in caught.value.details

@@ -134,6 +134,8 @@ def test_a_damaged_big_data_record_is_refused(place: str, new: bytes | str) -> N
     position = record if place == "record" else segment_list
     content = data[position + 4 : position + 8] if isinstance(new, str) else new
     damaged = data[:position] + content + data[position + len(content) :]
+    with pytest.raises(HiveError, match="big data"):
+        Hive(damaged).value((), "Big")
     for edit in (SetValue((), "Big", 3, b"small"), DeleteValue((), "Big")):
         with pytest.raises(HiveError, match="big data"):
             apply(damaged, [edit], now=NOW)

@@ -1,0 +1,65 @@
+"""Run the ``winpe-certs`` examples of README.md in order and put their output behind them.
+
+``python -m scripts.readme`` rewrites README.md; a test compares. The examples run in a folder that has a copy
+of ``testdata/boot.wim`` and the test certificates; versions of libraries are left as they are in the text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from winpe_certs.cli.main import main as winpe_certs
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = REPOSITORY / "README.md"
+_BLOCK = re.compile(r"```console\n(\$ winpe-certs (.*)\n)((?:.*\n)*?)```\n")
+_VERSION = re.compile(r"(regipy|python-registry) [0-9][0-9.]*[0-9]")
+
+
+def updated(text: str) -> str:
+    """The text with fresh output behind every example."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        shutil.copy(REPOSITORY / "testdata" / "boot.wim", "boot.wim")
+        for certificate in (REPOSITORY / "testdata" / "certs").glob("*.cer"):
+            shutil.copy(certificate, certificate.name)
+        return _BLOCK.sub(lambda match: _example(match[1], match[2], match[3]), text)
+
+
+def _example(command: str, arguments: str, old: str) -> str:
+    output = _VERSION.sub(r"\1 VERSION", _run(shlex.split(arguments)))
+    versions = dict(match[0].split() for match in _VERSION.finditer(old))
+    for name in ("regipy", "python-registry"):
+        output = output.replace(f"{name} VERSION", f"{name} {versions.get(name, _installed(name))}")
+    return f"```console\n{command}{output}```\n"
+
+
+def _run(arguments: list[str]) -> str:
+    stream = io.StringIO()
+    os.environ["COLUMNS"] = "100"
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        winpe_certs(arguments)
+    return stream.getvalue()
+
+
+def _installed(name: str) -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - only for new examples
+
+    return version(name)
+
+
+def main() -> int:
+    """Rewrite README.md."""
+    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
