@@ -347,7 +347,7 @@ def _without(fields: dict[str, str], names: set[str]) -> dict[str, str]:
 def test_7zip_lists_the_same_names_with_the_same_times_to_the_tick(patched: Patched, judge: Judge) -> None:
     case = patched.case
     old, new = (_of_7zip(each.path, judge) for each in (patched.before, patched.after))
-    assert list(old) == list(new)
+    assert set(old) == set(new)
     several = patched.after.images > 1
     changed = {
         (f"{index}{name}" if several else name[1:])
@@ -366,8 +366,9 @@ def test_7zip_lists_the_same_names_with_the_same_times_to_the_tick(patched: Patc
 def _of_7zip(path: Path, judge: Judge) -> dict[str, dict[str, str]]:
     text = judge("7zz", "l", "-slt", path).stdout.decode()
     sections = text.partition("\n----------\n")[2].strip().split("\n\n")
-    every = [dict(line.partition(" = ")[::2] for line in section.splitlines()) for section in sections]
-    return {fields["Path"]: fields for fields in every}
+    every = [dict(line.partition(" = ")[::2] for line in section.splitlines()) for section in sections if section]
+    # Contents that no name has any more are listed as well, and the XML as if it were a file.
+    return {fields["Path"]: fields for fields in every if not fields["Path"].startswith("[")}
 
 
 @every_case
@@ -547,8 +548,11 @@ def test_a_copy_is_no_larger_than_the_image_patched_in_place_and_has_no_old_hive
     capsys.readouterr()
     after = Wim(copy)
     assert len(after.raw) <= path.stat().st_size
-    kept = {chunk for index in olds for chunk in after.chunks(_extracted(copy, index, inside, judge))}
+    news = [_extracted(copy, index, inside, judge) for index in olds]
+    kept = {chunk for new in news for chunk in after.chunks(new)}
     gone = {chunk for old in olds.values() for chunk in before.chunks(old)} - kept
+    # A plain last chunk of the old hive may have grown into a longer one of the new hive.
+    gone = {chunk for chunk in gone if not any(chunk in new for new in news)}
     assert bool(gone) == (name != "authroot-already")
     assert not [chunk for chunk in gone if chunk in after.raw]
     if name == "authroot-already":
