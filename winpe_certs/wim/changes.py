@@ -151,7 +151,7 @@ def encode(wim: WimFile, plain: bytes, old: Resource) -> NewResource:
     chunks = []
     for number, at in enumerate(range(0, len(plain), size)):
         piece = plain[at : at + size]
-        if number < old.chunk_count and old.plain_chunk(number, remember=True) == piece:
+        if number < old.chunk_count and old.plain_chunk(number) == piece:
             piece = old.stored_chunk(number)
         chunks.append(piece)
     wide = len(plain) > 0xFFFF_FFFF

@@ -39,7 +39,7 @@ def _confirm_image(before: WimFile, after: WimFile, index: int, files: dict[str,
         if at not in allowed:
             raise _different(after, f"the metadata of image {index} differs at offset {at}")
     for path, data in files.items():
-        if after.read_file(index, path, remember=True) != data:
+        if after.read_file(index, path) != data:
             raise _different(after, f"image {index}: {path} does not have its new contents")
 
 

@@ -24,7 +24,7 @@ RETRY = "Copy the image again from its source, or check it with: wimlib-imagex v
 
 
 class ChunkDecoder:
-    """Decodes the chunks of one file, and remembers those that it is asked to remember.
+    """Decodes the chunks of one file, except those that it was told before.
 
     Stored bytes decide the plain bytes, so reading the very same chunk back needs no second decoding.
     """
@@ -32,19 +32,20 @@ class ChunkDecoder:
     def __init__(self, compression: Compression, chunk_size: int) -> None:
         self.compression = compression
         self.chunk_size = chunk_size
-        self._remembered: dict[bytes, bytes] = {}
+        self._remembered: dict[bytes, memoryview] = {}
 
-    def decode(self, stored: bytes, plain_size: int, *, remember: bool = False) -> bytes:
+    def decode(self, stored: bytes, plain_size: int) -> bytes | memoryview:
         """The plain bytes of a chunk; raises `ChunkError`."""
         if len(stored) == plain_size:
             return stored
-        plain = self._remembered.get(stored)
-        if plain is not None and len(plain) == plain_size:
-            return plain
-        plain = self._decoder(stored, plain_size, self.chunk_size)
-        if remember:
-            self._remembered[stored] = plain
-        return plain
+        known = self._remembered.get(stored)
+        if known is not None and len(known) == plain_size:
+            return known
+        return self._decoder(stored, plain_size, self.chunk_size)
+
+    def remember(self, stored: bytes, plain: memoryview) -> None:
+        """Keep what a chunk decodes to, as a part of the whole that the caller has anyway."""
+        self._remembered[stored] = plain
 
     @property
     def _decoder(self) -> Callable[[bytes, int, int], bytes]:
@@ -164,11 +165,11 @@ class Resource:
                 resolution=RETRY,
             ) from error
 
-    def chunks(self, *, remember: bool = False) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes | memoryview]:
         """All plain bytes in order, a chunk at a time (a stored resource: pieces of a mebibyte)."""
         if self.header.is_compressed:
             for number in range(self.chunk_count):
-                yield self.plain_chunk(number, remember=remember)
+                yield self.plain_chunk(number)
             return
         piece = 1 << 20
         for at in range(0, self.plain_size, piece):
@@ -192,7 +193,7 @@ class Resource:
         """A chunk of those that were read last: look-ups in a directory come back to the same few."""
         plain = self._recent.pop(number, None)
         if plain is None:
-            plain = self.plain_chunk(number)
+            plain = bytes(self.plain_chunk(number))
             if len(self._recent) >= _RECENT_CHUNKS:
                 self._recent.pop(next(iter(self._recent)))
         self._recent[number] = plain
@@ -204,7 +205,7 @@ class Resource:
         """All plain bytes; raises `WimError` when their SHA-1 is not `expected_hash`."""
         pieces = []
         done = 0
-        for piece in self.chunks(remember=remember):
+        for piece in self.chunks():
             pieces.append(piece)
             done += len(piece)
             progress("reading", done, self.plain_size)
@@ -217,4 +218,11 @@ class Resource:
                     f"but the lookup table says {expected_hash.hex()}",
                     resolution=RETRY,
                 )
+        if remember and self.header.is_compressed:
+            self._remember(plain)
         return plain
+
+    def _remember(self, plain: bytes) -> None:
+        view, size = memoryview(plain), self.chunk_size
+        for number in range(self.chunk_count):
+            self._decoder.remember(self.stored_chunk(number), view[number * size : (number + 1) * size])

@@ -17,15 +17,15 @@ PLAIN = b"".join(bytes([65 + number]) * SIZE for number in range(5)) + b"the end
 
 
 class CountingDecoder(ChunkDecoder):
-    """Counts the chunks that are really decoded."""
+    """Counts the chunks that it is asked for."""
 
     def __init__(self) -> None:
         super().__init__(Compression.LZX, SIZE)
-        self.decoded = 0
+        self.asked = 0
 
-    def decode(self, stored: bytes, plain_size: int, *, remember: bool = False) -> bytes:
-        self.decoded += 1
-        return super().decode(stored, plain_size, remember=remember)
+    def decode(self, stored: bytes, plain_size: int) -> bytes | memoryview:
+        self.asked += 1
+        return super().decode(stored, plain_size)
 
 
 def opened(
@@ -56,18 +56,20 @@ def test_decodes_only_the_chunks_that_are_asked_for() -> None:
     decoder = CountingDecoder()
     resource = opened(STORED, len(PLAIN), decoder=decoder)
     assert resource.read(SIZE * 2 - 2, 4) == b"BBCC"
-    assert decoder.decoded == 2
+    assert decoder.asked == 2
     assert resource.read(SIZE * 2 + 5, 3) == b"CCC"
-    assert decoder.decoded == 2
+    assert decoder.asked == 2
     assert resource.read(len(PLAIN) - 3, 100) == b"end"
     assert resource.read(len(PLAIN) + 10, 5) == b""
 
 
-def test_a_remembered_chunk_is_not_decoded_again() -> None:
+def test_what_was_read_and_remembered_is_not_decoded_again() -> None:
     decoder = ChunkDecoder(Compression.LZX, SIZE)
-    first = opened(STORED, len(PLAIN), decoder=decoder)
-    chunk = first.plain_chunk(0, remember=True)
-    assert opened(STORED, len(PLAIN), decoder=decoder).plain_chunk(0) is chunk
+    plain = opened(STORED, len(PLAIN), decoder=decoder).read_all(remember=True)
+    again = opened(STORED, len(PLAIN), decoder=decoder).plain_chunk(0)
+    assert isinstance(again, memoryview)
+    assert again.obj is plain
+    assert opened(STORED, len(PLAIN), decoder=decoder).read_all() == PLAIN
 
 
 def test_reads_a_resource_that_is_stored_as_it_is() -> None:
