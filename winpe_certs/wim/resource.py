@@ -152,12 +152,10 @@ class Resource:
         low, high = self._bounds[number], self._bounds[number + 1]
         return self._read_at(low, high - low)
 
-    def plain_chunk(self, number: int, *, remember: bool = False) -> bytes:
+    def plain_chunk(self, number: int) -> bytes | memoryview:
         """The plain bytes of a chunk of a compressed resource; raises `ChunkError` naming it."""
         try:
-            return self._decoder.decode(
-                self.stored_chunk(number), self._plain_size_of(number), remember=remember
-            )
+            return self._decoder.decode(self.stored_chunk(number), self._plain_size_of(number))
         except ChunkError as error:
             raise ChunkError(
                 f"{self.origin}: chunk {number} at offset {self._bounds[number]} is damaged: {error.message}",
