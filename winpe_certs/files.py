@@ -93,6 +93,7 @@ def write_new(
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+    with system_errors(path, "sync its folder (the file itself is written completely)"):
         _sync_folder(path.parent)
 
 
@@ -213,6 +214,15 @@ class LockedFile:
                 resolution="Make sure that nothing else works on the image, then run the command again.",
             )
         self._committing = True
+        try:
+            self._write_head(head)
+        except BaseException:
+            # Whether the new head reached the disk is unknown: the old one is as good, so put that back.
+            with contextlib.suppress(EnvironmentFailure):
+                self._write_head(expected)
+            raise
+
+    def _write_head(self, head: bytes) -> None:
         with system_errors(self.path, "write the header"):
             self.file.seek(0)
             self.file.write(head)

@@ -6,7 +6,9 @@ waits for the child, so that the child's peak memory is its own and not that of 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -103,12 +105,16 @@ def _measured(arguments: Sequence[str]) -> Outcome:
 def _serve() -> None:
     for name in _LOADED_LATE:
         importlib.import_module(name)
+    # Once for nothing: the rest of what a command line imports.
+    with contextlib.redirect_stderr(io.StringIO()):
+        main = importlib.import_module("winpe_certs.cli.main").main
+        main(["list", os.devnull])
     for line in sys.stdin:
         outcome = _measured(json.loads(line))
         print(json.dumps(asdict(outcome)), flush=True)
 
 
 if __name__ == "__main__":
-    # The folder of this file must not stand for packages of the same names.
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
+    # The package of this checkout, and not what stands in the folder of this file.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
     _serve()

@@ -1,12 +1,13 @@
 """Patched images before programs of other hands: nothing changed but what had to, and all of it is sound.
 
-Every sound and tolerated image is patched in place and into a copy. wimlib and 7-Zip judge the image, hivex and
-libregf the hive; the numbers of the file format are compared by a small reader of this module.
+Every sound and tolerated image is patched in place and into a copy. wimlib and 7-Zip judge the image, hivex
+and libregf the hive; the numbers of the file format are compared by a small reader of this module.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -139,7 +140,7 @@ class Wim:
         (size,) = struct.unpack_from("<I", self.raw, 20)
         count = -(-entry.plain // size)
         bounds = [0, *struct.unpack_from(f"<{count - 1}I", stored), entry.stored - 4 * (count - 1)]
-        return [stored[4 * (count - 1) :][low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+        return [stored[4 * (count - 1) :][low:high] for low, high in itertools.pairwise(bounds)]
 
 
 @dataclass(frozen=True)
@@ -366,7 +367,8 @@ def test_7zip_lists_the_same_names_with_the_same_times_to_the_tick(patched: Patc
 def _of_7zip(path: Path, judge: Judge) -> dict[str, dict[str, str]]:
     text = judge("7zz", "l", "-slt", path).stdout.decode()
     sections = text.partition("\n----------\n")[2].strip().split("\n\n")
-    every = [dict(line.partition(" = ")[::2] for line in section.splitlines()) for section in sections if section]
+    entries = [section for section in sections if section.startswith("Path = ")]
+    every = [dict(line.partition(" = ")[::2] for line in entry.splitlines()) for entry in entries]
     # Contents that no name has any more are listed as well, and the XML as if it were a file.
     return {fields["Path"]: fields for fields in every if not fields["Path"].startswith("[")}
 
@@ -489,12 +491,12 @@ def test_the_integrity_table_fits_the_file(patched: Patched) -> None:
     table = raw[place.offset : place.offset + place.stored]
     size, count, piece = struct.unpack_from("<III", table)
     end = lookup.offset + lookup.stored
-    digests = [
-        hashlib.sha1(raw[at : min(at + piece, end)]).digest() for at in range(208, end, piece)
-    ]
+    digests = [hashlib.sha1(raw[at : min(at + piece, end)]).digest() for at in range(208, end, piece)]
     assert (size, count) == (12 + 20 * len(digests), len(digests))
     assert table[12:] == b"".join(digests)
-    (old_piece,) = struct.unpack_from("<I", patched.before.raw, _resource(patched.before.raw, INTEGRITY).offset + 8)
+    (old_piece,) = struct.unpack_from(
+        "<I", patched.before.raw, _resource(patched.before.raw, INTEGRITY).offset + 8
+    )
     assert piece == old_piece
 
 
@@ -509,7 +511,8 @@ def test_the_file_ends_with_its_last_part_and_holds_the_old_one_unless_copied(pa
     assert max(part.offset + part.stored for part in parts) == len(raw)
     if not patched.case.copy:
         old_end = max(
-            part.offset + part.stored for part in (_resource(patched.before.raw, at) for at in (XML, INTEGRITY))
+            part.offset + part.stored
+            for part in (_resource(patched.before.raw, at) for at in (XML, INTEGRITY))
         )
         assert raw[208:old_end] == patched.before.raw[208:old_end]
 

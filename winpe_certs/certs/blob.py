@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from winpe_certs.certs.der import DerError, identifier_list
-from winpe_certs.certs.x509 import ANY_EXTENDED_KEY_USAGE, SERVER_AUTHENTICATION
+from winpe_certs.certs.usages import covers_servers
 from winpe_certs.errors import BlobError
 from winpe_certs.findings import Finding, Severity
 
@@ -176,7 +176,7 @@ def _narrowing(blob: Blob) -> Iterator[Finding]:
     replace = "Start from the certificate file (.cer): it carries no such property."
     for data in blob.all(PropertyId.ENHKEY_USAGE):
         usages = _usages(data)
-        if usages is None or not _covers_servers(usages):
+        if usages is None or not covers_servers(usages):
             yield Finding(
                 "narrowed-eku",
                 Severity.ERROR,
@@ -199,7 +199,7 @@ def _narrowing(blob: Blob) -> Iterator[Finding]:
         )
     for data in blob.all(PropertyId.DISALLOWED_ENHKEY_USAGE):
         usages = _usages(data)
-        if usages is None or _covers_servers(usages):
+        if usages is None or covers_servers(usages):
             yield Finding(
                 "narrowed-disallowed-eku",
                 Severity.ERROR,
@@ -223,7 +223,7 @@ def _narrowed_by_date(blob: Blob, advice: str) -> Iterator[Finding]:
     if not dates and not lists:
         return
     harmless = not dates or (
-        bool(lists) and all(usages is not None and not _covers_servers(usages) for usages in lists)
+        bool(lists) and all(usages is not None and not covers_servers(usages) for usages in lists)
     )
     since = f"issued after {_moment(dates[0])}" if dates else "issued after an unknown date"
     uses = f" for {_list(lists[0])}" if lists else ""
@@ -240,10 +240,6 @@ def _usages(data: bytes) -> tuple[str, ...] | None:
         return identifier_list(data)
     except DerError:
         return None
-
-
-def _covers_servers(usages: tuple[str, ...]) -> bool:
-    return SERVER_AUTHENTICATION in usages or ANY_EXTENDED_KEY_USAGE in usages
 
 
 def _list(usages: tuple[str, ...] | None) -> str:

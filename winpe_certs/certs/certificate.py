@@ -1,8 +1,7 @@
 """One X.509 certificate (RFC 5280), with what this program needs to know about it.
 
-The structure is read by this package, so that old roots load whatever the installed `cryptography` thinks of
-them; `cryptography` only checks the signature of a certificate that names itself as its issuer.
-Refused: anything that is not exactly one DER certificate, bytes behind it included.
+The library `cryptography` reads it and checks its signature. Refused: what the library cannot read, damaged
+extensions among it, and bytes behind the certificate.
 """
 
 from __future__ import annotations
@@ -10,33 +9,32 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
 
-from winpe_certs.certs.algorithms import key_bits, key_kind, signature_hash
-from winpe_certs.certs.der import (
-    SEQUENCE,
-    DerError,
-    Element,
-    bit_string,
-    boolean,
-    expect,
-    identifiers,
-)
-from winpe_certs.certs.names import readable_name
-from winpe_certs.certs.signatures import verify_own_signature
-from winpe_certs.certs.x509 import (
-    BASIC_CONSTRAINTS,
-    EXTENDED_KEY_USAGE,
-    KEY_USAGE,
-    NAME_CONSTRAINTS,
-    CertificateParts,
-    authority_key_identifier,
-    split_certificate,
-    subject_key_identifier,
-)
-from winpe_certs.errors import CertificateError
+from winpe_certs.certs.library import reading_certificate
 
-KEY_CERT_SIGN = 0x04
-VERSION_3 = 2
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+    Value = TypeVar("Value", bound=x509.ExtensionType)
+
+KEY_KINDS = {
+    "1.2.840.113549.1.1.1": "RSA",
+    "1.2.840.113549.1.1.10": "RSA",
+    "1.2.840.10040.4.1": "DSA",
+    "1.2.840.10045.2.1": "EC",
+    "1.3.101.112": "Ed25519",
+    "1.3.101.113": "Ed448",
+}
+
+# Beyond those of RFC 4514, under the names that OpenSSL shows.
+ATTRIBUTE_NAMES = {
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.97": "organizationIdentifier",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,9 @@ class Certificate:
     `thumbprint` is the upper-case SHA-1 of the DER, the name of its registry key; `sha256` is upper-case
     too. `is_self_issued` says that issuer and subject are the same name, `is_self_signed` that its own key
     signed it as well. `has_broken_signature` marks a certificate that claims to be signed by its own key
-    and is not. `key_usage_cert_sign` is None when there is no key usage, `extended_key_usage` when there is
-    no such extension.
+    and is not. `key_kind` is the object identifier of a kind without a name here. `key_bits` and
+    `signature_hash` are None where there is none or the library cannot tell, `key_usage_cert_sign` when there
+    is no key usage, `extended_key_usage` when there is no such extension.
     """
 
     der: bytes
@@ -55,8 +54,6 @@ class Certificate:
     sha256: str
     subject: str
     issuer: str
-    serial: str
-    version: int
     not_before: datetime
     not_after: datetime
     is_ca: bool
@@ -74,76 +71,126 @@ class Certificate:
     def from_der(cls, der: bytes, origin: str) -> Certificate:
         """Read a certificate, or raise `CertificateError` that names `origin`.
 
-        A self-signed certificate of version 1 or 2 has no basic constraints and counts as a CA, as Windows
-        takes it when it stands in a root store. A version 3 certificate is a CA only if it says so.
+        A self-signed certificate of version 1 has no basic constraints and counts as a CA, as Windows takes
+        it when it stands in a root store. A version 3 certificate is a CA only if it says so.
         """
-        try:
-            return cls._from_parts(bytes(der), split_certificate(bytes(der)))
-        except DerError as error:
-            raise CertificateError(
-                f"{origin}: not a readable X.509 certificate",
-                details=f"{error.reason} at offset {error.offset} of {len(der)} bytes",
-                resolution="Export the certificate again (DER or Base-64 encoded X.509) and try once more.",
-            ) from error
+        with reading_certificate(bytes(der), origin) as loaded:
+            return cls._from_loaded(bytes(der), loaded)
 
     @classmethod
-    def _from_parts(cls, der: bytes, parts: CertificateParts) -> Certificate:
-        self_issued = parts.issuer.value == parts.subject.value
+    def _from_loaded(cls, der: bytes, loaded: x509.Certificate) -> Certificate:
+        from cryptography import x509  # noqa: PLC0415 - start-up time
+
+        key = _public_key(loaded)
+        self_issued = loaded.issuer.public_bytes() == loaded.subject.public_bytes()
         self_signed = broken = False
-        hash_name = signature_hash(parts.signature_algorithm)
-        bits = key_bits(parts)
         if self_issued:
-            verified = verify_own_signature(parts, hash_name, bits)
-            own_key = _names_its_own_key(parts)
+            verified = _verifies_with_own_key(loaded, key)
+            own_key = _names_its_own_key(loaded.extensions)
             self_signed = verified if verified is not None else own_key
             broken = verified is False and own_key
-        is_ca = _basic_constraints_ca(parts) if parts.version >= VERSION_3 else self_signed
-        usage = parts.extensions.get(KEY_USAGE)
-        extended = parts.extensions.get(EXTENDED_KEY_USAGE)
-        constraints = parts.extensions.get(NAME_CONSTRAINTS)
+        basic = _extension(loaded.extensions, x509.BasicConstraints)
+        key_usage = _extension(loaded.extensions, x509.KeyUsage)
+        extended = _extension(loaded.extensions, x509.ExtendedKeyUsage)
+        constraints = _extension(loaded.extensions, x509.NameConstraints)
+        signature_hash = signature_hash_of(loaded)
+        algorithm = loaded.public_key_algorithm_oid.dotted_string
         return cls(
             der=der,
             thumbprint=hashlib.sha1(der, usedforsecurity=False).hexdigest().upper(),
             sha256=hashlib.sha256(der).hexdigest().upper(),
-            subject=readable_name(parts.subject),
-            issuer=readable_name(parts.issuer),
-            serial=_serial_text(parts.serial),
-            version=parts.version + 1,
-            not_before=parts.not_before,
-            not_after=parts.not_after,
-            is_ca=is_ca,
+            subject=_readable(loaded.subject),
+            issuer=_readable(loaded.issuer),
+            not_before=loaded.not_valid_before_utc,
+            not_after=loaded.not_valid_after_utc,
+            is_ca=self_signed if loaded.version is x509.Version.v1 else bool(basic and basic.value.ca),
             is_self_issued=self_issued,
             is_self_signed=self_signed,
             has_broken_signature=broken,
-            key_kind=key_kind(parts),
-            key_bits=bits,
-            signature_hash=hash_name,
-            key_usage_cert_sign=None if usage is None else _may_sign_certificates(usage.octets.inner()),
-            extended_key_usage=None if extended is None else identifiers(extended.octets.inner()),
-            critical_name_constraints=constraints is not None and constraints.critical,
+            key_kind=KEY_KINDS.get(algorithm, algorithm),
+            key_bits=getattr(key, "key_size", None),
+            signature_hash=signature_hash.name if signature_hash else None,
+            key_usage_cert_sign=key_usage.value.key_cert_sign if key_usage else None,
+            extended_key_usage=tuple(use.dotted_string for use in extended.value) if extended else None,
+            critical_name_constraints=bool(constraints and constraints.critical),
         )
 
 
-def _serial_text(serial: int) -> str:
-    digits = f"{abs(serial):X}"
-    return ("-" if serial < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
+def signature_hash_of(loaded: x509.Certificate) -> HashAlgorithm | None:
+    """The hash of a certificate's own signature; None without one (Ed25519) or if it is unknown (MD2)."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+
+    try:
+        return loaded.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
 
 
-def _names_its_own_key(parts: CertificateParts) -> bool:
-    """Whether the authority key identifier, if there is one, does not point at another key."""
-    authority = authority_key_identifier(parts)
-    subject = subject_key_identifier(parts)
-    return authority is None or subject is None or authority == subject
+def _public_key(loaded: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """None for a key that the library does not take: of an unknown kind or curve, or damaged.
+
+    Every Windows has one of these in its store CA: "Root Agency", whose modulus lacks the zero byte in front.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+
+    try:
+        return loaded.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return None
 
 
-def _basic_constraints_ca(parts: CertificateParts) -> bool:
-    extension = parts.extensions.get(BASIC_CONSTRAINTS)
-    if extension is None:
+def _verifies_with_own_key(loaded: x509.Certificate, key: CertificatePublicKeyTypes | None) -> bool | None:
+    """Say whether the signature fits the certificate's own key; None when the library cannot check it.
+
+    Its check of issuers has given up SHA-1 and MD5, which old roots are signed with; its RSA keys have not.
+    """
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+    from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import MD5, SHA1  # noqa: PLC0415
+
+    if key is None:
+        return None
+    try:
+        used_hash = loaded.signature_hash_algorithm
+        if not isinstance(used_hash, MD5 | SHA1):
+            loaded.verify_directly_issued_by(loaded)
+        elif isinstance(key, RSAPublicKey):
+            named = loaded.signature_algorithm_parameters
+            padding = named if isinstance(named, PSS) else PKCS1v15()
+            key.verify(loaded.signature, loaded.tbs_certificate_bytes, padding, used_hash)
+        else:
+            return None
+    except (UnsupportedAlgorithm, TypeError):
+        return None
+    except (InvalidSignature, ValueError):
         return False
-    fields = expect(extension.octets.inner(), SEQUENCE, "the basic constraints").children()
-    return bool(fields) and fields[0].tag == 0x01 and boolean(fields[0], "the CA mark")
+    return True
 
 
-def _may_sign_certificates(usage: Element) -> bool:
-    bits = bit_string(usage, "the key usage")
-    return bool(bits) and bool(bits[0] & KEY_CERT_SIGN)
+def _names_its_own_key(extensions: x509.Extensions) -> bool:
+    """Whether the authority key identifier, if there is one, does not point at another key."""
+    from cryptography import x509  # noqa: PLC0415 - start-up time
+
+    authority = _extension(extensions, x509.AuthorityKeyIdentifier)
+    subject = _extension(extensions, x509.SubjectKeyIdentifier)
+    if authority is None or authority.value.key_identifier is None or subject is None:
+        return True
+    return authority.value.key_identifier == subject.value.digest
+
+
+def _extension(extensions: x509.Extensions, kind: type[Value]) -> x509.Extension[Value] | None:
+    from cryptography import x509  # noqa: PLC0415 - start-up time
+
+    try:
+        return extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _readable(name: x509.Name) -> str:
+    """Render a name as Windows does: most specific part first, parts joined by a comma and a blank."""
+    from cryptography.x509 import ObjectIdentifier  # noqa: PLC0415 - start-up time
+
+    attributes = {ObjectIdentifier(number): text for number, text in ATTRIBUTE_NAMES.items()}
+    return ", ".join(part.rfc4514_string(attributes) for part in reversed(name.rdns))

@@ -1,14 +1,13 @@
 """Reads the tag-length-value elements of DER (ITU-T X.690), with every length checked before it is used.
 
-Only what X.509 and PKCS#7 need: single-byte tags and definite lengths. Indefinite lengths (BER) are refused.
-Lengths longer than necessary are taken, because old certificates have them. Nothing here recurses.
+Only what the Blob needs, and what telling files apart needs: single-byte tags and definite lengths.
+Indefinite lengths (BER) are refused. Nothing here recurses. Certificates are read by the library.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-BOOLEAN = 0x01
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
@@ -16,7 +15,6 @@ OBJECT_IDENTIFIER = 0x06
 UTC_TIME = 0x17
 GENERALIZED_TIME = 0x18
 SEQUENCE = 0x30
-SET = 0x31
 
 LONGEST_IDENTIFIER = 128
 
@@ -49,10 +47,6 @@ class Element:
     def value(self) -> bytes:
         """The content without tag and length."""
         return self.source[self.content : self.end]
-
-    def inner(self, skipped: int = 0) -> Element:
-        """The element that the content begins with, behind so many bytes."""
-        return read_element(self.source, self.content + skipped, self.end)
 
     def children(self) -> list[Element]:
         """The elements that the content is made of, without gap or rest."""
@@ -88,18 +82,22 @@ def read_element(data: bytes, offset: int = 0, end: int | None = None) -> Elemen
     return Element(data, tag, offset, content, content + length)
 
 
-def expect(element: Element, tag: int, what: str) -> Element:
-    """Give the element back if it has this tag."""
-    if element.tag != tag:
-        raise DerError(element.start, f"{what} has tag 0x{element.tag:02X}, not 0x{tag:02X}")
-    return element
+def identifier_list(data: bytes) -> tuple[str, ...]:
+    """Read a DER SEQUENCE OF OBJECT IDENTIFIER, as extended key usages are kept, in dotted form."""
+    sequence = read_element(data)
+    if sequence.tag != SEQUENCE:
+        raise DerError(0, f"a list of object identifiers has tag 0x{sequence.tag:02X}")
+    if sequence.end != len(data):
+        raise DerError(sequence.end, "bytes behind a list of object identifiers")
+    return tuple(_dotted(child) for child in sequence.children())
 
 
-def identifier_text(element: Element, what: str = "an object identifier") -> str:
-    """Read an OBJECT IDENTIFIER in its dotted form."""
-    content = expect(element, OBJECT_IDENTIFIER, what).value
+def _dotted(element: Element) -> str:
+    content = element.value
+    if element.tag != OBJECT_IDENTIFIER:
+        raise DerError(element.start, f"an object identifier has tag 0x{element.tag:02X}")
     if not content or len(content) > LONGEST_IDENTIFIER or content[-1] & 0x80:
-        raise DerError(element.start, f"{what} is empty, cut off or too long")
+        raise DerError(element.start, "an object identifier is empty, cut off or too long")
     arcs: list[int] = []
     arc = 0
     for byte in content:
@@ -109,49 +107,3 @@ def identifier_text(element: Element, what: str = "an object identifier") -> str
             arc = 0
     first = min(arcs[0] // 40, 2)
     return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
-
-
-def boolean(element: Element, what: str) -> bool:
-    """Read a BOOLEAN; any non-zero byte counts as true, as old encoders have it."""
-    content = expect(element, BOOLEAN, what).value
-    if len(content) != 1:
-        raise DerError(element.start, f"{what} is a BOOLEAN of {len(content)} bytes")
-    return content != b"\0"
-
-
-def integer(element: Element, what: str) -> int:
-    """Read a signed INTEGER."""
-    content = expect(element, INTEGER, what).value
-    if not content:
-        raise DerError(element.start, f"{what} is an INTEGER without content")
-    return int.from_bytes(content, "big", signed=True)
-
-
-def bit_string(element: Element, what: str) -> bytes:
-    """Read the bytes of a BIT STRING, without the byte that counts unused bits."""
-    content = expect(element, BIT_STRING, what).value
-    if not content or content[0] > (7 if len(content) > 1 else 0):
-        raise DerError(element.start, f"{what} is a damaged BIT STRING")
-    return content[1:]
-
-
-def octets(element: Element, what: str) -> bytes:
-    """Read a BIT STRING that carries whole bytes: a key or a signature."""
-    content = bit_string(element, what)
-    if element.value[0]:
-        raise DerError(element.start, f"{what} is a BIT STRING with unused bits")
-    return content
-
-
-def identifier_list(data: bytes) -> tuple[str, ...]:
-    """Read a DER SEQUENCE OF OBJECT IDENTIFIER, as extended key usages are kept."""
-    sequence = read_element(data)
-    if sequence.end != len(data):
-        raise DerError(sequence.end, "bytes behind a list of object identifiers")
-    return identifiers(sequence)
-
-
-def identifiers(sequence: Element) -> tuple[str, ...]:
-    """Read the members of a SEQUENCE OF OBJECT IDENTIFIER."""
-    children = expect(sequence, SEQUENCE, "a list of object identifiers").children()
-    return tuple(identifier_text(child) for child in children)

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.x509 import ANY_EXTENDED_KEY_USAGE, SERVER_AUTHENTICATION
+from winpe_certs.certs.usages import covers_servers
 from winpe_certs.findings import Finding, Severity
 
 EXPIRES_SOON = timedelta(days=90)
 SMALLEST_RSA_KEY = 2048
-WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
+WEAK_HASHES = frozenset({"md5", "sha1"})
 
 
 def examine(certificate: Certificate, at: datetime) -> tuple[Finding, ...]:
@@ -122,7 +122,7 @@ def _limits(certificate: Certificate) -> Iterator[Finding]:
             "Make sure that the names of the CMG and the management points are among them.",
         )
     usages = certificate.extended_key_usage
-    if usages is not None and not {SERVER_AUTHENTICATION, ANY_EXTENDED_KEY_USAGE} & set(usages):
+    if usages is not None and not covers_servers(usages):
         yield Finding(
             "no-server-auth",
             Severity.WARNING,

@@ -9,51 +9,72 @@ cannot be computed rightly is left out rather than guessed: 0F when the signatur
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from winpe_certs.certs.algorithms import key_bits, signature_hash
 from winpe_certs.certs.blob import Blob, Property, PropertyId
-from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.x509 import CertificateParts, split_certificate, subject_key_identifier
+from winpe_certs.certs.certificate import Certificate, signature_hash_of
+from winpe_certs.certs.der import Element, read_element
+from winpe_certs.certs.library import reading_certificate
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+EXPLICIT_VERSION = 0xA0
+FIELDS_BEFORE_KEY = 5
 
 
 def blob_for(certificate: Certificate) -> Blob:
     """Make the Blob of a certificate that has none yet."""
     der = certificate.der
-    parts = split_certificate(der)
+    with reading_certificate(der, certificate.subject) as loaded:
+        key_info = _public_key_info(loaded.tbs_certificate_bytes)
+        signature_hash = _signature_hash(loaded)
+        key_identifier = _key_identifier(loaded, key_info)
+    key = key_info.children()[1].value[1:]
+    bits = certificate.key_bits
     properties: list[tuple[PropertyId, bytes | None]] = [
         (PropertyId.MD5_HASH, hashlib.md5(der, usedforsecurity=False).digest()),
-        (PropertyId.SIGNATURE_HASH, _signature_hash(parts)),
-        (PropertyId.KEY_IDENTIFIER, _key_identifier(parts)),
-        (
-            PropertyId.SUBJECT_PUBLIC_KEY_MD5_HASH,
-            hashlib.md5(parts.public_key, usedforsecurity=False).digest(),
-        ),
+        (PropertyId.SIGNATURE_HASH, signature_hash),
+        (PropertyId.KEY_IDENTIFIER, key_identifier),
+        (PropertyId.SUBJECT_PUBLIC_KEY_MD5_HASH, hashlib.md5(key, usedforsecurity=False).digest()),
         (PropertyId.SHA1_HASH, hashlib.sha1(der, usedforsecurity=False).digest()),
-        (PropertyId.SUBJECT_PUB_KEY_BIT_LENGTH, _key_bits(parts)),
+        (PropertyId.SUBJECT_PUB_KEY_BIT_LENGTH, None if bits is None else bits.to_bytes(4, "little")),
         (PropertyId.CERTIFICATE, der),
     ]
-    return Blob(tuple(Property(int(key), data) for key, data in properties if data is not None))
+    return Blob(tuple(Property(int(number), data) for number, data in properties if data is not None))
 
 
-def _signature_hash(parts: CertificateParts) -> bytes | None:
+def _public_key_info(signed_part: bytes) -> Element:
+    """Find SubjectPublicKeyInfo as it stands in TBSCertificate (RFC 5280 section 4.1).
+
+    In front of it are the version, if it is not 1, serial number, algorithm, issuer, validity and subject.
+    """
+    fields = read_element(signed_part).children()
+    has_version = fields[0].tag == EXPLICIT_VERSION
+    return fields[FIELDS_BEFORE_KEY + has_version]
+
+
+def _signature_hash(loaded: x509.Certificate) -> bytes | None:
     """Hash the signed part with the hash of the certificate's own signature."""
-    name = signature_hash(parts.signature_algorithm)
-    if name is None:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+    from cryptography.hazmat.primitives.hashes import Hash  # noqa: PLC0415
+
+    algorithm = signature_hash_of(loaded)
+    if algorithm is None:
         return None
     try:
-        return hashlib.new(name, parts.signed_part, usedforsecurity=False).digest()
-    except ValueError:
+        digest = Hash(algorithm)
+    except UnsupportedAlgorithm:
         return None
+    digest.update(loaded.tbs_certificate_bytes)
+    return digest.finalize()
 
 
-def _key_identifier(parts: CertificateParts) -> bytes:
+def _key_identifier(loaded: x509.Certificate, key_info: Element) -> bytes:
     """Without the extension: SHA-1 of the whole SubjectPublicKeyInfo, not of the key bits alone."""
-    identifier = subject_key_identifier(parts)
-    if identifier is not None:
-        return identifier
-    return hashlib.sha1(parts.public_key_info, usedforsecurity=False).digest()
+    from cryptography import x509  # noqa: PLC0415 - start-up time
 
-
-def _key_bits(parts: CertificateParts) -> bytes | None:
-    bits = key_bits(parts)
-    return None if bits is None else bits.to_bytes(4, "little")
+    try:
+        return loaded.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return hashlib.sha1(key_info.encoded, usedforsecurity=False).digest()

@@ -108,26 +108,29 @@ class FolderTarget:
                     resolution="Make sure that nothing else works on it, then run the command again.",
                 )
             old = _read_file(place)
-            target = self._output or place
             write_new(
-                target,
+                self._output or place,
                 [data],
                 like=place,
                 overwrite=self._overwrite or self._output is None,
                 check=lambda written: verify(HiveImages(written)),
             )
-            try:
-                verify(HiveImages(target))
-            except BaseException as error:
-                if self._output is None:
-                    write_new(place, [old], like=place, overwrite=True)
-                if not isinstance(error, Exception):
-                    raise
-                why = error.message if isinstance(error, WinpeCertsError) else repr(error)
-                raise VerificationFailure(
-                    f"{target}: the new file could not be verified: {why}",
-                    resolution="The old contents are back in place. Check the disk, then try again.",
-                ) from error
+            if self._output is None:
+                self._verify_in_place(place, old, verify)
+
+    @staticmethod
+    def _verify_in_place(place: Path, old: bytes, verify: Verification) -> None:
+        try:
+            verify(HiveImages(place))
+        except BaseException as error:
+            write_new(place, [old], like=place, overwrite=True)
+            if not isinstance(error, Exception):
+                raise
+            why = error.message if isinstance(error, WinpeCertsError) else repr(error)
+            raise VerificationFailure(
+                f"{place}: the new file could not be verified: {why}",
+                resolution="The old contents are back in place. Check the disk, then try again.",
+            ) from error
 
     def rehearse(self, verify: Verification) -> None:
         """Let `verify` judge the new contents in memory; see `Target.rehearse`."""

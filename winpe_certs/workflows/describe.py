@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.findings import examine
@@ -51,10 +53,10 @@ def read_blob(data: bytes | None, thumbprint: str, origin: str) -> Blob:
             resolution="Inject the certificate again.",
         )
     blob = parse(data, f"{origin}, key {thumbprint}")
-    found = Certificate.from_der(blob.certificate_der, f"{origin}, key {thumbprint}")
-    if found.thumbprint != thumbprint.upper():
+    found = hashlib.sha1(blob.certificate_der, usedforsecurity=False).hexdigest().upper()
+    if found != thumbprint.upper():
         raise BlobError(
-            f"{origin}: the key {thumbprint} holds another certificate ({found.thumbprint})",
+            f"{origin}: the key {thumbprint} holds another certificate ({found})",
             resolution="Remove the key and inject the right certificate.",
         )
     return blob
@@ -71,15 +73,19 @@ def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> Cer
 
     It is `DIFFERENT` when it is not what its key says, or when properties of its Blob take trust away.
     """
+    thumbprint, place = stored.key_name.upper(), place_name(stored)
     try:
-        blob = read_blob(stored.blob, stored.key_name, origin)
-        certificate = Certificate.from_der(blob.certificate_der, origin)
-    except (BlobError, CertificateError) as error:
+        blob = read_blob(stored.blob, thumbprint, origin)
+    except BlobError as error:
         damage = Finding("damaged", Severity.ERROR, error.message, error.resolution)
-        return CertificateResult(
-            stored.key_name.upper(), place_name(stored), Status.DIFFERENT, findings=(damage,)
-        )
+        return CertificateResult(thumbprint, place, Status.DIFFERENT, findings=(damage,))
     limits = blob_findings(blob)
     is_limited = any(finding.severity is Severity.ERROR for finding in limits)
     status = Status.DIFFERENT if is_limited else Status.PRESENT
-    return result_for(certificate, place_name(stored), status, (*examine(certificate, moment.at), *limits))
+    try:
+        certificate = Certificate.from_der(blob.certificate_der, f"{origin}, key {thumbprint}")
+    except CertificateError as error:
+        # Old roots break rules of DER that Windows never minded; their SHA-1 says that they are intact.
+        odd = Finding("unreadable", Severity.WARNING, error.message, error.details)
+        return CertificateResult(thumbprint, place, status, findings=(odd, *limits))
+    return result_for(certificate, place, status, (*examine(certificate, moment.at), *limits))

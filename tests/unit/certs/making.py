@@ -197,5 +197,13 @@ def handmade(
     return element(0x30, signed, scheme, element(0x03, b"\0", signature))
 
 
+def pkcs7(*certificates: bytes) -> bytes:
+    """SignedData with nothing but these certificates, in this order."""
+    content = element(0x30, bytes.fromhex("06092a864886f70d010701"))
+    chain = element(0xA0, *certificates) if certificates else b""
+    signed = element(0x30, element(2, b"\1"), element(0x31), content, chain, element(0x31))
+    return element(0x30, bytes.fromhex("06092a864886f70d010702"), element(0xA0, signed))
+
+
 def sha1(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest().upper()

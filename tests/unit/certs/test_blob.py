@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.unit.certs import making
 from tests.unit.certs.making import element
@@ -19,11 +20,10 @@ from winpe_certs.certs.blob import (
     parse,
 )
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.der import DerError
+from winpe_certs.certs.der import DerError, identifier_list
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.regfile_layout import SetRegValue
 from winpe_certs.certs.regfile_reader import parse_reg
-from winpe_certs.certs.x509 import split_certificate
 from winpe_certs.errors import BlobError
 from winpe_certs.findings import Severity
 
@@ -211,14 +211,30 @@ def test_a_new_blob_has_the_properties_of_a_fresh_certificate_in_order() -> None
     assert cached_hash_errors(blob) == narrowing(blob) == ()
 
 
-def test_a_new_blob_leaves_out_the_signature_hash_that_ed25519_does_not_have() -> None:
+def test_a_new_blob_leaves_out_the_signature_hash_and_key_size_that_ed25519_does_not_have() -> None:
     blob = blob_for(making.load(making.make(key=making.ed25519_key())))
+    assert [each.id for each in blob.properties] == [0x04, 0x14, 0x19, 0x03, 0x20]
+
+
+def test_a_new_blob_leaves_out_the_signature_hash_that_this_computer_cannot_compute() -> None:
+    blob = blob_for(making.load(making.handmade(algorithm=making.MD2_WITH_RSA, signature=bytes(256))))
     assert [each.id for each in blob.properties] == [0x04, 0x14, 0x19, 0x03, 0x5C, 0x20]
+
+
+def test_key_properties_are_of_the_key_as_it_stands_even_if_nobody_can_read_it() -> None:
+    """Like "Root Agency" in the store CA of every Windows: the modulus lacks the zero byte in front."""
+    key = element(0x30, element(0x02, b"\x80" + bytes(63)), element(0x02, b"\1\0\1"))
+    algorithm = element(0x30, bytes.fromhex("06092a864886f70d010101"), making.NULL)
+    info = element(0x30, algorithm, element(0x03, b"\0", key))
+    blob = blob_for(making.load(making.handmade(public_key=info)))
+    assert blob.get(0x14) == hashlib.sha1(info, usedforsecurity=False).digest()
+    assert blob.get(0x19) == hashlib.md5(key, usedforsecurity=False).digest()
+    assert blob.get(0x5C) is None
 
 
 def test_the_signature_hash_of_pss_is_the_one_in_its_parameters() -> None:
     der = making.make(pss=True)
-    signed = split_certificate(der).signed_part
+    signed = x509.load_der_x509_certificate(der).tbs_certificate_bytes
     assert blob_for(making.load(der)).get(0x0F) == hashlib.sha256(signed).digest()
 
 
@@ -268,6 +284,21 @@ def test_a_blob_put_together_without_a_certificate_says_so() -> None:
         _ = Blob(()).certificate_der
 
 
-def test_reading_damaged_der_raises_only_the_reader_s_error() -> None:
-    with pytest.raises(DerError, match="at offset 0"):
-        split_certificate(b"\x30\x89" + b"\xff" * 9)
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x30\x89" + b"\xff" * 9, "out of range at offset 0"),
+        (b"\x30\x80\0\0", "indefinite length"),
+        (b"\x31\0", "has tag 0x31"),
+        (b"\x30\0\0", "bytes behind a list of object identifiers at offset 2"),
+        (b"\x30\x02\x05\0", "has tag 0x05 at offset 2"),
+        (b"\x30\x02\x06\0", "empty"),
+        (b"\x30\x03\x06\x01\x80", "cut off"),
+        (b"\x30\x01\x06", "cut off at offset 2"),
+        (b"\x30\x02\x1f\0", "unexpected tag 0x1F"),
+    ],
+)
+def test_reading_damaged_der_raises_only_the_reader_s_error(data: bytes, reason: str) -> None:
+    with pytest.raises(DerError) as caught:
+        identifier_list(data)
+    assert reason in str(caught.value)

@@ -1,4 +1,4 @@
-"""A certificate: its facts, old roots, and refusals that name the file and the offset."""
+"""A certificate: its facts, old roots, and refusals that name the file and the reason."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tests.unit.certs.making import element, handmade, load, make
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.errors import CertificateError
 
+SHA256_WITH_RSA = bytes.fromhex("06092a864886f70d01010b")
+
 
 def test_facts_of_a_root() -> None:
     der = making.root_der()
@@ -25,9 +27,7 @@ def test_facts_of_a_root() -> None:
     assert len(root.sha256) == 64
     assert root.sha256 == root.sha256.upper()
     assert root.subject == root.issuer == "CN=Contoso Root CA, O=Contoso, C=US"
-    assert root.serial == "ABCDEF"
     assert (root.not_before, root.not_after) == (making.BEGIN, making.END)
-    assert root.version == 3
     assert root.is_ca
     assert root.is_self_signed
     assert not root.has_broken_signature
@@ -63,36 +63,43 @@ def test_size_of_an_elliptic_key_is_that_of_its_field(bits: int) -> None:
     assert certificate.is_self_signed
 
 
-def test_explicit_curve_parameters_are_measured_and_leave_the_names_to_decide() -> None:
-    """No library checks such a signature any more; the prime of the curve tells the size of the key."""
-    prime = bytes.fromhex("00ffffffff00000001000000000000000000000000ffffffffffffffffffffffff")
-    field = element(0x30, bytes.fromhex("06072a8648ce3d0101"), element(0x02, prime))
-    parameters = element(0x30, element(0x02, b"\1"), field)
-    algorithm = element(0x30, bytes.fromhex("06072a8648ce3d0201"), parameters)
-    key = element(0x30, algorithm, element(0x03, b"\0\4", bytes(64)))
-    root = load(handmade(public_key=key, algorithm=bytes.fromhex("06082a8648ce3d040302")))
-    assert (root.key_kind, root.key_bits, root.signature_hash) == ("EC", 256, "sha256")
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [("06032a0304", "1.2.3.4"), ("06072a8648ce3d020106052b81040006", "EC")],
+    ids=["unknown-kind", "unknown-curve"],
+)
+def test_a_key_that_the_library_does_not_know_leaves_the_names_to_decide(algorithm: str, kind: str) -> None:
+    key = element(0x30, element(0x30, bytes.fromhex(algorithm)), element(0x03, b"\0\4", bytes(28)))
+    root = load(handmade(public_key=key, signature=bytes(256)))
+    assert (root.key_kind, root.key_bits) == (kind, None)
     assert root.is_self_signed
     assert not root.has_broken_signature
 
 
-def test_a_key_that_is_no_point_of_its_curve_is_a_damaged_one() -> None:
+def test_a_key_that_is_no_point_of_its_curve_leaves_the_names_to_decide() -> None:
     der = bytearray(making.second_root_der())
     der[der.index(bytes.fromhex("034200")) + 20] ^= 1
-    assert load(bytes(der)).has_broken_signature
+    root = load(bytes(der))
+    assert (root.key_kind, root.key_bits, root.is_self_signed) == ("EC", None, True)
 
 
 def test_signature_algorithms_that_differ_inside_and_outside_are_a_broken_signature() -> None:
-    der = making.handmade(algorithm=making.OIW_SHA1_WITH_RSA)
-    place = der.rindex(making.OIW_SHA1_WITH_RSA)
-    inner_ecdsa = der[:place] + bytes.fromhex("06052b0e03021b") + der[place + 7 :]
-    assert load(inner_ecdsa).has_broken_signature
+    der = making.root_der()
+    place = der.rindex(SHA256_WITH_RSA) + len(SHA256_WITH_RSA) - 1
+    with_sha384_outside = der[:place] + b"\x0c" + der[place + 1 :]
+    assert load(with_sha384_outside).has_broken_signature
+
+
+@pytest.mark.parametrize("algorithm", [making.SHA1_WITH_RSA, making.MD5_WITH_RSA], ids=["sha1", "md5"])
+def test_signatures_with_old_hashes_are_checked_as_well(algorithm: bytes) -> None:
+    assert load(handmade(algorithm=algorithm)).is_self_signed
+    assert load(handmade(algorithm=algorithm, signature=bytes(256))).has_broken_signature
 
 
 def test_ed25519_has_no_hash_of_its_own_and_verifies() -> None:
     certificate = load(make(key=making.ed25519_key()))
     assert certificate.signature_hash is None
-    assert (certificate.key_kind, certificate.key_bits) == ("Ed25519", 256)
+    assert (certificate.key_kind, certificate.key_bits) == ("Ed25519", None)
     assert certificate.is_self_signed
 
 
@@ -129,7 +136,6 @@ class TestOldRoots:
 
     def test_version_1_self_signed_counts_as_a_ca(self) -> None:
         root = load(handmade())
-        assert root.version == 1
         assert root.is_self_signed
         assert root.is_ca
 
@@ -152,25 +158,19 @@ class TestOldRoots:
         assert root.is_self_signed
         assert not root.has_broken_signature
 
-    @pytest.mark.parametrize(
-        ("content", "serial"),
-        [(b"\0", "00"), (b"\xff", "-01"), (b"\x80\0", "-8000"), (b"\0\xff", "FF"), (b"\x0a\xbc", "0ABC")],
-    )
-    def test_serial_numbers_of_any_sign(self, content: bytes, serial: str) -> None:
-        assert load(handmade(serial=content)).serial == serial
+    @pytest.mark.parametrize("content", [b"\0", b"\xff", b"\x80\0", b"\0\xff", bytes(1) + b"\xff" * 30])
+    def test_serial_numbers_of_any_sign_and_length(self, content: bytes) -> None:
+        assert load(handmade(serial=content)).is_self_signed
 
     @pytest.mark.parametrize(
         ("time", "moment"),
         [
-            (b"\x17\x0b9601020304Z", datetime(1996, 1, 2, 3, 4, tzinfo=UTC)),
             (b"\x17\x0d500101000000Z", datetime(1950, 1, 1, tzinfo=UTC)),
             (b"\x17\x0d491231235959Z", datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)),
-            (b"\x17\x11960102030405+0200", datetime(1996, 1, 2, 1, 4, 5, tzinfo=UTC)),
             (b"\x18\x0f19960102030405Z", datetime(1996, 1, 2, 3, 4, 5, tzinfo=UTC)),
-            (b"\x18\x1119960102030405.5Z", datetime(1996, 1, 2, 3, 4, 5, tzinfo=UTC)),
             (b"\x18\x0f99991231235959Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ],
-        ids=["no-seconds", "utc-1950", "utc-2049", "zone", "generalized", "fraction", "no-expiry"],
+        ids=["utc-1950", "utc-2049", "generalized", "no-expiry"],
     )
     def test_times(self, time: bytes, moment: datetime) -> None:
         assert load(handmade(times=(time, time))).not_before == moment
@@ -182,29 +182,28 @@ class TestOldRoots:
         (0x13, b"Plain", "CN=Plain"),
         (0x0C, "Größe".encode(), "CN=Größe"),
         (0x1E, "Größe".encode("utf-16-be"), "CN=Größe"),
-        (0x14, b"Gr\xf6\xdfe", "CN=Größe"),
-        (0x13, b"Gr\xf6\xdfe", "CN=Größe"),
+        (0x14, b"Plain", "CN=Plain"),
         (0x0C, b"Contoso, Inc.", "CN=Contoso\\, Inc."),
         (0x0C, b" blanks ", "CN=\\ blanks\\ "),
-        (0x0C, b"\x1b[2Jroot", "CN=\\1B[2Jroot"),
-        (0x0C, "a\u202eb".encode(), "CN=a\\E2\\80\\AEb"),
-        (0x30, b"", "CN=#3000"),
+        (0x0C, b"\x1b[2Jroot", "CN=\x1b[2Jroot"),
+        (0x0C, b"", "CN="),
+        (0x0C, b"a" * 100, f"CN={'a' * 100}"),
     ],
-    ids=[
-        "printable",
-        "utf8",
-        "bmp",
-        "t61",
-        "wrong-tag",
-        "comma",
-        "blanks",
-        "terminal-escape",
-        "bidi",
-        "odd-type",
-    ],
+    ids=["printable", "utf8", "bmp", "t61", "comma", "blanks", "terminal-escape", "empty", "long"],
 )
-def test_names_are_readable_and_harmless(tag: int, content: bytes, shown: str) -> None:
+def test_names_are_readable(tag: int, content: bytes, shown: str) -> None:
+    """Making them harmless for a terminal is the report's work."""
     assert load(handmade(subject=making.distinguished_name(content, tag))).subject == shown
+
+
+def test_names_have_the_attributes_that_rfc_4514_has_no_name_for() -> None:
+    parts = [("2a864886f70d010901", b"a@b.c"), ("550405", b"7"), ("550461", b"VAT-1"), ("2a03", b"x")]
+    attributes = [
+        element(0x31, element(0x30, element(0x06, bytes.fromhex(number)), element(0x0C, text)))
+        for number, text in parts
+    ]
+    shown = load(handmade(subject=element(0x30, *attributes))).subject
+    assert shown == "1.2.3=x, organizationIdentifier=VAT-1, serialNumber=7, emailAddress=a@b.c"
 
 
 def test_a_damaged_signature_is_noticed() -> None:
@@ -228,8 +227,14 @@ def test_a_rollover_certificate_is_self_issued_but_not_broken() -> None:
     assert not certificate.has_broken_signature
 
 
+def _extension(number: str, content: bytes, times: int = 1) -> bytes:
+    extension = element(0x30, bytes.fromhex(number), element(0x04, content)) * times
+    return handmade(version=2, extensions=element(0xA3, element(0x30, extension)))
+
+
 def _damage(kind: str) -> bytes:
     der = making.root_der()
+    good = b"\x17\x0d300101000000Z"
     return {
         "empty": b"",
         "trailing-byte": der + b"\0",
@@ -239,52 +244,52 @@ def _damage(kind: str) -> bytes:
         "only-two-parts": element(0x30, element(0x30), element(0x30)),
         "version-4": handmade(version=3),
         "version-and-more": handmade(extensions=b"\x05\x00"),
-        "extension-twice": handmade(
-            version=2,
-            extensions=element(
-                0xA3, element(0x30, element(0x30, bytes.fromhex("0603551d0e"), element(0x04)) * 2)
-            ),
-        ),
-        "impossible-date": handmade(times=(b"\x17\x0d960231000000Z", b"\x17\x0d300101000000Z")),
-        "time-of-text": handmade(times=(b"\x17\x0dabcdefghijklZ", b"\x17\x0d300101000000Z")),
+        "extension-twice": _extension("0603551d0e", b"\x04\x01x", 2),
+        "damaged-extension": _extension("0603551d13", b"\x30\x03\x02\x01\xff"),
+        "general-name-of-unknown-type": _extension("0603551d11", b"\x30\x02\xa3\x00"),
+        "impossible-date": handmade(times=(b"\x17\x0d960231000000Z", good)),
+        "time-of-text": handmade(times=(b"\x17\x0dabcdefghijklZ", good)),
+        "time-without-seconds": handmade(times=(b"\x17\x0b9601020304Z", good)),
         "empty-serial": handmade(serial=b""),
         "name-not-a-sequence": handmade(subject=b"\x31\x00"),
+        "name-of-other-characters": handmade(subject=making.distinguished_name(b"Gr\xf6\xdfe")),
+        "name-of-odd-type": handmade(subject=making.distinguished_name(b"", 0x30)),
     }[kind]
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("empty", "an element is cut off"),
-        ("trailing-byte", "1 bytes behind the certificate"),
-        ("cut", "an element claims"),
-        ("not-der", "a certificate has tag|an element claims"),
-        ("indefinite-length", "indefinite length"),
-        ("only-two-parts", "of 2 parts instead of 3"),
-        ("version-4", "unknown certificate version 4"),
-        ("version-and-more", "unexpected field"),
-        ("extension-twice", "there twice"),
-        ("impossible-date", "an impossible time"),
-        ("time-of-text", "an unreadable time"),
-        ("empty-serial", "INTEGER without content"),
-        ("name-not-a-sequence", "the issuer has tag 0x31"),
+        ("empty", "ShortData"),
+        ("trailing-byte", "ExtraData"),
+        ("cut", "ShortData"),
+        ("not-der", "ShortData"),
+        ("indefinite-length", "InvalidLength"),
+        ("only-two-parts", "serial"),
+        ("version-4", "3 is not a valid X509 version"),
+        ("version-and-more", "tbs_cert"),
+        ("extension-twice", "Duplicate 2.5.29.14 extension"),
+        ("damaged-extension", "BasicConstraints"),
+        ("general-name-of-unknown-type", "EDIPartyName"),
+        ("impossible-date", "Validity::not_before"),
+        ("time-of-text", "Validity::not_before"),
+        ("time-without-seconds", "Validity::not_before"),
+        ("empty-serial", "serial"),
+        ("name-not-a-sequence", "issuer"),
+        ("name-of-other-characters", "PrintableString"),
+        ("name-of-odd-type", "UnexpectedTag"),
     ],
 )
-def test_damage_is_refused_with_file_reason_and_offset(kind: str, reason: str) -> None:
+def test_damage_is_refused_with_file_and_reason(kind: str, reason: str) -> None:
     with pytest.raises(CertificateError, match=r"test\.cer: not a readable X\.509") as caught:
         load(_damage(kind))
-    assert any(part in caught.value.details for part in reason.split("|"))
-    assert "at offset" in caught.value.details
+    assert reason in caught.value.details
     assert caught.value.resolution
 
 
-def test_the_offset_of_damage_inside_an_extension_counts_from_the_start_of_the_file() -> None:
-    der = bytearray(making.root_der())
-    place = der.index(bytes.fromhex("30030101ff"))
-    der[place + 2] = 0x02
-    with pytest.raises(CertificateError) as caught:
-        load(bytes(der[: place + 2]) + b"\x01\x02\xff" + bytes(der[place + 5 :]))
-    assert f"at offset {place + 2} of {len(der)} bytes" in caught.value.details
+def test_an_unknown_critical_extension_does_not_matter() -> None:
+    extension = element(0x30, bytes.fromhex("06032a0304"), b"\1\1\xff", element(0x04, b"\5\0"))
+    assert load(handmade(version=2, extensions=element(0xA3, element(0x30, extension)))).is_self_signed
 
 
 def test_every_prefix_of_a_certificate_is_refused() -> None:
@@ -295,7 +300,7 @@ def test_every_prefix_of_a_certificate_is_refused() -> None:
 
 
 def test_importing_the_modules_does_not_load_cryptography() -> None:
-    """Start-up time: only checking a signature needs the library."""
+    """Start-up time: only reading a certificate needs the library."""
     code = (
         "import sys\n"
         "import winpe_certs.certs.blob, winpe_certs.certs.stores, winpe_certs.certs.regfile_reader\n"

@@ -85,6 +85,15 @@ class TestAccepted:
         assert sorted(ders(p7b())) == sorted([ROOT, SUB])
         assert origins(p7b(DER, ROOT)) == ["chain"]
 
+    def test_pkcs7_in_ber(self) -> None:
+        assert sorted(ders(b"\x30\x80" + p7b()[4:] + b"\0\0")) == sorted([ROOT, SUB])
+
+    def test_pkcs7_keeps_order_and_bytes(self) -> None:
+        """Programs do not sort the certificates as DER asks for."""
+        old = making.handmade(serial=b"\xff", subject=making.distinguished_name(b""))
+        for chain in ([ROOT, SUB, old], [old, SUB, ROOT]):
+            assert ders(making.pkcs7(*chain)) == chain
+
     def test_pkcs7_as_plain_base64(self) -> None:
         assert ders(base64.encodebytes(p7b(DER, ROOT))) == [ROOT]
 
@@ -187,20 +196,13 @@ def _wrong(kind: str) -> bytes:
         "pem-not-base64": block.replace("MII", "M!!", 1).encode(),
         "pem-missing-line": "\n".join(block.split("\n")[:1] + block.split("\n")[2:]).encode(),
         "pem-empty": b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
-        "pkcs7-ber": b"\x30\x80" + p7b()[4:] + b"\0\0",
         "pkcs7-cut": p7b()[:-9],
         "pkcs7-trailing": p7b() + b"\0",
-        "pkcs7-empty": _empty_pkcs7(),
+        "pkcs7-empty": making.pkcs7(),
         "pkcs7-not-signed": element(
             0x30, bytes.fromhex("06092a864886f70d010701"), element(0xA0, element(0x04, b"\xff"))
         ),
     }[kind]
-
-
-def _empty_pkcs7() -> bytes:
-    data = element(0x30, bytes.fromhex("06092a864886f70d010701"))
-    signed = element(0x30, element(2, b"\1"), element(0x31), data, element(0x31))
-    return element(0x30, bytes.fromhex("06092a864886f70d010702"), element(0xA0, signed))
 
 
 @pytest.mark.parametrize(
@@ -232,11 +234,10 @@ def _empty_pkcs7() -> bytes:
         ("pem-not-base64", "chain, line 1: the block 'CERTIFICATE' holds something that is not base64"),
         ("pem-missing-line", "not a readable X.509 certificate"),
         ("pem-empty", "chain, line 1: the block 'CERTIFICATE' is empty"),
-        ("pkcs7-ber", "the PKCS#7 file cannot be read"),
-        ("pkcs7-cut", "the PKCS#7 file cannot be read"),
-        ("pkcs7-trailing", "the PKCS#7 file cannot be read"),
-        ("pkcs7-empty", "no certificate in this PKCS#7"),
-        ("pkcs7-not-signed", "the PKCS#7 file cannot be read"),
+        ("pkcs7-cut", "no certificates can be read from this PKCS#7 file"),
+        ("pkcs7-trailing", "no certificates can be read from this PKCS#7 file"),
+        ("pkcs7-empty", "no certificates can be read from this PKCS#7 file"),
+        ("pkcs7-not-signed", "no certificates can be read from this PKCS#7 file"),
     ],
 )
 def test_wrong_files_are_told_what_they_are(kind: str, message: str) -> None:
@@ -248,9 +249,18 @@ def test_wrong_files_are_told_what_they_are(kind: str, message: str) -> None:
     assert caught.value.resolution
 
 
-def test_ber_is_told_the_command_that_helps() -> None:
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("pkcs7-empty", "no certificate"),
+        ("pkcs7-trailing", "1 bytes behind"),
+        ("pkcs7-not-signed", "Only basic signed structures"),
+    ],
+)
+def test_a_pkcs7_refusal_has_a_reason_and_the_command_that_helps(kind: str, reason: str) -> None:
     with pytest.raises(CertificateError) as caught:
-        read(_wrong("pkcs7-ber"))
+        read(_wrong(kind))
+    assert reason in caught.value.details
     assert "openssl pkcs7 -inform DER" in caught.value.resolution
 
 

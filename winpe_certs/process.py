@@ -1,0 +1,307 @@
+"""The runner: the only module that starts programs.
+
+No shell, always a time limit, both streams read together, and no child outlives the call: a time-out, an
+interrupt or any other error ends the program and whatever it has started, and is raised again after that,
+so that the caller can still run the commands that clean up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Final, Protocol
+
+from winpe_certs.errors import EnvironmentFailure
+
+_LOG = logging.getLogger(__name__)
+
+# Waiting goes in short slices: on Windows an interrupt is only noticed between two of them.
+_SLICE: Final = 0.1
+# A program that has ended may leave a helper behind that holds the pipe open; so long its silence is awaited.
+_SILENCE: Final = 1.0
+# How long a program may take to end by itself once it is told to.
+_GRACE: Final = 5.0
+_CHUNK: Final = 1 << 16
+_LINE_END: Final = re.compile(rb"\r*\n|\r+")
+_CMD_SPECIAL: Final = re.compile(r"[&|<>^()]")
+_LAST_LINES: Final = 10
+
+
+class ProgramStartError(EnvironmentFailure):
+    """A program is there, but the system does not start it."""
+
+    kind = "program-start"
+
+
+class ProgramMissingError(ProgramStartError):
+    """A program that is needed is not there."""
+
+    kind = "program-missing"
+
+
+class ProgramTimeoutError(EnvironmentFailure):
+    """A program did not end within its time limit, and was ended."""
+
+    kind = "program-timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program that ran to its end left behind."""
+
+    command: tuple[str, ...]
+    code: int
+    """The exit code as unsigned 32 bits, as Windows has it."""
+    output: str
+    """Standard output and standard error in the order of arrival, lines ended by a line feed."""
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Take negative codes too, as some callers report those of Windows."""
+        object.__setattr__(self, "code", self.code & 0xFFFF_FFFF)
+
+
+class Runner(Protocol):
+    """Runs programs; the seam at which tests put their own."""
+
+    def run(
+        self, command: Sequence[str], *, timeout: float, on_line: Callable[[str], None] | None = None
+    ) -> Completed:
+        """Run a program to its end, whatever its exit code; see `ProcessRunner.run`."""
+
+
+def quoted(command: Sequence[str]) -> str:
+    """The command as it can be pasted into a Command Prompt."""
+    return " ".join(_quoted_argument(argument) for argument in command)
+
+
+def _quoted_argument(argument: str) -> str:
+    text = subprocess.list2cmdline([argument])
+    if text.startswith('"') or not _CMD_SPECIAL.search(text):
+        return text
+    # Backslashes before the closing quote would quote it.
+    return f'"{text}{text[len(text.rstrip(chr(92))) :]}"'
+
+
+def decoded(line: bytes) -> str:
+    """Text of a program: UTF-8, else what a console of this Windows would show."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("oem" if sys.platform == "win32" else "cp437", errors="replace")
+
+
+class _Lines:
+    """Cuts what arrives into lines; a line that a carriage return redraws is a line of its own."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        self._on_line = on_line
+        self._rest = b""
+        self._after_return = False
+        self._lines: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All lines so far."""
+        return "".join(f"{line}\n" for line in self._lines)
+
+    @property
+    def last(self) -> str:
+        """The last lines that are not blank."""
+        return "\n".join([line for line in self._lines if line.strip()][-_LAST_LINES:])
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in, pass the lines on that they end."""
+        if self._after_return:
+            # The line has been passed on at its carriage return; a line feed now belongs to that.
+            data = data.lstrip(b"\r")
+            if not data:
+                return
+            data = data.removeprefix(b"\n")
+            self._after_return = False
+        self._rest += data
+        start = 0
+        for match in _LINE_END.finditer(self._rest):
+            self._pass_on(self._rest[start : match.start()])
+            start = match.end()
+        self._after_return = bool(start) and self._rest.endswith(b"\r")
+        self._rest = self._rest[start:]
+
+    def end(self) -> None:
+        """Pass on a last line that nothing ended."""
+        if self._rest:
+            self._pass_on(self._rest)
+            self._rest = b""
+
+    def _pass_on(self, line: bytes) -> None:
+        text = decoded(line)
+        self._lines.append(text)
+        if self._on_line is not None:
+            self._on_line(text)
+
+
+class ProcessRunner:
+    """Runs real programs."""
+
+    def run(
+        self, command: Sequence[str], *, timeout: float, on_line: Callable[[str], None] | None = None
+    ) -> Completed:
+        """Run a program to its end, with nothing on its standard input.
+
+        `on_line` is told every line as it arrives, also those that a progress bar redraws. Any exit code is
+        a result. Raises `ProgramMissingError`, `ProgramStartError` and `ProgramTimeoutError`; what `on_line`
+        raises and `KeyboardInterrupt` pass through, after the program and its children have been ended.
+        """
+        arguments = tuple(command)
+        text = quoted(arguments)
+        _LOG.info("run: %s", text)
+        started = time.monotonic()
+        lines = _Lines(on_line)
+        with _started(arguments) as process:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            if not _followed(process, process.stdout, started + timeout, lines):
+                raise ProgramTimeoutError(
+                    f"{arguments[0]} did not end within {timeout:g} seconds, and was ended",
+                    details=f"Command: {text}\n{lines.last}".rstrip(),
+                    resolution="See what it was waiting for (its log, an antivirus program, a slow disk), "
+                    "then run the same command again, with more time if need be.",
+                )
+        lines.end()
+        done = Completed(arguments, process.returncode, lines.text, time.monotonic() - started)
+        _LOG.info("exit code %d (0x%08X) after %.1f s: %s", done.code, done.code, done.seconds, arguments[0])
+        return done
+
+
+@contextlib.contextmanager
+def _started(arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
+    """A running program, ended with all its children when the block raises."""
+    name = arguments[0]
+    try:
+        process = _start(arguments)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ProgramMissingError(
+            f"{name}: there is no such program",
+            details=str(error),
+            resolution="Check the path, or install what brings this program.",
+        ) from error
+    except OSError as error:
+        raise ProgramStartError(
+            f"{name}: the system does not start this program: {error.strerror or error}",
+            details=str(error),
+            resolution="Run from an elevated prompt (Run as administrator), and check that the file is "
+            "a program for this system.",
+        ) from error
+    try:
+        yield process
+    except BaseException:
+        _LOG.info("ending: %s (process %d)", name, process.pid)
+        _end_tree(process)
+        raise
+
+
+def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], deadline: float, lines: _Lines) -> bool:
+    """Pass on what the program says until it has ended; False when the deadline came first."""
+    chunks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(stream, chunks), daemon=True).start()
+    silent_since: float | None = None
+    while time.monotonic() < deadline:
+        try:
+            data = chunks.get(timeout=_SLICE)
+        except queue.Empty:
+            now = time.monotonic()
+            if process.poll() is None:
+                continue
+            silent_since = silent_since or now
+            if now - silent_since >= _SILENCE:
+                return True
+            continue
+        if data is None:
+            break
+        silent_since = None
+        lines.feed(data)
+    # The streams may be closed before the program ends.
+    while time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_SLICE)
+            return True
+    return process.poll() is not None and chunks.empty()
+
+
+def _read(stream: IO[bytes], chunks: queue.SimpleQueue[bytes | None]) -> None:
+    """Empty the pipe, in a thread of its own: a full one would stop the program."""
+    try:
+        with stream:
+            while data := stream.read(_CHUNK):
+                chunks.put(data)
+    finally:
+        chunks.put(None)
+
+
+if sys.platform == "win32":
+
+    def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        # In a group of its own Ctrl-C does not reach it: whether and how it ends is decided here.
+        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+        )
+
+    def _end_tree(process: subprocess.Popen[bytes]) -> None:
+        """Ask with Ctrl-Break, then end the program and its children by force."""
+        try:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                process.send_signal(signal.CTRL_BREAK_EVENT)
+                process.wait(_GRACE)
+        finally:
+            if process.poll() is None:
+                taskkill = rf"{os.environ.get('SYSTEMROOT', r'C:/Windows')}\System32\taskkill.exe"
+                with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                    subprocess.run(  # noqa: S603 - a fixed argument list
+                        [taskkill, "/T", "/F", "/PID", str(process.pid)],
+                        check=False,
+                        stdin=subprocess.DEVNULL,
+                        capture_output=True,
+                        timeout=_GRACE,
+                    )
+                process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_GRACE)
+
+else:
+
+    def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+
+    def _end_tree(process: subprocess.Popen[bytes]) -> None:
+        """Ask the whole group to end, then end by force what is left of it."""
+        try:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(_GRACE)
+        finally:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
