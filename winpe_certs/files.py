@@ -76,6 +76,7 @@ def write_new(
     replaced). Raises `UsageError` for an existing `path` without `overwrite`, `EnvironmentFailure` otherwise.
     """
     refuse_existing(path, overwrite=overwrite)
+    is_new = not os.path.lexists(path)
     with system_errors(path, "write"):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         temporary = Path(name)
@@ -94,7 +95,12 @@ def write_new(
                 temporary.unlink()
             raise
     with system_errors(path, "sync its folder (the file itself is written completely)"):
-        _sync_folder(path.parent)
+        try:
+            _sync_folder(path.parent)
+        except OSError:
+            if is_new:
+                path.unlink()
+            raise
 
 
 def _take_after(temporary: Path, like: Path | None) -> None:

@@ -192,6 +192,7 @@ TOLERATED: dict[str, Callable[[], bytes]] = {
     "low-counts": lambda: _usual(count_offsets={digest(small_hive()): -1}),
     "no-boot-metadata": lambda: _usual(boot_metadata=False),
     "case-twins": lambda: _config(software(small_hive()), software(b"regf of another case", name="Software")),
+    "no-stores": lambda: _config(software(hive_variant("no-systemcertificates.hiv"))),
 }
 REFUSED: dict[str, Callable[[], bytes]] = {
     "split": lambda: _patched(single(software(small_hive())), 42, struct.pack("<H", 2)),
@@ -210,7 +211,6 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "software-missing": _config,
     "software-empty": lambda: _config(software(b"")),
     "software-dirty": lambda: _config(software(hive_variant("software-dirty.hiv"))),
-    "software-no-stores": lambda: _config(software(hive_variant("no-systemcertificates.hiv"))),
     "case-twins-only-other": lambda: _config(
         software(small_hive(), name="Software"), software(b"regf", name="software")
     ),

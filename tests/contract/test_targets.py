@@ -254,14 +254,17 @@ def _raising_at(number: int, error: BaseException) -> Callable[[Images], None]:
     return verify
 
 
-def _untouched(made: Made, before: State, judge: Judge) -> None:
-    """The target is what it was but for times, and nothing else is there."""
+def _untouched(made: Made, before: State, judge: Judge, *, header_written: bool = False) -> None:
+    """The target is what it was but for times, and nothing else is there.
+
+    Once the header of a WIM was written, unused bytes may stand behind its end.
+    """
     contents = {name: entry[:1] + entry[2:] for name, entry in before.files.items()}
     now = {name: entry[:1] + entry[2:] for name, entry in made.state().files.items()}
     name = str(made.file.relative_to(made.path.parent.parent))
-    if made.kind.is_wim and not made.kind.is_copy:
+    if made.kind is WIM and header_written:
         old, new = contents.pop(name), now.pop(name)
-        assert new[0][: len(old[0])] == old[0], "unused bytes may stand behind the end, nothing else"
+        assert new[0][: len(old[0])] == old[0]
         assert new[1:] == old[1:]
     assert now == contents
     if made.kind.is_wim:
@@ -283,7 +286,7 @@ def test_a_verification_that_fails_leaves_the_target_as_it_was(
         _replace(target)
         with pytest.raises((VerificationFailure, EnvironmentFailure, type(error))):
             target.commit(_raising_at(1, error))
-    _untouched(made, before, judge)
+    _untouched(made, before, judge, header_written=True)
 
 
 @every_kind
@@ -296,10 +299,10 @@ def test_an_interrupt_during_verification_leaves_the_target_as_it_was(
         _replace(target)
         with pytest.raises(KeyboardInterrupt):
             target.commit(_raising_at(1, KeyboardInterrupt()))
-    _untouched(made, before, judge)
+    _untouched(made, before, judge, header_written=True)
 
 
-@pytest.mark.parametrize("kind", [FOLDER_KIND, BARE, BARE_COPY], ids=str)
+@pytest.mark.parametrize("kind", [FOLDER_KIND, BARE], ids=str)
 @pytest.mark.parametrize("error", [VerificationFailure("changed its mind"), KeyboardInterrupt()], ids=repr)
 def test_a_verification_that_fails_after_the_rename_puts_the_old_file_back(
     kind: Kind, error: BaseException, tmp_path: Path, judge: Judge
@@ -341,7 +344,7 @@ def _failing_syncs(monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> l
 @every_kind
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize(("code", "cause"), [(errno.ENOSPC, "the disk is full"), (errno.EIO, "input/output")])
-def test_a_sync_that_fails_leaves_the_target_as_it_was(
+def test_a_sync_that_fails_leaves_the_target_as_it_was_or_says_that_it_is_written(
     kind: Kind,
     number: int,
     code: int,
@@ -360,7 +363,10 @@ def test_a_sync_that_fails_leaves_the_target_as_it_was(
     told = capsys.readouterr().err
     assert cause in told
     assert str(made.output or made.file) in told
-    _untouched(made, before, judge)
+    if number > 1 and not kind.is_wim and not kind.is_copy:
+        assert "the file itself is written completely" in told
+    else:
+        _untouched(made, before, judge, header_written=number > 1)
     assert made.run("inject") == 0, "and the same command works once the cause is gone"
     assert _verify(made.result) == 0
 

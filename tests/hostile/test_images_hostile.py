@@ -50,16 +50,11 @@ def _read_only(reason: str) -> Codes:
     return Codes(REFUSED, 1, 0, reason)
 
 
-def _written_past(reason: str) -> Codes:
-    return Codes(0, REFUSED, REFUSED, reason)
-
-
 _ELSEWHERE = "the damage is in a part of the image that is neither read nor changed"
 _NAME = "the name belongs to another file, is legal in the format, and is carried as it is"
 _UNREAD = "reading needs no integrity table; changing extends it, and refuses"
 _REPLACED = "a damaged Blob of this very certificate is shown as damaged, and replaced"
 _OTHER_KEY = "the damage is in a key apart from the certificate stores, which nothing reads"
-_OTHER_BLOB = "the damage is in another certificate, which only reading commands look at"
 _EDIT_ONLY = "looking keys up does not need this; the editor does, and refuses"
 _MARK = "the mark forbids changing the file, not reading it"
 
@@ -80,7 +75,6 @@ NOT_REFUSED = {
     "wim/integrity-past-end": _read_only(_UNREAD),
     "wim/integrity-digest": _sound("the wrong digest is of a piece that is not touched, and is kept wrong"),
     "wim/resource-hash": _sound(_ELSEWHERE),
-    "wim/security-size": _sound("descriptors are carried, not read: only where the block ends is needed"),
     "wim/security-id": _sound("the descriptor's number is carried, not followed"),
     "wim/directory-cycle-elsewhere": _sound(_ELSEWHERE),
     "wim/directory-twice": _sound(_ELSEWHERE),
@@ -100,9 +94,6 @@ NOT_REFUSED = {
     "hive/value-list-past-end": _sound(_OTHER_KEY),
     "hive/segments-count": _sound(_OTHER_KEY),
     "hive/segments-list": _sound(_OTHER_KEY),
-    "hive/value-size": _written_past(_OTHER_BLOB),
-    "hive/value-data-past-end": _written_past(_OTHER_BLOB),
-    "hive/value-name-length": _written_past(_OTHER_BLOB),
     "hive/deep": _sound("a deep tree is legal"),
     "hive/blob-empty": _sound(_REPLACED),
     "hive/blob-bare": _sound(_REPLACED),

@@ -13,8 +13,9 @@ import re
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -22,15 +23,44 @@ import pytest
 
 from scripts.testdata import images, pki
 from scripts.testdata.build import FOLDER
+from scripts.testdata.hives import hive_variant
+from scripts.testdata.wim_writer import Entry, build_wim
 from tests.conftest import Judge
 from winpe_certs.cli.main import main
+from winpe_certs.edits import SetValue
+from winpe_certs.regf.hive import apply
 from winpe_certs.wim.reader import WimFile
 
 CERTIFICATE = FOLDER / "certs" / "corp-root.cer"
 KEY = "\\Microsoft\\SystemCertificates\\AuthRoot\\Certificates\\" + pki.thumbprint("corp-root")
 BLOB = pki.registry_blob("corp-root")
 
-PATCHABLE = (*images.SOUND, *images.TOLERATED)
+
+@cache
+def _full_hive() -> bytes:
+    """A hive that has no room left, so that it grows by a bin."""
+    path = tuple(KEY.split("\\")[1:])
+    hive = hive_variant("no-free-cells.hiv")
+    for number in range(40):
+        if len(apply(hive, [SetValue(path, "Blob", 3, BLOB)], now=1)) > len(hive):
+            return hive
+        hive = apply(hive, [SetValue(("Microsoft", "Filler"), f"{number}", 3, bytes(900))], now=1)
+    raise AssertionError
+
+
+def _growing_hard_linked() -> bytes:
+    linked = images.software(_full_hive(), link_group=42)
+    back = Entry("RegBack", children=[replace(linked, name="SOFTWARE.BAK", security=2)])
+    return build_wim(images.single(back, linked))
+
+
+GROWING: dict[str, Callable[[], bytes]] = {
+    "growing": lambda: build_wim(images.boot_image(_full_hive())),
+    "growing-plain": lambda: build_wim(replace(images.boot_image(_full_hive()), compression="none")),
+    "growing-hard-linked": _growing_hard_linked,
+}
+"""Images whose hive gets longer, as those of `images` do not."""
+PATCHABLE = (*images.SOUND, *images.TOLERATED, *GROWING)
 SINGLE = (
     "single",
     "hard-linked",
@@ -42,6 +72,7 @@ SINGLE = (
     "narrowed",
     "root-only",
     "case-twins",
+    "growing-hard-linked",
 )
 SECOND_ALONE_TOO = ("boot", "boot-index-1", "no-boot-metadata", "no-boot-index", "low-counts")
 COUNTS_TOO_LOW = "low-counts"
@@ -73,9 +104,13 @@ class Case:
         if (self.variant, index) in HAS_IT_ALREADY or self.index not in {"all", str(index)}:
             return set()
         names = {f"/{self.software}"}
-        if self.variant == "hard-linked":
+        if self.variant in {"hard-linked", "growing-hard-linked"}:
             names.add("/Windows/System32/config/RegBack/SOFTWARE.BAK")
         return names
+
+
+def _content(name: str) -> bytes:
+    return GROWING[name]() if name in GROWING else images.variant(name)
 
 
 def _cases() -> Iterator[Case]:
@@ -168,7 +203,7 @@ def patched(
     if case not in patch_cache:
         folder = tmp_path_factory.mktemp("patched")
         before, after = folder / "before.wim", folder / "after.wim"
-        content = images.variant(case.variant)
+        content = _content(case.variant)
         before.write_bytes(content)
         written = before.stat()
         extra = ["-o", str(after)]
@@ -255,7 +290,7 @@ def test_wimlib_and_7zip_find_nothing_wrong(patched: Patched, judge: Judge) -> N
 @pytest.mark.parametrize("name", PATCHABLE)
 def test_7zip_warns_beforehand_of_the_named_images_only(name: str, judge: Judge, tmp_path: Path) -> None:
     path = tmp_path / "boot.wim"
-    path.write_bytes(images.variant(name))
+    path.write_bytes(_content(name))
     assert ("WARN" in _words_of_7zip(path, judge)) == (name in NOISY_BEFORE)
 
 
@@ -458,6 +493,7 @@ def test_the_xml_differs_in_sums_and_time_of_the_patched_images_only(
     ):
         names = len(patched.case.names(index))
         grown = _growth(patched, index, judge) if names else 0
+        assert (grown > 0) == (bool(names) and patched.case.variant in GROWING)
         for path, change in (("TOTALBYTES", grown * names), ("HARDLINKBYTES", grown * max(0, names - 1))):
             assert int(now.findtext(path, "")) - int(image.findtext(path, "")) == change
         written = "LASTMODIFICATIONTIME"
@@ -542,7 +578,7 @@ def test_a_copy_is_no_larger_than_the_image_patched_in_place_and_has_no_old_hive
     name: str, tmp_path: Path, judge: Judge, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, copy = tmp_path / "boot.wim", tmp_path / "copy.wim"
-    path.write_bytes(images.variant(name))
+    path.write_bytes(_content(name))
     before = Wim(path)
     inside = Case(name, "all", copy=True).software
     olds = {index: _extracted(path, index, inside, judge) for index in range(1, before.images + 1)}
@@ -580,7 +616,7 @@ def test_a_second_time_changes_nothing_and_removal_and_return_are_sound(
     name: str, tmp_path: Path, judge: Judge, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "boot.wim"
-    path.write_bytes(images.variant(name))
+    path.write_bytes(_content(name))
     assert _inject(path, "--index", "all") == 0
     content, written = path.read_bytes(), path.stat().st_mtime_ns
     capsys.readouterr()

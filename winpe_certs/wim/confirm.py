@@ -21,6 +21,13 @@ def confirm(before: WimFile, after: WimFile, replacements: Replacements) -> None
     """Raise `WimError` unless `after` is `before` with the replacements and nothing else."""
     if (after.integrity_table() is None) != (before.integrity_table() is None):
         raise _different(after, "the integrity table is gone")
+    boot = after.header.boot_index
+    if boot and before.header.boot_metadata.offset:
+        named, real = after.header.boot_metadata, after.metadata_entries[boot - 1].resource
+        if named != real:
+            raise _different(
+                after, f"the header names {named} as the boot image's metadata instead of {real}"
+            )
     for index in range(1, before.header.image_count + 1):
         files = {path: data for (number, path), data in replacements.items() if number == index}
         if files:

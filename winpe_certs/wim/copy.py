@@ -105,13 +105,14 @@ def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> Comp
     for index, metadata in changes.metadata.items():
         place = metadata.header_at(copy.add_bytes(b"".join(metadata.pieces)))
         table.place(wim.metadata_entries[index - 1].number, place, metadata.hash)
-    table.drop(set(range(len(wim.lookup_table))) - {entry.number for entry in live})
     boot = wim.header.boot_index
     if boot:
         number = wim.metadata_entries[boot - 1].number
         changed = changes.metadata.get(boot)
         boot_metadata = table.resource(number) if changed or boot_metadata.offset else boot_metadata
 
+    # From here on numbers of entries mean something else.
+    table.drop(set(range(len(wim.lookup_table))) - {entry.number for entry in live})
     table_bytes = table.to_bytes()
     lookup_table = stored_at(wim.header.lookup_table, table_bytes, copy.add_bytes(table_bytes))
     changes.xml.set_total_bytes(copy.size)

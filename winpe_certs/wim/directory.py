@@ -108,6 +108,9 @@ class Directory:
         total, count = struct.unpack("<II", head)
         if count and (total < 8 + 8 * count or total > plain.plain_size):
             raise self._damaged(0, f"{count} security descriptors in a block of {total} bytes")
+        sizes = struct.unpack(f"<{count}Q", plain.read(8, 8 * count))
+        if 8 + 8 * count + sum(sizes) > max(total, 8):
+            raise self._damaged(8, f"the {count} security descriptors claim {sum(sizes)} of {total} bytes")
         self.root = self._entry_at(align8(max(total, 8)))[0]
 
     def _damaged(self, offset: int, why: str) -> WimError:

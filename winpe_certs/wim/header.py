@@ -42,6 +42,8 @@ _CHUNK_SIZES = {
     Compression.LZMS: range(15, 31),
 }
 
+_COMPRESSION_FLAGS = HeaderFlag.XPRESS | HeaderFlag.LZX | HeaderFlag.LZMS | HeaderFlag.XPRESS_2
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -103,9 +105,10 @@ class Header:
                 f"{origin}: the boot index is {self.boot_index}, but there are {self.image_count} images",
                 resolution="Copy the image again from its source.",
             )
-        if self.flags & HeaderFlag.COMPRESSED and self.compression is Compression.NONE:
+        kinds = (self.flags & _COMPRESSION_FLAGS).bit_count()
+        if self.flags & HeaderFlag.COMPRESSED and kinds != 1:
             raise UnsupportedWimError(
-                f"{origin}: the header says compressed, but names no known compression "
+                f"{origin}: the header says compressed, but names {kinds or 'no'} known compressions "
                 f"(flags {self.flags:#x} at offset {FLAGS_AT:#x})",
                 resolution="Export the image to LZX with DISM or wimlib-imagex first.",
             )

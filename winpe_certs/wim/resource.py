@@ -116,7 +116,7 @@ class Resource:
         if table_size + count > header.stored_size:
             raise WimError(
                 f"{self.origin}: {header.plain_size} plain bytes need {count} chunks, "
-                f"but the resource has only {header.stored_size} stored bytes",
+                f"but the resource at offset {header.offset} has only {header.stored_size} stored bytes",
                 resolution=RETRY,
             )
         raw = self._read_at(header.offset, table_size)

@@ -22,7 +22,7 @@ from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import CertificateResult, ImageResult
-from winpe_certs.verification.readers import open_readers, unreadable
+from winpe_certs.verification.stored import read_stored
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected, same_file
 from winpe_certs.workflows.selection import select
@@ -205,23 +205,18 @@ def _edit(hive: bytes, origin: str, planner: Planner, options: WriteOptions, mom
 
 
 def _confirm(hive: bytes, plan: HivePlan, origin: str) -> tuple[str, ...]:
-    """Let both independent readers see what the plan promised; returns their names."""
-    readers = open_readers(hive, origin)
-    for reader in readers:
-        for expected in plan.expected:
-            path = store_key(expected.store, expected.location)
-            try:
-                blobs = reader.blobs(path) or {}
-            except Exception as error:
-                raise unreadable(reader.name, error, origin) from error
-            found = {name.upper(): blob for name, blob in blobs.items()}
-            is_there = expected.thumbprint in found
-            if is_there != (expected.blob is not None) or (
-                is_there and found[expected.thumbprint] != expected.blob
-            ):
-                key = "\\".join((*path, expected.thumbprint))
-                raise VerificationFailure(
-                    f"{origin}: {reader.name} does not see the edit of {key}",
-                    resolution="Nothing was committed. Please report this with the hive, if you may.",
-                )
-    return tuple(reader.name for reader in readers)
+    """Let both independent readers see what the plan promised; returns their names.
+
+    They read every store, so that a hive that `verify` would refuse is never called done.
+    """
+    stored = read_stored(hive, origin)
+    found = {(each.location, each.store, each.key_name.upper()): each.blob for each in stored.certificates}
+    for expected in plan.expected:
+        place = (expected.location, expected.store, expected.thumbprint)
+        if (place in found) != (expected.blob is not None) or found.get(place) != expected.blob:
+            key = "\\".join((*store_key(expected.store, expected.location), expected.thumbprint))
+            raise VerificationFailure(
+                f"{origin}: {' and '.join(stored.readers)} do not see the edit of {key}",
+                resolution="Nothing was committed. Please report this with the hive, if you may.",
+            )
+    return stored.readers
