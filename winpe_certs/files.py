@@ -1,4 +1,4 @@
-"""The only module that writes files. It knows two safe shapes and nothing else.
+"""The only module that writes files. It knows two safe shapes for what people keep.
 
 *Beside and rename*: a new file next to the target, synced, checked, then renamed over it.
 *Append and commit*: bytes behind the end of a file, synced, checked; then one write of its first bytes.
@@ -152,6 +152,36 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Give an existing file other contents and sync it, keeping the file itself and its access control list.
+
+    Not atomic: for files below a mount that is thrown away when anything fails.
+    """
+    with system_errors(path, "write"), path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, for its owner only."""
+    with system_errors(path, "make the folder"):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder that must be empty by now; one that is not there is fine."""
+    with system_errors(path, "remove the folder"), contextlib.suppress(FileNotFoundError):
+        path.rmdir()
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file; one that is not there is fine."""
+    with system_errors(path, "remove"):
+        path.unlink(missing_ok=True)
 
 
 class LockedFile:

@@ -36,6 +36,11 @@ _LINE_END: Final = re.compile(rb"\r*\n|\r+")
 _CMD_SPECIAL: Final = re.compile(r"[&|<>^()]")
 _LAST_LINES: Final = 10
 
+if sys.platform == "win32":
+    _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _NEW_GROUP = 0
+
 
 class ProgramStartError(EnvironmentFailure):
     """A program is there, but the system does not start it."""
@@ -247,18 +252,21 @@ def _read(stream: IO[bytes], chunks: queue.SimpleQueue[bytes | None]) -> None:
         chunks.put(None)
 
 
-if sys.platform == "win32":
-
-    def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
         # In a group of its own Ctrl-C does not reach it: whether and how it ends is decided here.
-        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
-        )
+        creationflags=_NEW_GROUP,
+        start_new_session=sys.platform != "win32",
+        env=None if sys.platform == "win32" else {**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+
+
+if sys.platform == "win32":
 
     def _end_tree(process: subprocess.Popen[bytes]) -> None:
         """Ask with Ctrl-Break, then end the program and its children by force."""
@@ -268,10 +276,10 @@ if sys.platform == "win32":
                 process.wait(_GRACE)
         finally:
             if process.poll() is None:
-                taskkill = rf"{os.environ.get('SYSTEMROOT', r'C:/Windows')}\System32\taskkill.exe"
+                windows = os.environ.get("SYSTEMROOT", "C:\\Windows")
                 with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                     subprocess.run(  # noqa: S603 - a fixed argument list
-                        [taskkill, "/T", "/F", "/PID", str(process.pid)],
+                        [rf"{windows}\System32\taskkill.exe", "/T", "/F", "/PID", str(process.pid)],
                         check=False,
                         stdin=subprocess.DEVNULL,
                         capture_output=True,
@@ -282,17 +290,6 @@ if sys.platform == "win32":
                     process.wait(_GRACE)
 
 else:
-
-    def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
 
     def _end_tree(process: subprocess.Popen[bytes]) -> None:
         """Ask the whole group to end, then end by force what is left of it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from winpe_certs.edits import Edit
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
 
@@ -55,10 +56,42 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineUse:
+    """The engine that worked on a target, why it was chosen, and the program that it drives, if it does."""
+
+    name: str
+    reason: str
+    program: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlan:
+    """What is to be changed in the hive of one image."""
+
+    path: str
+    index: int | None
+    name: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a changing command is about to do: edits by image, and command lines of programs.
+
+    A dry run reports it, a real run carries out this very value.
+    """
+
+    images: tuple[ImagePlan, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer of one call.
 
     `holds` is False when a verification said no. `files` are those that `export` wrote (or would write).
+    `engine` is that of the last target, `plan` what a changing command was about to do.
     `error` ended the work; what stands in `images` was done before it.
     """
 
@@ -70,6 +103,8 @@ class Report:
     advice: tuple[str, ...] = ()
     dry_run: bool = False
     holds: bool = True
+    engine: EngineUse | None = None
+    plan: Plan | None = None
     error: WinpeCertsError | None = None
 
     @property

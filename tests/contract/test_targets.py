@@ -26,8 +26,9 @@ from scripts.testdata.build import FOLDER
 from scripts.testdata.wim_writer import build_wim
 from tests.conftest import Judge
 from winpe_certs.cli.main import main
-from winpe_certs.engines.base import Images, Target
-from winpe_certs.engines.choose import open_target, recognise
+from winpe_certs.engines.base import Images, Replacement, Target
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.software import SOFTWARE_HIVE
@@ -234,19 +235,23 @@ def test_an_existing_output_is_kept_unless_it_may_be_overwritten(
 
 
 def _opened(made: Made) -> Target:
-    return open_target(recognise(made.path, reading=False), clock=Moment.now().filetime, output=made.output)
+    workshop = Workshop(EngineOptions(), Machine())
+    how = Opening(Moment.now().filetime, made.output)
+    return workshop.open(recognise(made.path, reading=False), how)
 
 
 def _replace(target: Target) -> None:
     index = target.images[0].index
     assert target.read(index, SOFTWARE_HIVE) == hives.hive_variant(HIVE)
-    target.replace(index, SOFTWARE_HIVE, hives.hive_variant("in-authroot.hiv"))
+    old, new = target.read(index, SOFTWARE_HIVE), hives.hive_variant("in-authroot.hiv")
+    target.replace(index, SOFTWARE_HIVE, Replacement(old, new, (), lambda _: b""))
 
 
-def _raising_at(number: int, error: BaseException) -> Callable[[Images], None]:
+def _raising_at(number: int, error: BaseException) -> Callable[[Images, int | None], None]:
     calls: list[Images] = []
 
-    def verify(images: Images) -> None:
+    def verify(images: Images, index: int | None) -> None:
+        assert index in {image.index for image in images.images}
         calls.append(images)
         if len(calls) == number:
             raise error
@@ -322,7 +327,7 @@ def test_leaving_without_commit_writes_nothing(kind: Kind, tmp_path: Path) -> No
     before = made.state()
     with _opened(made) as target:
         _replace(target)
-        target.rehearse(lambda _: None)
+        target.rehearse(lambda _, __: None)
     assert made.state() == before
 
 
@@ -481,7 +486,7 @@ def test_a_hive_that_somebody_else_changes_meanwhile_is_not_overwritten(kind: Ki
         _replace(target)
         made.file.write_bytes(theirs)
         with pytest.raises(EnvironmentFailure, match="another program has changed the file"):
-            target.commit(lambda _: None)
+            target.commit(lambda _, __: None)
     assert made.file.read_bytes() == theirs
     assert made.output is None or not made.output.exists()
 
@@ -495,7 +500,7 @@ def test_a_header_that_somebody_else_changes_meanwhile_is_not_overwritten(tmp_pa
             file.seek(24)
             file.write(b"another GUID....")
         with pytest.raises(EnvironmentFailure, match="another program has changed the header"):
-            target.commit(lambda _: None)
+            target.commit(lambda _, __: None)
     assert made.file.read_bytes() == content[:24] + b"another GUID...." + content[40:]
 
 

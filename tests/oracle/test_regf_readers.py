@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from regipy.registry import RegistryHive
 
+from scripts.testdata.hives import hive_variant
 from tests.conftest import Judge, read_hive
 from tests.unit.regf.dump import assert_others_untouched, dump
-from winpe_certs.edits import DeleteKey, DeleteValue, Edit, KeyPath, SetValue
+from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, KeyPath, SetValue
 from winpe_certs.regf.check import check
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
@@ -138,3 +139,15 @@ def test_another_reader_counts_the_same_keys(shared_file: Path) -> None:
         if keys > 3000:
             return
     assert keys == len(dump(data, with_data=False)) or struct.unpack_from("<I", data, 24) == (6,)
+
+
+def test_a_key_whose_last_subkey_hivex_deleted_takes_new_ones(judge: Judge, tmp_path: Path) -> None:
+    """hivex leaves an empty list behind: hives that other tools have worked on must not be refused."""
+    path = ("Software", "Once")
+    hive = tmp_path / "SOFTWARE"
+    hive.write_bytes(apply(hive_variant("software-1.5.hiv"), [CreateKey((*path, "Only"))], now=1))
+    judge("hivexsh", "-w", hive, stdin=b"cd \\Software\\Once\\Only\ndel\ncommit\n")
+    after = apply(hive.read_bytes(), [CreateKey((*path, "Again"))], now=2)
+    assert Hive(after).subkeys(path) == ["Again"]
+    listed = judge("hivexsh", stdin=f"load {hive}\ncd \\Software\\Once\nls\n".encode()).stdout
+    assert listed.split() == []

@@ -8,12 +8,13 @@ alphabetical order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from winpe_certs.certs.regfile_layout import RegKey, RegValue
 from winpe_certs.certs.regfile_writer import write_reg
 from winpe_certs.certs.stores import BLOB_VALUE, certificate_key
-from winpe_certs.edits import ValueType
-from winpe_certs.errors import CertificateError, UsageError
+from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue, ValueType
+from winpe_certs.errors import CertificateError, RegFileError, UsageError
 
 FORBIDDEN = frozenset("\\/[]")
 
@@ -33,6 +34,27 @@ def export_reg(items: Sequence[tuple[bytes, str, str]], hive_name: str) -> bytes
         RegKey(path, (RegValue(BLOB_VALUE, ValueType.BINARY, blobs[path]),))
         for path in sorted(blobs, key=str.upper)
     ]
+    return write_reg(keys)
+
+
+def edits_as_reg(edits: Sequence[Edit], hive_name: str) -> bytes:
+    """Write edits of a hive as the .reg file that carries them out when the hive is loaded as `hive_name`."""
+    keys = []
+    for edit in edits:
+        path = "\\".join(("HKEY_LOCAL_MACHINE", checked_hive_name(hive_name), *edit.path))
+        match edit:
+            case SetValue():
+                keys.append(RegKey(path, (RegValue(edit.name, edit.type, edit.data),)))
+            case CreateKey():
+                keys.append(RegKey(path))
+            case DeleteKey():
+                keys.append(RegKey(path, is_deletion=True))
+            case DeleteValue():
+                raise RegFileError(
+                    f"deleting a single value ({edit.name!r} of {path}) is not written as .reg"
+                )
+            case _:
+                assert_never(edit)
     return write_reg(keys)
 
 

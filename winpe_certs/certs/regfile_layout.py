@@ -47,10 +47,11 @@ class RegValue:
 
 @dataclass(frozen=True, slots=True)
 class RegKey:
-    """A key to write, with its values in the order in which they shall stand."""
+    """A key to write, with its values in the order in which they shall stand; or one to delete, without."""
 
     path: str
     values: tuple[RegValue, ...] = ()
+    is_deletion: bool = False
 
 
 @dataclass(frozen=True, slots=True)

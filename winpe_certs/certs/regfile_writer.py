@@ -28,7 +28,7 @@ def write_reg(keys: Sequence[RegKey]) -> bytes:
     """Write keys and values in the order given."""
     lines = [HEADER_5, ""]
     for key in keys:
-        lines.append(f"[{_checked_path(key.path)}]")
+        lines.append(f"[{'-' if key.is_deletion else ''}{_checked_path(key.path)}]")
         lines.extend(_value_text(value) for value in key.values)
         lines.append("")
     return UTF16LE_MARK + (LINE_END.join(lines) + LINE_END).encode("utf-16-le", "surrogatepass")

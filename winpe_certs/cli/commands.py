@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
@@ -11,7 +10,6 @@ from winpe_certs.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from winpe_certs.certs.stores import Store
-    from winpe_certs.workflows.writing import WriteOptions
 
 
 def inject(
@@ -26,6 +24,14 @@ def inject(
     dry_run: o.DryRun = False,
     full_check: o.FullCheck = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    engine: o.EngineName = "auto",
+    hive_editor: o.HiveEditor = "native",
+    dism: o.DismPath = None,
+    reg: o.RegPath = None,
+    mount_dir: o.MountFolder = None,
+    scratch_dir: o.ScratchFolder = None,
+    log_path: o.LogPath = None,
+    dism_timeout: o.DismTimeout = 3600,
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -37,25 +43,42 @@ def inject(
     --allow not-a-ca, --allow expired.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
     from winpe_certs.workflows.inject import inject as run  # noqa: PLC0415
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
 
     talk(verbose=verbose)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
             inputs.gather(cert or ()),
-            _write_options(
-                index, output, overwrite=overwrite, dry_run=dry_run, full_check=full_check,
+            WriteOptions(
+                index=parse_index(index),
+                output=output,
+                overwrite=overwrite,
+                dry_run=dry_run,
+                full_check=full_check,
                 force_managed_copy=force_managed_copy,
+                engine=EngineOptions(
+                    engine=engine,
+                    hive_editor=hive_editor,
+                    dism=dism,
+                    reg=reg,
+                    mount_dir=mount_dir,
+                    scratch_dir=scratch_dir,
+                    log_path=log_path,
+                    dism_timeout=dism_timeout,
+                ),
             ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),
             progress=progress,
-        )  # fmt: skip
+        )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 
@@ -72,6 +95,14 @@ def remove(
     dry_run: o.DryRun = False,
     full_check: o.FullCheck = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    engine: o.EngineName = "auto",
+    hive_editor: o.HiveEditor = "native",
+    dism: o.DismPath = None,
+    reg: o.RegPath = None,
+    mount_dir: o.MountFolder = None,
+    scratch_dir: o.ScratchFolder = None,
+    log_path: o.LogPath = None,
+    dism_timeout: o.DismTimeout = 3600,
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -82,25 +113,42 @@ def remove(
     Roots that Windows itself needs, though expired, are refused: --allow required-root.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
     from winpe_certs.workflows.remove import remove as run  # noqa: PLC0415
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
 
     talk(verbose=verbose)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
             inputs.gather(cert or (), thumbprint or ()),
-            _write_options(
-                index, output, overwrite=overwrite, dry_run=dry_run, full_check=full_check,
+            WriteOptions(
+                index=parse_index(index),
+                output=output,
+                overwrite=overwrite,
+                dry_run=dry_run,
+                full_check=full_check,
                 force_managed_copy=force_managed_copy,
+                engine=EngineOptions(
+                    engine=engine,
+                    hive_editor=hive_editor,
+                    dism=dism,
+                    reg=reg,
+                    mount_dir=mount_dir,
+                    scratch_dir=scratch_dir,
+                    log_path=log_path,
+                    dism_timeout=dism_timeout,
+                ),
             ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),
             progress=progress,
-        )  # fmt: skip
+        )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 
@@ -212,25 +260,3 @@ def _store(name: str) -> Store | None:
     from winpe_certs.certs.stores import parse_store_name  # noqa: PLC0415 - start-up time
 
     return None if name.lower() == "auto" else parse_store_name(name)
-
-
-def _write_options(
-    index: str | None,
-    output: Path | None,
-    *,
-    overwrite: bool,
-    dry_run: bool,
-    full_check: bool,
-    force_managed_copy: bool,
-) -> WriteOptions:
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
-
-    return WriteOptions(
-        index=parse_index(index),
-        output=output,
-        overwrite=overwrite,
-        dry_run=dry_run,
-        full_check=full_check,
-        force_managed_copy=force_managed_copy,
-    )

@@ -107,6 +107,43 @@ ForceManagedCopy: TypeAlias = Annotated[
         help="Change a copy that Configuration Manager manages, or a file with several hard links.",
     ),
 ]
+EngineName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--engine", metavar="NAME", help="auto (DISM on Windows, direct elsewhere), direct or dism."
+    ),
+]
+HiveEditor: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--hive-editor", metavar="NAME", help="native, or reg: let reg.exe write the hive of a mounted image."
+    ),
+]
+DismPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--dism", metavar="PATH", help="DISM.exe to use; the ADK's comes first.", show_default=False
+    ),
+]
+RegPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--reg", metavar="PATH", help="reg.exe to use.", show_default=False)
+]
+MountFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--mount-dir", metavar="PATH", help="Empty folder to mount in.", show_default=False),
+]
+ScratchFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--scratch-dir", metavar="PATH", help="Folder for DISM's scratch files.", show_default=False
+    ),
+]
+LogPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--log-path", metavar="PATH", help="DISM's log file.", show_default=False)
+]
+DismTimeout: TypeAlias = Annotated[
+    float, typer.Option("--dism-timeout", metavar="SECONDS", help="Time limit of each DISM command.", min=1)
+]
 StrictBlob: TypeAlias = Annotated[
     bool, typer.Option("--strict-blob", help="Fail when any stored property differs from the given one.")
 ]

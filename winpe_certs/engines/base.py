@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
 
+from winpe_certs.edits import Edit
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
@@ -32,15 +34,33 @@ class Images(Protocol):
         r"""The contents of a file such as ``Windows\System32\config\SOFTWARE``."""
 
 
-Verification: TypeAlias = Callable[[Images], None]
-"""Looks at what was written and raises when it is not what it should be."""
+Verification: TypeAlias = Callable[[Images, int | None], None]
+"""Looks at one image of what was written, by its index, and raises when it is not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """New contents of a hive file.
+
+    `edits` lead from `old` to `new`; `reg_text` gives them as a .reg file for a hive that is loaded under a
+    name, for those who want Microsoft's code to write the hive.
+    """
+
+    old: bytes
+    new: bytes
+    edits: tuple[Edit, ...]
+    reg_text: Callable[[str], bytes]
 
 
 class Target(Images, Protocol):
     """An open target: a WIM, a folder or a bare hive."""
 
-    def replace(self, index: int | None, path: str, data: bytes) -> None:
-        """Note new contents for a file; nothing is written before `commit`."""
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """Command lines of the programs that `commit` would start, in order; none for our own patcher."""
+
+    def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
+        """Note new contents for a hive file; nothing is written before `commit`."""
 
     def commit(self, verify: Verification) -> None:
         """Write all replacements as one, and let `verify` judge what is on disk then.

@@ -1,4 +1,4 @@
-"""Telling targets apart by their content, and opening them with the engine that fits."""
+"""Telling targets apart by their content, and opening them for reading."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from winpe_certs.engines.base import Images, Target
-from winpe_certs.engines.direct import WimTarget, open_for_reading
-from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
+from winpe_certs.engines.base import Images
+from winpe_certs.engines.direct import open_for_reading
+from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import GuardError, TargetError, UsageError
 from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
@@ -115,29 +115,3 @@ def open_images(place: Place, progress: Progress = silent) -> Iterator[Images]:
         yield FolderImages(place.path)
     else:
         yield HiveImages(place.path)
-
-
-def open_target(
-    place: Place,
-    *,
-    clock: int,
-    output: Path | None = None,
-    overwrite: bool = False,
-    progress: Progress = silent,
-) -> Target:
-    """Open a target for changes; `clock` is the FILETIME that changed files of a WIM get.
-
-    Raises `UsageError` for an `output` that makes no sense for the kind of target.
-    """
-    if place.kind is Kind.WIM:
-        return WimTarget(
-            place.path.resolve(), clock=clock, output=output, overwrite=overwrite, progress=progress
-        )
-    if place.kind is Kind.HIVE:
-        return FolderTarget(HiveImages(place.path.resolve()), output=output, overwrite=overwrite)
-    if output is not None:
-        raise UsageError(
-            f"{place.path}: -o cannot be used with a folder, which is changed in place",
-            resolution="Leave -o out, or give the image file instead of the folder.",
-        )
-    return FolderTarget(FolderImages(place.path))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-from winpe_certs.engines.base import ImageInfo, Verification
+from winpe_certs.engines.base import ImageInfo, Replacement, Verification
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import LockedFile, system_errors, write_new
 from winpe_certs.progress import Progress, silent
@@ -74,6 +74,7 @@ class WimTarget(WimImages):
         self._output = output
         self._overwrite = overwrite
         self._replacements: dict[tuple[int, str], bytes] = {}
+        self._indexes: set[int] = set()
         self._locked = LockedFile(path)
         try:
             with system_errors(path, "read"):
@@ -92,11 +93,23 @@ class WimTarget(WimImages):
         """Close the file; what was not committed was never written."""
         self._locked.file.close()
 
-    def replace(self, index: int | None, path: str, data: bytes) -> None:
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """No program is started."""
+        return ()
+
+    def read(self, index: int | None, path: str) -> bytes:
+        """The contents of a file, its SHA-1 checked; its image is verified when it has been written."""
+        data = super().read(index, path)
+        if index is not None:
+            self._indexes.add(index)
+        return data
+
+    def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a file."""
         if index is None:
             raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one: --index N")
-        self._replacements[index, path] = data
+        self._replacements[index, path] = replacement.new
 
     def commit(self, verify: Verification) -> None:
         """Patch the file, or write the copy; see `Target.commit`."""
@@ -150,7 +163,9 @@ class WimTarget(WimImages):
     def _confirm(self, file: BinaryIO, verify: Verification, *, decoder: ChunkDecoder | None = None) -> None:
         after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
         confirm(self.wim, after, self._replacements)
-        verify(WimImages(after))
+        images = WimImages(after)
+        for index in sorted(self._indexes):
+            verify(images, index)
 
 
 @contextlib.contextmanager

@@ -33,9 +33,11 @@ _WIN32: Final = 0x8007_0000
 _LAST_LINES: Final = 8
 _BAR: Final = re.compile(r"^\[[= ]*\d[\d.,]*%[= ]*\]$")
 # "Error: 0xc1420117", "Error: 5", and the same with a translated word and a full-width colon.
-_PRINTED: Final = re.compile(r"^\s*([^\s:\uff1a]+)\s*[:\uff1a]\s*(0x[0-9a-f]{1,8}|\d{1,10})\s*$", re.I | re.M)
-_ANY_FAILURE: Final = re.compile(r"\b0x[89a-f][0-9a-f]{7}\b", re.I)
-_LOG: Final = re.compile(r"(?:[a-z]:\\|\\\\|(?<=\s)/)[^\r\n\"<>|]*?\.log\b", re.I)
+_PRINTED: Final = re.compile(
+    r"^\s*([^\s:\uff1a]+)\s*[:\uff1a]\s*(0x[0-9a-f]{1,8}|\d{1,10})\s*$", re.IGNORECASE | re.MULTILINE
+)
+_ANY_FAILURE: Final = re.compile(r"\b0x[89a-f][0-9a-f]{7}\b", re.IGNORECASE)
+_LOG: Final = re.compile(r"(?:[a-z]:\\|\\\\|(?<=\s)/)[^\r\n\"<>|]*?\.log\b", re.IGNORECASE)
 _NOT_ERRORS: Final = frozenset({"index"})
 
 
@@ -122,7 +124,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     **{_WIN32 | number: meaning for number, meaning in _WIN32_MEANINGS.items()},
     ALREADY_MOUNTED: Meaning(
         "already mounted",
-        "This image of the file is mounted for writing already, by this or an earlier run or by somebody else.",
+        "This image of the file is mounted for writing already, by an earlier run or by somebody else.",
         "See DISM /Get-MountedImageInfo. Status Ok: whoever mounted it unmounts it (/Unmount-Image with "
         "/Commit or /Discard). Needs Remount: /Remount-Image first. Invalid: /Cleanup-Mountpoints.",
     ),
@@ -135,8 +137,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ),
     NOT_FULLY_UNMOUNTED: Meaning(
         "not completely unmounted",
-        "Something has files of the mount folder open: an Explorer window, a prompt, antivirus, or a registry "
-        "hive that is still loaded. A commit may have been saved already.",
+        "Something has files of the mount folder open: an Explorer window, a prompt, antivirus, or a "
+        "registry hive that is still loaded. A commit may have been saved already.",
         "Close it (reg unload for a hive), then unmount the folder again with /Discard.",
     ),
     FOLDER_NOT_EMPTY: Meaning(
@@ -199,9 +201,9 @@ def failure_number(completed: Completed) -> int:
 def explain(completed: Completed, *, doing: str = "", log_path: Path | None = None) -> DismError:
     """The error that says what went wrong with a DISM command, why, and what to do next.
 
-    `doing` names the work in a few words ("mount image 1 of C:\\boot.wim"); `log_path` is the log that DISM
+    `doing` names the work in a few words ("mount image 1 of boot.wim"); `log_path` is the log that DISM
     was told to write, else the one that its output names.
-    """  # noqa: D301 - a path in an example
+    """
     code = failure_number(completed)
     number = f"0x{code:08X}" if code >= _FAILURE_BIT else str(code)
     meaning = MEANINGS.get(code)
@@ -214,18 +216,11 @@ def explain(completed: Completed, *, doing: str = "", log_path: Path | None = No
     if log:
         details.append(f"Log: {log}")
     if meaning is None:
-        return DismError(
-            f"{what}: error {code} (0x{code:08X})",
-            code=code,
-            details="\n".join(details),
-            resolution=f"Look for the last errors in {log or 'the log of DISM'}, then run the same command again.",
-        )
-    return DismError(
-        f"{what}: {meaning.name} ({number})",
-        code=code,
-        details="\n".join(details),
-        resolution=meaning.remedy,
-    )
+        message = f"{what}: error {code} (0x{code:08X})"
+        remedy = f"Look for the last errors in {log or 'the log of DISM'}, then run the same command again."
+    else:
+        message, remedy = f"{what}: {meaning.name} ({number})", meaning.remedy
+    return DismError(message, code=code, details="\n".join(details), resolution=remedy)
 
 
 def _said(output: str) -> list[str]:

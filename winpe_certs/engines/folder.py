@@ -6,7 +6,9 @@ import stat
 from pathlib import Path
 from typing import Final, Self
 
-from winpe_certs.engines.base import ImageInfo, Images, Verification
+from winpe_certs.engines.base import ImageInfo, Replacement, Verification
+from winpe_certs.engines.hive_writer import HiveWriter
+from winpe_certs.engines.rehearsal import Rehearsed
 from winpe_certs.errors import EnvironmentFailure, TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import system_errors, write_new
 
@@ -53,7 +55,7 @@ class FolderImages:
         """The contents of a file of the folder."""
         if index is not None:
             raise TargetError(f"{self.root}: a folder has no images to choose from by --index")
-        return _read_file(self.locate(path))
+        return read_file(self.locate(path))
 
 
 class HiveImages(FolderImages):
@@ -70,11 +72,19 @@ class FolderTarget:
     With `output` (bare hives only) the result is written there and the original is only read.
     """
 
-    def __init__(self, source: FolderImages, *, output: Path | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        source: FolderImages,
+        writer: HiveWriter,
+        *,
+        output: Path | None = None,
+        overwrite: bool = False,
+    ) -> None:
         self._source = source
+        self._writer = writer
         self._output = output
         self._overwrite = overwrite
-        self._replacements: dict[str, bytes] = {}
+        self._replacements: dict[str, Replacement] = {}
         self._seen: dict[str, tuple[int, int, int]] = {}
 
     @property
@@ -88,40 +98,54 @@ class FolderTarget:
         self._seen[path] = _identity(place)
         return self._source.read(index, path)
 
-    def replace(self, index: int | None, path: str, data: bytes) -> None:
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """Command lines of the programs that write the hives, if programs do."""
+        return tuple(
+            command
+            for path, replacement in self._replacements.items()
+            for command in self._writer.commands(self._source.locate(path), replacement)
+        )
+
+    def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a file."""
         if index is not None:
             raise TargetError(f"{self._source.root}: a folder has no images to choose from by --index")
-        self._replacements[path] = data
+        self._replacements[path] = replacement
 
     def commit(self, verify: Verification) -> None:
         """Replace the files, each by one rename; see `Target.commit`."""
-        replacements = dict(self._replacements)
-        if self._output is not None and not replacements:
-            (path,) = self._seen
-            replacements[path] = self._source.read(None, path)
-        for path, data in replacements.items():
+        for path, replacement in self._replacements.items():
             place = self._source.locate(path)
             if _identity(place) != self._seen.get(path):
                 raise EnvironmentFailure(
                     f"{place}: another program has changed the file during this run",
                     resolution="Make sure that nothing else works on it, then run the command again.",
                 )
-            old = _read_file(place)
-            write_new(
-                self._output or place,
-                [data],
-                like=place,
-                overwrite=self._overwrite or self._output is None,
-                check=lambda written: verify(HiveImages(written)),
-            )
-            if self._output is None:
-                self._verify_in_place(place, old, verify)
+            self._write(place, replacement, verify)
+        if self._output is not None and not self._replacements:
+            (path,) = self._seen
+            write_new(self._output, [self._source.read(None, path)], overwrite=self._overwrite)
+
+    def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
+        def finish_and_verify(written: Path) -> None:
+            self._writer.finish(written, replacement)
+            verify(HiveImages(written), None)
+
+        write_new(
+            self._output or place,
+            [self._writer.draft(replacement)],
+            like=place,
+            overwrite=self._overwrite or self._output is None,
+            check=finish_and_verify,
+        )
+        if self._output is None:
+            self._verify_in_place(place, replacement.old, verify)
 
     @staticmethod
     def _verify_in_place(place: Path, old: bytes, verify: Verification) -> None:
         try:
-            verify(HiveImages(place))
+            verify(HiveImages(place), None)
         except BaseException as error:
             write_new(place, [old], like=place, overwrite=True)
             if not isinstance(error, Exception):
@@ -134,7 +158,10 @@ class FolderTarget:
 
     def rehearse(self, verify: Verification) -> None:
         """Let `verify` judge the new contents in memory; see `Target.rehearse`."""
-        verify(_Replaced(self._source, self._replacements))
+        replaced: dict[tuple[int | None, str], Replacement] = {
+            (None, path): replacement for path, replacement in self._replacements.items()
+        }
+        verify(Rehearsed(self._source, replaced), None)
 
     def __enter__(self) -> Self:
         """The target itself."""
@@ -144,22 +171,6 @@ class FolderTarget:
         """Nothing is held open."""
 
 
-class _Replaced:
-    """A folder as the replacements would leave it."""
-
-    def __init__(self, source: Images, replacements: dict[str, bytes]) -> None:
-        self._source = source
-        self._replacements = replacements
-
-    @property
-    def images(self) -> tuple[ImageInfo, ...]:
-        return self._source.images
-
-    def read(self, index: int | None, path: str) -> bytes:
-        data = self._replacements.get(path)
-        return self._source.read(index, path) if data is None else data
-
-
 def _identity(place: Path) -> tuple[int, int, int]:
     """What tells that a file is still the one that was read: inode, size, last-write time."""
     with system_errors(place, "look at"):
@@ -167,7 +178,8 @@ def _identity(place: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read_file(place: Path) -> bytes:
+def read_file(place: Path) -> bytes:
+    """The bytes of a plain file; raises `TargetError` for anything else, `EnvironmentFailure` otherwise."""
     with system_errors(place, "read"):
         status = place.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -76,9 +76,11 @@ def read_key(view: CellView, offset: int) -> KeyNode:
         raise view.damaged(
             "key node", offset, f"Its name of {name_length} bytes is empty or leaves its cell."
         )
-    if (subkey_count == 0) != (subkey_list == layout.NONE):
-        why = f"It counts {subkey_count} subkeys but its subkey list is 0x{subkey_list:X}."
-        raise view.damaged("key node", offset, why)
+    if subkey_count and subkey_list == layout.NONE:
+        raise view.damaged("key node", offset, f"It counts {subkey_count} subkeys but has no list of them.")
+    if not subkey_count and subkey_list != layout.NONE:
+        _require_empty_list(view, offset, subkey_list)
+        subkey_list = layout.NONE
     if not flags & layout.KEY_PREDEFINED_HANDLE and (value_count == 0) != (value_list == layout.NONE):
         why = f"It counts {value_count} values but its value list is 0x{value_list:X}."
         raise view.damaged("key node", offset, why)
@@ -90,6 +92,14 @@ def read_key(view: CellView, offset: int) -> KeyNode:
             one_byte=bool(flags & layout.KEY_NAME_IS_ONE_BYTE),
         ),
     )  # fmt: skip
+
+
+def _require_empty_list(view: CellView, key: int, subkey_list: int) -> None:
+    """Accept the list without entries that hivex leaves to a key whose last subkey it has deleted."""
+    start, _ = view.content(subkey_list, "subkey list", layout.LIST_HEADER.size)
+    kind, count = layout.LIST_HEADER.unpack_from(view.data, start)
+    if kind not in layout.LEAF_ENTRY_SIZES or count:
+        raise view.damaged("key node", key, f"It counts 0 subkeys but its subkey list is 0x{subkey_list:X}.")
 
 
 def is_key_tombstone(view: CellView, key: KeyNode) -> bool:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
-from winpe_certs.results import CertificateResult, ImageResult, Report
+from winpe_certs.results import CertificateResult, EngineUse, ImageResult, Plan, Report
 
 SCHEMA: Final = 1
+_EDIT_NAMES: Final[dict[type, str]] = {
+    CreateKey: "create-key",
+    SetValue: "set-value",
+    DeleteValue: "delete-value",
+    DeleteKey: "delete-key",
+}
 
 
 def render(report: Report) -> str:
@@ -25,6 +32,10 @@ def render(report: Report) -> str:
     if report.command == "export":
         document["certificates"] = [_certificate(certificate) for certificate in report.certificates]
         document["files"] = list(report.files)
+    if report.engine is not None:
+        document |= _engine(report.engine)
+    if report.dry_run and report.plan is not None:
+        document["plan"] = _plan(report.plan)
     document["warnings"] = list(report.warnings)
     document["advice"] = list(report.advice)
     if report.error is not None:
@@ -62,6 +73,37 @@ def _image(image: ImageResult) -> dict[str, Any]:
     }
     if image.output is not None:
         document["output"] = image.output
+    return document
+
+
+def _engine(engine: EngineUse) -> dict[str, Any]:
+    document: dict[str, Any] = {"engine": engine.name, "engine_reason": engine.reason}
+    if engine.program is not None:
+        document[engine.name] = {"path": engine.program, "version": engine.version}
+    return document
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "images": [
+            {
+                "path": image.path,
+                "index": image.index,
+                "name": image.name,
+                "edits": [_edit(edit) for edit in image.edits],
+            }
+            for image in plan.images
+        ],
+        "commands": [list(command) for command in plan.commands],
+    }
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    document: dict[str, Any] = {"edit": _EDIT_NAMES[type(edit)], "key": "\\".join(edit.path)}
+    if isinstance(edit, SetValue | DeleteValue):
+        document["value"] = edit.name
+    if isinstance(edit, SetValue):
+        document |= {"type": edit.type, "data": edit.data.hex()}
     return document
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
@@ -15,3 +16,8 @@ def printable(text: str) -> str:
         else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
     )
+
+
+def quoted(command: Sequence[str]) -> str:
+    """A command line as a person would type it: arguments with blanks in double quotes."""
+    return " ".join(f'"{word}"' if not word or " " in word else word for word in command)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Severity
-from winpe_certs.report.plain import printable
+from winpe_certs.report.plain import printable, quoted
 from winpe_certs.results import CertificateResult, ImageResult, Report, Status
 
 _STATUS_STYLES: Final = {
@@ -58,6 +59,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         if image.readers:
             confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
             yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
+    if report.dry_run and report.plan is not None:
+        yield from _plan(report)
     if report.command == "export":
         for certificate in report.certificates:
             yield from _certificate(certificate, dry_run=report.dry_run, show_status=False)
@@ -86,6 +89,37 @@ def _headline(report: Report, image: ImageResult) -> Text:
             outcome = "would be changed" if report.dry_run else "changed"
         text.append(f": {outcome}")
     return text
+
+
+def _plan(report: Report) -> Iterator[RenderableType]:
+    plan = report.plan
+    if plan is None:
+        return
+    yield Text("\nThe plan", style="bold")
+    if report.engine is not None:
+        yield Padding(Text(printable(f"engine {report.engine.name}: {report.engine.reason}")), (0, 0, 0, 2))
+    for image in plan.images:
+        place = image.path if image.index is None else f"{image.path}, image {image.index}"
+        for edit in image.edits:
+            yield Padding(Text(printable(f"{place}: {_edit(edit)}")), (0, 0, 0, 2))
+        if not image.edits:
+            yield Padding(Text(printable(f"{place}: nothing to change")), (0, 0, 0, 2))
+    for command in plan.commands:
+        yield Padding(Text(printable(quoted(command))), (0, 0, 0, 2))
+
+
+def _edit(edit: Edit) -> str:
+    key = "\\".join(edit.path)
+    match edit:
+        case SetValue():
+            return f"set {key}, value {edit.name or '(default)'} ({len(edit.data)} bytes)"
+        case CreateKey():
+            return f"create {key}"
+        case DeleteValue():
+            return f"delete {key}, value {edit.name or '(default)'}"
+        case DeleteKey():
+            return f"delete {key}"
+    assert_never(edit)
 
 
 def _certificate(

@@ -58,13 +58,7 @@ def inject(
         )
 
     outcome = change(paths, plan, options, moment, progress)
-    report = Report(
-        "inject",
-        images=tuple(outcome.images),
-        warnings=inputs.warnings,
-        dry_run=options.dry_run,
-        error=outcome.error,
-    )
+    report = outcome.report("inject", inputs.warnings, dry_run=options.dry_run)
     if report.error is None and report.changed and not options.dry_run:
         injected = [(injection.store, injection.certificate.thumbprint) for injection in injections]
         report = replace(report, advice=after_change(outcome.places, options.output, injected))

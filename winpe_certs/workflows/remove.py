@@ -66,13 +66,7 @@ def remove(
         return HivePlan(tuple(edits), tuple(expected), tuple(results))
 
     outcome = change(paths, plan, options, moment, progress)
-    report = Report(
-        "remove",
-        images=tuple(outcome.images),
-        warnings=inputs.warnings,
-        dry_run=options.dry_run,
-        error=outcome.error,
-    )
+    report = outcome.report("remove", inputs.warnings, dry_run=options.dry_run)
     if report.error is None and report.changed and not options.dry_run:
         report = replace(report, advice=after_removal(outcome.places, options.output))
     return report

@@ -9,22 +9,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from winpe_certs.certs.regexport import edits_as_reg
 from winpe_certs.certs.stores import Location, store_key
 from winpe_certs.edits import Edit
-from winpe_certs.engines.base import ImageInfo, Images, Target
-from winpe_certs.engines.choose import Place, open_target, recognise
-from winpe_certs.errors import UsageError, VerificationFailure, WinpeCertsError
-from winpe_certs.files import refuse_existing
+from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
+from winpe_certs.engines.choose import Place, recognise
+from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
+from winpe_certs.errors import VerificationFailure, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
-from winpe_certs.results import CertificateResult, ImageResult
+from winpe_certs.results import CertificateResult, EngineUse, ImagePlan, ImageResult, Plan, Report
 from winpe_certs.verification.stored import read_stored
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.guards import refuse_protected, same_file
+from winpe_certs.workflows.guards import refuse_protected
+from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.selection import select
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software, refuse_broken
 
@@ -64,19 +67,39 @@ class WriteOptions:
     dry_run: bool = False
     full_check: bool = False
     force_managed_copy: bool = False
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    machine: Machine = field(default_factory=Machine)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Results of the targets that were done, and the error that ended the work, if one did."""
+    """Results of the targets that were done, the plan for them, and the error that ended the work, if any."""
 
     images: list[ImageResult] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+    planned: list[ImagePlan] = field(default_factory=list)
+    commands: list[tuple[str, ...]] = field(default_factory=list)
+    engine: EngineUse | None = None
     error: WinpeCertsError | None = None
+
+    def report(self, command: str, warnings: tuple[str, ...], *, dry_run: bool) -> Report:
+        """The report of the command that this is the outcome of."""
+        return Report(
+            command,
+            images=tuple(self.images),
+            warnings=warnings,
+            dry_run=dry_run,
+            engine=self.engine,
+            plan=Plan(tuple(self.planned), tuple(self.commands)),
+            error=self.error,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _EditedHive:
+    """A hive before and after its plan; `image` is the one it is for."""
+
+    image: ImageInfo
     old: bytes
     new: bytes
     plan: HivePlan
@@ -98,102 +121,58 @@ def change(
 
     A target that fails ends the work; those before it are done, those behind it untouched.
     """
+    workshop = Workshop(options.engine, options.machine)
     places = [recognise(path, reading=False) for path in paths]
-    outputs = _outputs(places, options)
+    outputs = outputs_for(places, options.output, overwrite=options.overwrite)
     for place, output in zip(places, outputs, strict=True):
         if output is None:
             refuse_protected(place, force_managed_copy=options.force_managed_copy)
     outcome = Outcome()
     for place, output in zip(places, outputs, strict=True):
+        how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
-            target = open_target(
-                place,
-                clock=moment.filetime,
-                output=output,
-                overwrite=options.overwrite,
-                progress=progress,
-            )
-            with target:
-                outcome.images += _change_target(place, target, planner, options, moment, output)
+            engine = workshop.engine_for(place, dry_run=options.dry_run)
+            outcome.engine = EngineUse(engine.name, engine.reason, engine.program, engine.version)
+            with workshop.open(place, how) as target:
+                edited = _plan(place, target, planner, options, moment)
+                outcome.planned += [
+                    ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits)
+                    for each in edited
+                ]
+                outcome.commands += target.commands
+                _carry_out(place, target, edited, options)
         except WinpeCertsError as error:
             outcome.error = error
             break
+        outcome.images += [_result(place, each, output) for each in edited]
         outcome.places.append(place)
     return outcome
 
 
-def _outputs(places: Sequence[Place], options: WriteOptions) -> list[Path | None]:
-    output = options.output
-    if output is None:
-        return [None] * len(places)
-    if len(places) > 1 and not output.is_dir():
-        raise UsageError(
-            f"-o {output}: with several images this must be an existing folder",
-            resolution=f"Create it first: mkdir {output}",
-        )
-    outputs = [output / place.path.name if output.is_dir() else output for place in places]
-    if len(set(outputs)) != len(outputs):
-        raise UsageError(
-            f"-o {output}: two of the images have the same file name",
-            resolution="Give them in separate calls, each with its own -o.",
-        )
-    for place, path in zip(places, outputs, strict=True):
-        if same_file(place.path, path):
-            raise UsageError(
-                f"-o {path}: this is the image itself",
-                resolution="Leave -o out to patch it in place, or give another name.",
-            )
-        refuse_existing(path, overwrite=options.overwrite)
-    return list(outputs)
-
-
-def _change_target(
-    place: Place, target: Target, planner: Planner, options: WriteOptions, moment: Moment, output: Path | None
-) -> list[ImageResult]:
+def _plan(
+    place: Place, target: Target, planner: Planner, options: WriteOptions, moment: Moment
+) -> list[_EditedHive]:
+    """Read, plan and edit the hive of each chosen image, and hand the changed ones to the target."""
     origin = str(place.path)
-    chosen = select(origin, target, options.index, writing=True)
     edited: dict[bytes, _EditedHive] = {}
-    by_image: dict[int | None, _EditedHive] = {}
-    for image in chosen:
+    result = []
+    for image in select(origin, target, options.index, writing=True):
         hive = target.read(image.index, SOFTWARE_HIVE)
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         if hive not in edited:
-            edited[hive] = _edit(hive, _hive_origin(origin, image), planner, options, moment)
-        by_image[image.index] = edited[hive]
-        if edited[hive].is_changed:
-            target.replace(image.index, SOFTWARE_HIVE, edited[hive].new)
-
-    def verify(images: Images) -> None:
-        for index, done in by_image.items():
-            written = images.read(index, SOFTWARE_HIVE)
-            if written != done.new:
-                raise VerificationFailure(f"{origin}: the hive read back is not the hive that was written")
-            _confirm(written, done.plan, origin)
-            _LOG.info("%s: image %s read back and confirmed", origin, index or "-")
-
-    if options.dry_run:
-        target.rehearse(verify)
-    else:
-        target.commit(verify)
-    return [
-        ImageResult(
-            path=origin,
-            index=image.index,
-            name=image.name,
-            changed=by_image[image.index].is_changed,
-            certificates=by_image[image.index].plan.certificates,
-            readers=by_image[image.index].readers,
-            output=str(output) if output else None,
-        )
-        for image in chosen
-    ]
+            edited[hive] = _edit(image, hive, _hive_origin(origin, image), planner, options, moment)
+        known = edited[hive]
+        result.append(_EditedHive(image, known.old, known.new, known.plan, known.readers))
+        if known.is_changed:
+            as_reg = partial(edits_as_reg, known.plan.edits)
+            replacement = Replacement(hive, known.new, known.plan.edits, as_reg)
+            target.replace(image.index, SOFTWARE_HIVE, replacement)
+    return result
 
 
-def _hive_origin(origin: str, image: ImageInfo) -> str:
-    return origin if image.index is None else f"{origin}, image {image.index}, {SOFTWARE_HIVE}"
-
-
-def _edit(hive: bytes, origin: str, planner: Planner, options: WriteOptions, moment: Moment) -> _EditedHive:
+def _edit(
+    image: ImageInfo, hive: bytes, origin: str, planner: Planner, options: WriteOptions, moment: Moment
+) -> _EditedHive:
     plan = planner(open_software(hive, origin, full_check=options.full_check), origin)
     new = apply(hive, plan.edits, now=moment.filetime, origin=origin)
     if new == hive:
@@ -201,7 +180,44 @@ def _edit(hive: bytes, origin: str, planner: Planner, options: WriteOptions, mom
     if options.full_check and new is not hive:
         refuse_broken(new, f"{origin} after the edit")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
-    return _EditedHive(hive, new, plan, _confirm(new, plan, origin))
+    return _EditedHive(image, hive, new, plan, _confirm(new, plan, origin))
+
+
+def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options: WriteOptions) -> None:
+    """Commit what the target was handed, or rehearse it; each image is verified by what is then there."""
+    origin = str(place.path)
+    by_index = {each.image.index: each for each in edited}
+
+    def verify(images: Images, index: int | None) -> None:
+        done = by_index[index]
+        written = images.read(index, SOFTWARE_HIVE)
+        if options.engine.hive_editor == "native" and written != done.new:
+            raise VerificationFailure(f"{origin}: the hive read back is not the hive that was written")
+        if options.full_check and written != done.new:
+            refuse_broken(written, f"{origin} as {options.engine.hive_editor} has written it")
+        _confirm(written, done.plan, origin)
+        _LOG.info("%s: image %s read back and confirmed", origin, index or "-")
+
+    if options.dry_run:
+        target.rehearse(verify)
+    else:
+        target.commit(verify)
+
+
+def _result(place: Place, edited: _EditedHive, output: Path | None) -> ImageResult:
+    return ImageResult(
+        path=str(place.path),
+        index=edited.image.index,
+        name=edited.image.name,
+        changed=edited.is_changed,
+        certificates=edited.plan.certificates,
+        readers=edited.readers,
+        output=str(output) if output else None,
+    )
+
+
+def _hive_origin(origin: str, image: ImageInfo) -> str:
+    return origin if image.index is None else f"{origin}, image {image.index}, {SOFTWARE_HIVE}"
 
 
 def _confirm(hive: bytes, plan: HivePlan, origin: str) -> tuple[str, ...]:

@@ -1,0 +1,220 @@
+"""The DISM engine: Microsoft's program mounts an image, a hive in it is changed, the image is unmounted.
+
+Each image is serviced by itself: mount, compare the hive with the one that the plan was made for, write it in
+place (so its access control list stays), verify it there, unmount with commit. Whatever goes wrong before the
+commit ends in a discard; when that fails too, `CleanupError` names the mount and the command that frees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Final, Self
+
+from winpe_certs.engines.base import ImageInfo, Images, Replacement, Verification
+from winpe_certs.engines.direct import open_for_reading
+from winpe_certs.engines.dism_codes import DismError
+from winpe_certs.engines.dism_program import Dism
+from winpe_certs.engines.folder import FolderImages, read_file
+from winpe_certs.engines.hive_writer import HiveWriter
+from winpe_certs.engines.records import Record, Records
+from winpe_certs.engines.rehearsal import Rehearsed
+from winpe_certs.errors import (
+    CleanupError,
+    EnvironmentFailure,
+    TargetError,
+    VerificationFailure,
+    WinpeCertsError,
+)
+from winpe_certs.process import quoted
+from winpe_certs.progress import Progress, silent
+
+_LOG: Final = logging.getLogger(__name__)
+_NOT_A_MOUNT_FOLDER: Final = 0xC142_0115
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where a run mounts: its name and mount folder, and how that is made before and tidied after a mount."""
+
+    run: str
+    mount_folder: Path
+    prepare: Callable[[], None]
+    tidy: Callable[[], None]
+
+
+class DismTarget:
+    """A WIM whose images are mounted one after another by DISM, when something is to be written."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        dism: Dism,
+        writer: HiveWriter,
+        records: Records,
+        workplace: Workplace,
+        hive: str = "",
+        progress: Progress = silent,
+    ) -> None:
+        """`hive` is the key that the writer loads hives as, for the record of the run."""
+        self._path = path
+        self._dism = dism
+        self._writer = writer
+        self._records = records
+        self._workplace = workplace
+        self._hive = hive
+        self._replacements: dict[tuple[int | None, str], Replacement] = {}
+        self._stack = contextlib.ExitStack()
+        self._source = self._stack.enter_context(open_for_reading(path, progress))
+
+    def __enter__(self) -> Self:
+        """The target itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file; nothing is mounted between commits."""
+        self._stack.close()
+
+    @property
+    def images(self) -> tuple[ImageInfo, ...]:
+        """The images, in order, read from the file without a mount."""
+        return self._source.images
+
+    def read(self, index: int | None, path: str) -> bytes:
+        """The contents of a file, read from the image without a mount."""
+        return self._source.read(index, path)
+
+    def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
+        """Note new contents for a hive file."""
+        if index is None:
+            raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one: --index N")
+        self._replacements[index, path] = replacement
+
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """What `commit` starts for each image: mount, the writer's programs, unmount with commit."""
+        folder = self._workplace.mount_folder
+        return tuple(
+            command
+            for index, path in self._planned()
+            for command in (
+                self._dism.mount_command(image=self._path, index=index, folder=folder),
+                *self._writer.commands(_below(folder, path), self._replacements[index, path]),
+                self._dism.unmount_commit_command(folder=folder),
+            )
+        )
+
+    def rehearse(self, verify: Verification) -> None:
+        """Let `verify` judge the new contents in memory; nothing is mounted."""
+        replaced = Rehearsed(self._source, self._replacements)
+        for index, _ in self._planned():
+            verify(replaced, index)
+
+    def commit(self, verify: Verification) -> None:
+        """Service each image, then verify all of them in the file that DISM has written."""
+        for index, path in self._planned():
+            self._service(index, path, self._replacements[index, path], verify)
+        if not self._replacements:
+            return
+        with open_for_reading(self._path) as images:
+            for index, _ in self._planned():
+                self._verify_written(images, index, verify)
+
+    def _planned(self) -> list[tuple[int, str]]:
+        return sorted((index, path) for index, path in self._replacements if index is not None)
+
+    def _verify_written(self, images: Images, index: int, verify: Verification) -> None:
+        try:
+            verify(images, index)
+        except WinpeCertsError as error:
+            raise VerificationFailure(
+                f"{self._path}: DISM has committed image {index}, "
+                f"but it could not be verified: {error.message}",
+                details=error.details,
+                resolution="Put the image back from its source, and try --engine direct.",
+            ) from error
+
+    def _service(self, index: int, path: str, replacement: Replacement, verify: Verification) -> None:
+        work = self._workplace
+        record = Record(work.run, os.getpid(), str(self._path), index, str(work.mount_folder), self._hive)
+        with self._records.kept(record):
+            work.prepare()
+            with self._mounted(index) as mount:
+                place = mount.locate(path)
+                if read_file(place) != replacement.old:
+                    raise EnvironmentFailure(
+                        f"{place}: the mounted hive is not the one that the change was planned for",
+                        resolution="Make sure that nothing else works on the image, then run this again.",
+                    )
+                self._writer.edit(place, replacement)
+                verify(mount, index)
+                _LOG.info("%s: image %d verified in its mount", self._path, index)
+                self._dism.unmount_commit(folder=work.mount_folder)
+                mount.is_mounted = False
+            work.tidy()
+
+    @contextlib.contextmanager
+    def _mounted(self, index: int) -> Iterator[_Mount]:
+        mount = _Mount(self._workplace.mount_folder)
+        try:
+            self._dism.mount(image=self._path, index=index, folder=mount.root)
+        except DismError:
+            # DISM said no, so there is nothing to free; a half-made mount would have to be discarded.
+            self._discard_leftover(mount.root)
+            raise
+        except BaseException as error:
+            self._discard(mount.root, error)
+            raise
+        try:
+            yield mount
+        except BaseException as error:
+            if mount.is_mounted:
+                self._discard(mount.root, error)
+            raise
+
+    def _discard_leftover(self, folder: Path) -> None:
+        with contextlib.suppress(WinpeCertsError):
+            if any(mounted.folder == folder for mounted in self._dism.mounted_images()):
+                self._dism.unmount_discard(folder=folder)
+            self._workplace.tidy()
+
+    def _discard(self, folder: Path, first: BaseException) -> None:
+        """Throw a mount away; raises `CleanupError` from `first` when that fails."""
+        said = first.message if isinstance(first, WinpeCertsError) else f"{type(first).__name__}: {first}"
+        _LOG.info("%s: discarding the mount: %s", self._path, said)
+        try:
+            self._dism.unmount_discard(folder=folder)
+        except WinpeCertsError as error:
+            if isinstance(error, DismError) and error.code == _NOT_A_MOUNT_FOLDER:
+                self._workplace.tidy()
+                return
+            command = quoted(self._dism.unmount_discard_command(folder=folder))
+            raise CleanupError(
+                f"{self._path}: the image is still mounted in {folder}",
+                details=f"First: {said}\nThen, unmounting: {error.message}\n{error.details}".rstrip(),
+                resolution="Close what has files open there (Explorer, antivirus, regedit), then run, "
+                f"elevated: {command}   or: winpe-certs cleanup --apply",
+            ) from first
+        self._workplace.tidy()
+
+
+def _below(folder: Path, path: str) -> PurePath:
+    """A path below a mount folder; the plan for a Windows machine may be shown on another one."""
+    is_windows = bool(PureWindowsPath(folder).drive)
+    return (PureWindowsPath(folder) if is_windows else folder).joinpath(*path.split("\\"))
+
+
+class _Mount(FolderImages):
+    """A mounted image: whatever index is asked for, it is this one."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.is_mounted = True
+
+    def read(self, index: int | None, path: str) -> bytes:  # noqa: ARG002 - the one that is mounted
+        return super().read(None, path)

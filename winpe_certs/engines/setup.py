@@ -1,0 +1,281 @@
+"""Which engine works on a target, and everything that it needs, from what the caller asked for.
+
+Never switched silently: the choice is `auto` (DISM for WIM files on Windows, this program's own patcher
+elsewhere) or what was asked for, and its reason is part of the report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import struct
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PureWindowsPath
+from typing import Final
+
+from winpe_certs.engines.base import Target
+from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.engines.direct import WimTarget
+from winpe_certs.engines.dism import DismTarget, Workplace
+from winpe_certs.engines.dism_program import Dism, find_dism
+from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
+from winpe_certs.engines.hive_writer import HiveWriter, NativeWriter, RegWriter
+from winpe_certs.engines.records import Records
+from winpe_certs.engines.reg_program import Reg, unique_hive_name
+from winpe_certs.engines.windows_guards import (
+    default_work_root,
+    folder_facts,
+    mounted_images,
+    refuse_bad_work_folder,
+    refuse_mounted,
+    restrict_to_administrators,
+)
+from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.files import make_folder, remove_folder
+from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner, quoted
+from winpe_certs.progress import Progress, silent
+
+REG_TIMEOUT: Final = 300.0
+_ICACLS_TIMEOUT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the caller asked for. Times are in seconds."""
+
+    engine: str = "auto"
+    hive_editor: str = "native"
+    dism: Path | None = None
+    reg: Path | None = None
+    mount_dir: Path | None = None
+    scratch_dir: Path | None = None
+    log_path: Path | None = None
+    dism_timeout: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What an engine needs to know of the machine that it runs on."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    runner: Runner = field(default_factory=ProcessRunner)
+    is_windows: bool = sys.platform == "win32"
+
+    @property
+    def work_root(self) -> Path:
+        """Where runs mount and work unless they are told otherwise."""
+        if self.is_windows:
+            return Path(str(default_work_root(self.environment)))
+        return self.state / "work"
+
+    @property
+    def state(self) -> Path:
+        """Where records of runs are kept."""
+        named = self.environment.get("WINPE_CERTS_STATE")
+        if named:
+            return Path(named)
+        if self.is_windows:
+            return Path(self.environment.get("PROGRAMDATA", r"C:\ProgramData"), "winpe_certs")
+        home = self.environment.get("XDG_STATE_HOME") or Path(
+            self.environment.get("HOME", "/"), ".local", "state"
+        )
+        return Path(home, "winpe_certs")
+
+    @property
+    def records(self) -> Records:
+        """The records of runs."""
+        return Records(self.state / "runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The engine for a target: its name, why it was chosen, and the program it drives, if it does."""
+
+    name: str
+    reason: str
+    program: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How to open a target for changes; `clock` is the FILETIME that changed files of a WIM get."""
+
+    clock: int
+    output: Path | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+    progress: Progress = silent
+
+
+def choose_engine(place: Place, options: EngineOptions, machine: Machine) -> Engine:
+    """The engine for a target; raises `UsageError` for one that cannot be meant."""
+    asked = options.engine
+    if asked not in {"auto", "direct", "dism"}:
+        raise UsageError(f"--engine {asked}: there is no such engine", resolution="Use auto, direct or dism.")
+    if options.hive_editor not in {"native", "reg"}:
+        raise UsageError(
+            f"--hive-editor {options.hive_editor}: there is no such editor", resolution="Use native or reg."
+        )
+    if place.kind is not Kind.WIM:
+        if asked == "dism":
+            raise UsageError(
+                f"{place.path}: --engine dism mounts WIM files, and this is {place.kind.value}",
+                resolution="Leave --engine out, or give the .wim.",
+            )
+        return Engine("folder", f"the target is {place.kind.value}")
+    if asked == "direct" or (asked == "auto" and not machine.is_windows):
+        if options.hive_editor == "reg":
+            raise UsageError(
+                "--hive-editor reg needs a hive in a folder, and the direct engine mounts nothing",
+                resolution="Add --engine dism, or leave --hive-editor out.",
+            )
+        return Engine("direct", "asked for by --engine" if asked == "direct" else "auto: this is not Windows")
+    return Engine("dism", "asked for by --engine" if asked == "dism" else "auto: this is Windows")
+
+
+class Workshop:
+    """Opens targets with the engine that fits, for one run: one set of folders, programs and names."""
+
+    def __init__(self, options: EngineOptions, machine: Machine) -> None:
+        self.options = options
+        self.machine = machine
+        self._hive_name = unique_hive_name()
+        self._run = self._hive_name.removeprefix("winpe-offline-")
+        self._programs: dict[str, tuple[str, str]] = {}
+
+    def engine_for(self, place: Place, *, dry_run: bool = False) -> Engine:
+        """The engine for a target, with path and version of its program."""
+        engine = choose_engine(place, self.options, self.machine)
+        if engine.name != "dism":
+            return engine
+        path, why = self._dism_path(dry_run=dry_run)
+        version = None if dry_run and not Path(path).exists() else self._dism(path, silent).version()
+        return Engine("dism", f"{engine.reason}; {why}", path, version or None)
+
+    def open(self, place: Place, how: Opening) -> Target:
+        """Open a target; raises before anything is written or mounted."""
+        engine = choose_engine(place, self.options, self.machine)
+        if engine.name == "direct":
+            if self.machine.is_windows:
+                refuse_mounted(place.path, mounted_images())
+            return WimTarget(
+                place.path.resolve(),
+                clock=how.clock,
+                output=how.output,
+                overwrite=how.overwrite,
+                progress=how.progress,
+            )
+        if engine.name == "dism":
+            return self._open_dism(place, how)
+        if place.kind is Kind.HIVE:
+            source: FolderImages = HiveImages(place.path.resolve())
+        elif how.output is None:
+            source = FolderImages(place.path)
+        else:
+            raise UsageError(
+                f"{place.path}: -o cannot be used with a folder, which is changed in place",
+                resolution="Leave -o out, or give the image file instead of the folder.",
+            )
+        return FolderTarget(
+            source, self._writer(dry_run=how.dry_run), output=how.output, overwrite=how.overwrite
+        )
+
+    def _open_dism(self, place: Place, how: Opening) -> DismTarget:
+        if how.output is not None:
+            raise UsageError(
+                f"{place.path}: -o works with the direct engine only; DISM saves into what it has mounted",
+                resolution="Copy the image and change the copy, or use --engine direct.",
+            )
+        path, _ = self._dism_path(dry_run=how.dry_run)
+        mount_folder = self.options.mount_dir or self._default_folder("mount", dry_run=how.dry_run)
+        if not how.dry_run:
+            self._check_folders(mount_folder)
+        return DismTarget(
+            place.path.resolve(),
+            dism=self._dism(path, how.progress),
+            writer=self._writer(dry_run=how.dry_run),
+            records=self.machine.records,
+            workplace=Workplace(
+                self._run,
+                mount_folder,
+                partial(self._prepare, mount_folder),
+                partial(self._tidy, mount_folder),
+            ),
+            hive=f"HKLM\\{self._hive_name}" if self.options.hive_editor == "reg" else "",
+            progress=how.progress,
+        )
+
+    def _dism_path(self, *, dry_run: bool) -> tuple[str, str]:
+        try:
+            path, why = find_dism(
+                self.options.dism,
+                self.machine.environment,
+                Path.exists,
+                struct.calcsize("P") == 4,
+                platform.machine(),
+            )
+        except ProgramMissingError:
+            if dry_run and self.options.dism is None and not self.machine.is_windows:
+                return "DISM.exe", "shown as Windows would run it"
+            raise
+        return str(path), why
+
+    def _dism(self, path: str, progress: Progress) -> Dism:
+        return Dism(
+            path,
+            self.machine.runner,
+            log_path=self.options.log_path,
+            scratch_dir=self.options.scratch_dir,
+            timeout=self.options.dism_timeout,
+            progress=progress,
+        )
+
+    def _writer(self, *, dry_run: bool) -> HiveWriter:
+        if self.options.hive_editor == "native":
+            return NativeWriter()
+        root = self.machine.environment.get("SYSTEMROOT", r"C:\Windows")
+        path = self.options.reg or Path(str(PureWindowsPath(root, "System32", "reg.exe")))
+        reg = Reg(path, self.machine.runner, timeout=REG_TIMEOUT)
+        return RegWriter(
+            reg, hive_name=self._hive_name, text_file=self._default_folder("edits.reg", dry_run=dry_run)
+        )
+
+    def _default_folder(self, name: str, *, dry_run: bool = False) -> Path:
+        if dry_run and not self.machine.is_windows:
+            return Path(str(default_work_root(self.machine.environment) / self._run / name))
+        return self.machine.work_root / self._run / name
+
+    def _check_folders(self, mount_folder: Path) -> None:
+        environment = self.machine.environment
+        refuse_bad_work_folder(mount_folder, folder_facts(mount_folder, environment))
+        if self.options.scratch_dir is not None:
+            facts = folder_facts(self.options.scratch_dir, environment)
+            refuse_bad_work_folder(self.options.scratch_dir, facts, must_be_empty=False)
+
+    def _prepare(self, mount_folder: Path) -> None:
+        """Make the mount folder; one that this run makes is for administrators only."""
+        if mount_folder.exists():
+            return
+        make_folder(mount_folder)
+        command = restrict_to_administrators(mount_folder, self.machine.environment)
+        if not command:
+            return
+        done = self.machine.runner.run(command, timeout=_ICACLS_TIMEOUT)
+        if done.code:
+            raise EnvironmentFailure(
+                f"{mount_folder}: cannot restrict the folder to administrators",
+                details=f"{quoted(command)} gave {done.code}: {done.output.strip()}",
+                resolution="Run elevated, or name an empty folder of your own with --mount-dir.",
+            )
+
+    def _tidy(self, mount_folder: Path) -> None:
+        """Remove the folders of this run; what somebody else named or filled stays."""
+        if self.options.mount_dir is None:
+            for folder in (mount_folder, mount_folder.parent):
+                with contextlib.suppress(EnvironmentFailure):
+                    remove_folder(folder)
