@@ -21,6 +21,7 @@ from winpe_certs.cli.main import main as winpe_certs
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = REPOSITORY / "README.md"
 _BLOCK = re.compile(r"```console\n(\$ winpe-certs (.*)\n)((?:.*\n)*?)```\n")
+_RUN = re.compile(r"\b\d+-[0-9a-f]{8}\b")
 _VERSION = re.compile(r"(regipy|python-registry) [0-9][0-9.]*[0-9]")
 
 
@@ -35,6 +36,7 @@ def updated(text: str) -> str:
 
 def _example(command: str, arguments: str, old: str) -> str:
     output = _VERSION.sub(r"\1 VERSION", _run(shlex.split(arguments)))
+    output = _RUN.sub("RUN", output).replace(f"{Path.cwd()}/", "D:\\images\\")
     versions = dict(match[0].split() for match in _VERSION.finditer(old))
     for name in ("regipy", "python-registry"):
         output = output.replace(f"{name} VERSION", f"{name} {versions.get(name, _installed(name))}")

@@ -14,10 +14,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.sharing import retry_sharing
 
 _SHARING_VIOLATION: Final = 32
 _CAUSES: Final = {
@@ -89,7 +91,7 @@ def write_new(
             _take_after(temporary, like)
             if check is not None:
                 check(temporary)
-            _rename(temporary, path, overwrite=overwrite)
+            retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -197,7 +199,7 @@ class LockedFile:
         with system_errors(path, "open"):
             self._refusal: OSError | None = None
             try:
-                self.file: BinaryIO = _open_exclusively(path, "r+b")
+                self.file: BinaryIO = retry_sharing(partial(_open_exclusively, path, "r+b"))
             except PermissionError as error:
                 self._refusal = error
                 self.file = _open_exclusively(path, "rb")

@@ -86,6 +86,38 @@ class Plan:
     commands: tuple[tuple[str, ...], ...] = ()
 
 
+class Health(StrEnum):
+    """How a line of `doctor` stands."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLine:
+    """One thing that was looked at, and what to do if it is not well."""
+
+    name: str
+    state: Health
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that is still mounted or loaded, and how to free it. `run` is empty when it is not ours.
+
+    `problem` says why it could not be freed.
+    """
+
+    run: str
+    what: str
+    command: str
+    is_freed: bool = False
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer of one call.
@@ -103,6 +135,8 @@ class Report:
     advice: tuple[str, ...] = ()
     dry_run: bool = False
     holds: bool = True
+    health: tuple[HealthLine, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
     engine: EngineUse | None = None
     plan: Plan | None = None
     error: WinpeCertsError | None = None

@@ -222,8 +222,9 @@ def list_(
 
 
 def export(
-    certs: o.CertificateFiles,
+    certs: o.CertificateFiles = None,
     *,
+    thumbprint: o.LiveThumbprints = None,
     output: o.RegOutput = None,
     overwrite: o.Overwrite = False,
     hive_name: o.HiveName = "winpe-offline",
@@ -237,15 +238,18 @@ def export(
 
     Its keys stand under HKEY_LOCAL_MACHINE\winpe-offline, ready for the hive of a mounted image.
     Without -o each certificate is written to <thumbprint>.reg in the current folder.
+    On Windows --thumbprint takes a certificate out of the machine's own stores, its properties as they are.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
     from winpe_certs.workflows.export import export as run  # noqa: PLC0415
+    from winpe_certs.workflows.export import from_live_stores  # noqa: PLC0415
 
     talk(verbose=verbose)
+    live = thumbprint and not certs
     report = run(
-        inputs.gather(expand(certs)),
+        from_live_stores(thumbprint or ()) if live else inputs.gather(expand(certs or ())),
         hive_name=hive_name,
         output=output,
         overwrite=overwrite,
@@ -253,6 +257,52 @@ def export(
         store=_store(store),
         moment=Moment.now(),
     )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def doctor(
+    *,
+    dism: o.DismPath = None,
+    reg: o.RegPath = None,
+    mount_dir: o.MountFolder = None,
+    scratch_dir: o.ScratchFolder = None,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Look whether this machine is fit for the job: programs, rights, room, mounts that were left.
+
+    Exit code 1 when something that is needed is missing.
+    """
+    from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.doctor import doctor as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    engine = "auto" if dism is None else "dism"
+    options = EngineOptions(engine=engine, dism=dism, reg=reg, mount_dir=mount_dir, scratch_dir=scratch_dir)
+    report = run(options, Machine())
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def cleanup(
+    *,
+    apply: o.Apply = False,
+    everything: o.Everything = False,
+    dism: o.DismPath = None,
+    reg: o.RegPath = None,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """List what interrupted runs have left mounted or loaded, and free it with --apply.
+
+    What winpe-certs did not mount itself is listed, and only touched with --apply --all.
+    """
+    from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.cleanup import cleanup as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    report = run(EngineOptions(dism=dism, reg=reg), Machine(), apply=apply, everything=everything)
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 

@@ -31,6 +31,8 @@ app.command()(commands.verify)
 app.command("list")(commands.list_)
 app.command()(commands.export)
 app.command()(commands.remove)
+app.command()(commands.doctor)
+app.command()(commands.cleanup)
 
 
 def _print_version(value: bool) -> None:

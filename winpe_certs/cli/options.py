@@ -25,7 +25,7 @@ Images: TypeAlias = Annotated[
     ),
 ]
 CertificateFiles: TypeAlias = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="CERT",
         help="Certificates: DER, PEM, PKCS#7 or .reg exports.",
@@ -86,6 +86,20 @@ Output: TypeAlias = Annotated[
         help="Write here instead (a folder for several images); the original is only read.",
         show_default=False,
     ),
+]
+LiveThumbprints: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--thumbprint",
+        "-t",
+        metavar="SHA1",
+        help="On Windows: take the certificate from the machine's own stores. Repeatable.",
+        show_default=False,
+    ),
+]
+Apply: TypeAlias = Annotated[bool, typer.Option("--apply", help="Free what is listed.")]
+Everything: TypeAlias = Annotated[
+    bool, typer.Option("--all", help="With --apply: also what winpe-certs has not mounted itself.")
 ]
 RegOutput: TypeAlias = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ import platform
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Final
@@ -21,14 +21,16 @@ from winpe_certs.engines.base import Target
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.engines.direct import WimTarget
 from winpe_certs.engines.dism import DismTarget, Workplace
-from winpe_certs.engines.dism_program import Dism, find_dism
+from winpe_certs.engines.dism_program import Dism, MountedImage, find_dism
 from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
 from winpe_certs.engines.hive_writer import HiveWriter, NativeWriter, RegWriter
 from winpe_certs.engines.records import Records
 from winpe_certs.engines.reg_program import Reg, unique_hive_name
+from winpe_certs.engines.staging import StagedTarget
 from winpe_certs.engines.windows_guards import (
     default_work_root,
     folder_facts,
+    is_unc,
     mounted_images,
     refuse_bad_work_folder,
     refuse_mounted,
@@ -159,6 +161,13 @@ class Workshop:
 
     def open(self, place: Place, how: Opening) -> Target:
         """Open a target; raises before anything is written or mounted."""
+        on_share = place.kind is Kind.WIM and how.output is None and is_unc(str(place.path))
+        if on_share and not how.dry_run:
+            copy = self._default_folder("share") / place.path.name
+            return StagedTarget(place.path, copy, lambda path: self._open(replace(place, path=path), how))
+        return self._open(place, how)
+
+    def _open(self, place: Place, how: Opening) -> Target:
         engine = choose_engine(place, self.options, self.machine)
         if engine.name == "direct":
             if self.machine.is_windows:
@@ -184,6 +193,28 @@ class Workshop:
         return FolderTarget(
             source, self._writer(dry_run=how.dry_run), output=how.output, overwrite=how.overwrite
         )
+
+    def dism(self) -> Dism | None:
+        """DISM, None where there is none."""
+        try:
+            path, _ = self._dism_path(dry_run=False)
+        except ProgramMissingError:
+            return None
+        return self._dism(path, silent)
+
+    def reg(self) -> Reg | None:
+        """reg.exe, None where there is none."""
+        return self._reg() if self.machine.is_windows or self.options.reg is not None else None
+
+    def _reg(self) -> Reg:
+        root = self.machine.environment.get("SYSTEMROOT", r"C:\Windows")
+        path = self.options.reg or Path(str(PureWindowsPath(root, "System32", "reg.exe")))
+        return Reg(path, self.machine.runner, timeout=REG_TIMEOUT)
+
+    def mounted_images(self) -> tuple[MountedImage, ...]:
+        """What is mounted on this machine, by anybody."""
+        dism = self.dism()
+        return () if dism is None else dism.mounted_images()
 
     def _open_dism(self, place: Place, how: Opening) -> DismTarget:
         if how.output is not None:
@@ -238,12 +269,8 @@ class Workshop:
     def _writer(self, *, dry_run: bool) -> HiveWriter:
         if self.options.hive_editor == "native":
             return NativeWriter()
-        root = self.machine.environment.get("SYSTEMROOT", r"C:\Windows")
-        path = self.options.reg or Path(str(PureWindowsPath(root, "System32", "reg.exe")))
-        reg = Reg(path, self.machine.runner, timeout=REG_TIMEOUT)
-        return RegWriter(
-            reg, hive_name=self._hive_name, text_file=self._default_folder("edits.reg", dry_run=dry_run)
-        )
+        text_file = self._default_folder("edits.reg", dry_run=dry_run)
+        return RegWriter(self._reg(), hive_name=self._hive_name, text_file=text_file)
 
     def _default_folder(self, name: str, *, dry_run: bool = False) -> Path:
         if dry_run and not self.machine.is_windows:

@@ -15,11 +15,10 @@ import logging
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from winpe_certs.engines.live_stores import Registry, open_machine_key, system_registry
 from winpe_certs.errors import GuardError
@@ -27,7 +26,6 @@ from winpe_certs.files import system_errors
 
 LONGEST_WORK_FOLDER: Final = 80
 """Characters; what stands in an image adds up to 180 more, and many programs end at 260."""
-ATTEMPTS: Final = 7
 
 ADMINISTRATORS: Final = "*S-1-5-32-544"
 SYSTEM: Final = "*S-1-5-18"
@@ -43,15 +41,12 @@ _DRIVE_KINDS: Final = {
     5: "an optical drive",
     6: "a RAM disk",
 }
-_ACCESS_DENIED: Final = 5
-_SHARING_VIOLATION: Final = 32
 _UNC: Final = re.compile(r"\\\\(?:[?.]\\UNC\\|(?![?.]\\))[^\\]+\\[^\\]+", re.IGNORECASE)
 _EMPTY_REMEDY: Final = (
     "Use an empty folder, or one that does not exist yet; if an image is mounted there "
     "(DISM /Get-MountedImageInfo), unmount it first."
 )
 _FIXED_REMEDY: Final = "Use a folder on a fixed NTFS disk of this computer."
-_Result = TypeVar("_Result")
 
 
 # Mounted images
@@ -308,25 +303,6 @@ def is_elevated() -> bool:
         return bool(ctypes.windll.shell32.IsUserAnAdmin())
     else:  # noqa: RET505 - mypy knows platforms by their branches
         return os.geteuid() == 0
-
-
-def retry_sharing(
-    action: Callable[[], _Result], *, pause: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS
-) -> _Result:
-    """Do something to a file that antivirus may hold for a moment, again after growing pauses if need be.
-
-    Windows errors 5 and 32 are tried again; every other error passes at once, and the last of these too.
-    `attempts` counts the first one.
-    """
-    for attempt in range(1, attempts):
-        try:
-            return action()
-        except OSError as error:
-            if getattr(error, "winerror", None) not in {_ACCESS_DENIED, _SHARING_VIOLATION}:
-                raise
-            _LOG.info("attempt %d of %d: %s", attempt, attempts, error)
-        pause(0.1 * 2 ** (attempt - 1))
-    return action()
 
 
 def controlled_folder_access(registry: Registry | None = None) -> bool | None:

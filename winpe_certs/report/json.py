@@ -8,7 +8,7 @@ from typing import Any, Final
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
-from winpe_certs.results import CertificateResult, EngineUse, ImageResult, Plan, Report
+from winpe_certs.results import CertificateResult, EngineUse, ImageResult, Leftover, Plan, Report
 
 SCHEMA: Final = 1
 _EDIT_NAMES: Final[dict[type, str]] = {
@@ -32,6 +32,13 @@ def render(report: Report) -> str:
     if report.command == "export":
         document["certificates"] = [_certificate(certificate) for certificate in report.certificates]
         document["files"] = list(report.files)
+    if report.command == "doctor":
+        document["checks"] = [
+            {"name": line.name, "state": line.state, "message": line.message, "remedy": line.remedy}
+            for line in report.health
+        ]
+    if report.command == "cleanup":
+        document["leftovers"] = [_leftover(item) for item in report.leftovers]
     if report.engine is not None:
         document |= _engine(report.engine)
     if report.dry_run and report.plan is not None:
@@ -74,6 +81,16 @@ def _image(image: ImageResult) -> dict[str, Any]:
     if image.output is not None:
         document["output"] = image.output
     return document
+
+
+def _leftover(item: Leftover) -> dict[str, Any]:
+    return {
+        "run": item.run or None,
+        "what": item.what,
+        "command": item.command,
+        "freed": item.is_freed,
+        "problem": item.problem,
+    }
 
 
 def _engine(engine: EngineUse) -> dict[str, Any]:

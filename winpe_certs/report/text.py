@@ -14,7 +14,7 @@ from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.report.plain import printable, quoted
-from winpe_certs.results import CertificateResult, ImageResult, Report, Status
+from winpe_certs.results import CertificateResult, Health, HealthLine, ImageResult, Report, Status
 
 _STATUS_STYLES: Final = {
     Status.ADDED: "green",
@@ -25,6 +25,7 @@ _STATUS_STYLES: Final = {
     Status.MISSING: "bold red",
     Status.DIFFERENT: "bold red",
 }
+_HEALTH_STYLES: Final = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "bold red"}
 _SEVERITY_STYLES: Final = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
 _FUTURE: Final = {
     Status.ADDED: "would be added",
@@ -59,6 +60,10 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         if image.readers:
             confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
             yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
+    for line in report.health:
+        yield from _health(line)
+    if report.command == "cleanup":
+        yield from _leftovers(report)
     if report.dry_run and report.plan is not None:
         yield from _plan(report)
     if report.command == "export":
@@ -89,6 +94,25 @@ def _headline(report: Report, image: ImageResult) -> Text:
             outcome = "would be changed" if report.dry_run else "changed"
         text.append(f": {outcome}")
     return text
+
+
+def _health(line: HealthLine) -> Iterator[RenderableType]:
+    text = Text(f"{line.state:4} ", style=_HEALTH_STYLES[line.state])
+    text.append(f"{line.name}: {printable(line.message)}", style="default")
+    yield text
+    if line.remedy:
+        yield Padding(Text(f"next: {printable(line.remedy)}"), (0, 0, 0, 5))
+
+
+def _leftovers(report: Report) -> Iterator[RenderableType]:
+    if not report.leftovers:
+        yield Text("Nothing is left mounted or loaded.")
+    for item in report.leftovers:
+        owner = f"run {item.run}" if item.run else "not of winpe-certs"
+        done = "freed: " if item.is_freed else ""
+        yield Text(f"{done}{printable(item.what)} ({printable(owner)})", style="green" if done else "yellow")
+        if not item.is_freed:
+            yield Padding(Text(f"next: {printable(item.command)}"), (0, 0, 0, 2))
 
 
 def _plan(report: Report) -> Iterator[RenderableType]:

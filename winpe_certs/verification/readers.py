@@ -96,6 +96,11 @@ class PythonRegistryReader:
         return found
 
 
+def reader_versions() -> tuple[str, ...]:
+    """Both readers with their versions."""
+    return tuple(f"{name} {version(name)}" for name in ("regipy", "python-registry"))
+
+
 def open_readers(hive: bytes, origin: str) -> tuple[BlobReader, ...]:
     """Both readers of a hive; raises `HiveError` naming the one that cannot open it."""
     return tuple(

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from winpe_certs.certs.blob import parse
+from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.findings import examine
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.regexport import export_reg
-from winpe_certs.certs.stores import Store, default_store
+from winpe_certs.certs.stores import Store, default_store, normalise_thumbprint
+from winpe_certs.engines.live_stores import find_live
+from winpe_certs.errors import CertificateError
 from winpe_certs.files import refuse_existing, write_new
+from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Report, Status
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import blob_findings, result_for
-from winpe_certs.workflows.inputs import Inputs
+from winpe_certs.workflows.inputs import Inputs, Wanted
+
+
+def from_live_stores(thumbprints: Iterable[str]) -> Inputs:
+    """The certificates with these thumbprints from the stores of the running Windows, Blobs as they are.
+
+    Raises `UsageError` elsewhere than on Windows, `CertificateError` when one is in no store.
+    """
+    wanted = []
+    for text in thumbprints:
+        thumbprint = normalise_thumbprint(text)
+        found = find_live(thumbprint)
+        if not found:
+            raise CertificateError(
+                f"{thumbprint}: no store of this machine has this certificate",
+                details="Looked in AuthRoot, ROOT and CA: machine, group policy and enterprise.",
+                resolution="Give the certificate file instead: winpe-certs export CERT.cer",
+            )
+        first = found[0]
+        blob = parse(first.blob, first.key_path)
+        certificate = Certificate.from_der(blob.certificate_der, first.key_path)
+        wanted.append(
+            Wanted(thumbprint, first.key_path, certificate, blob, f"{first.store} ({first.location})")
+        )
+    return Inputs(tuple(wanted), ())
+
+
+def _origin(wanted: Wanted, store: Store) -> tuple[Finding, ...]:
+    if not wanted.live_store:
+        return ()
+    return (Finding("live-store", Severity.INFO, f"Found in {wanted.live_store}, written for {store}."),)
 
 
 def export(
@@ -33,7 +69,7 @@ def export(
             continue
         blob = wanted.blob or blob_for(wanted.certificate)
         chosen = store or default_store(wanted.certificate)
-        findings = (*examine(wanted.certificate, moment.at), *blob_findings(blob))
+        findings = (*_origin(wanted, chosen), *examine(wanted.certificate, moment.at), *blob_findings(blob))
         items.append((blob.to_bytes(), wanted.thumbprint, chosen))
         results.append(result_for(wanted.certificate, chosen, Status.ADDED, findings))
     if output is not None:

@@ -18,13 +18,15 @@ from winpe_certs.files import system_errors
 class Wanted:
     """A certificate that a command is about: by its file, or by its thumbprint alone.
 
-    `blob` is the Blob that a .reg export had for it, `origin` says where it came from.
+    `blob` is the Blob that a .reg export had for it, `origin` says where it came from, `live_store` names the
+    store of the running Windows if it came from there.
     """
 
     thumbprint: str
     origin: str
     certificate: Certificate | None = None
     blob: Blob | None = None
+    live_store: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from winpe_certs.engines.windows_guards import (
     refuse_mounted,
     restrict_to_administrators,
     restriction_command,
-    retry_sharing,
 )
 from winpe_certs.errors import EnvironmentFailure, GuardError
+from winpe_certs.sharing import retry_sharing
 
 MOUNTS: Final = r"SOFTWARE\Microsoft\WIMMount\Mounted Images"
 GUID: Final = "{c6ee6b34-1f7d-4d5d-a5d3-4f5b9a6a5d52}"
