@@ -59,6 +59,10 @@ class Target(Images, Protocol):
     def commands(self) -> tuple[tuple[str, ...], ...]:
         """Command lines of the programs that `commit` would start, in order; none for our own patcher."""
 
+    @property
+    def saved(self) -> frozenset[int | None]:
+        """Indexes of the images whose changes `commit` has made for good, also when it failed afterwards."""
+
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a hive file; nothing is written before `commit`."""
 

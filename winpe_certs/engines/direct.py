@@ -75,6 +75,7 @@ class WimTarget(WimImages):
         self._overwrite = overwrite
         self._replacements: dict[tuple[int, str], bytes] = {}
         self._indexes: set[int] = set()
+        self.saved: frozenset[int | None] = frozenset()
         self._locked = LockedFile(path)
         try:
             with system_errors(path, "read"):
@@ -119,6 +120,7 @@ class WimTarget(WimImages):
                 self._write_copy(self._output, compact(self.wim, changes, self._progress), verify)
             elif not changes.is_empty:
                 self._patch(append(self.wim, changes), verify)
+            self.saved = frozenset(self._indexes)
 
     def rehearse(self, verify: Verification) -> None:
         """Build the patched file in memory and judge that; see `Target.rehearse`."""

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Verification
 from winpe_certs.engines.direct import open_for_reading
-from winpe_certs.engines.dism_codes import DismError
+from winpe_certs.engines.dism_codes import NOT_A_MOUNT_FOLDER, NOTHING_MOUNTED, DismError
 from winpe_certs.engines.dism_program import Dism
 from winpe_certs.engines.folder import FolderImages, read_file
 from winpe_certs.engines.hive_writer import HiveWriter
@@ -34,7 +34,6 @@ from winpe_certs.process import quoted
 from winpe_certs.progress import Progress, silent
 
 _LOG: Final = logging.getLogger(__name__)
-_NOT_A_MOUNT_FOLDER: Final = 0xC142_0115
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +57,15 @@ class DismTarget:
         writer: HiveWriter,
         records: Records,
         workplace: Workplace,
-        hive: str = "",
         progress: Progress = silent,
     ) -> None:
-        """`hive` is the key that the writer loads hives as, for the record of the run."""
+        """Opens the file for reading. Raises as `open_for_reading` does."""
         self._path = path
         self._dism = dism
         self._writer = writer
         self._records = records
         self._workplace = workplace
-        self._hive = hive
+        self.saved: frozenset[int | None] = frozenset()
         self._replacements: dict[tuple[int | None, str], Replacement] = {}
         self._stack = contextlib.ExitStack()
         self._source = self._stack.enter_context(open_for_reading(path, progress))
@@ -116,14 +114,12 @@ class DismTarget:
             verify(replaced, index)
 
     def commit(self, verify: Verification) -> None:
-        """Service each image, then verify all of them in the file that DISM has written."""
+        """Service each image, and verify it in the file that DISM has written before the next one."""
         for index, path in self._planned():
             self._service(index, path, self._replacements[index, path], verify)
-        if not self._replacements:
-            return
-        with open_for_reading(self._path) as images:
-            for index, _ in self._planned():
+            with open_for_reading(self._path) as images:
                 self._verify_written(images, index, verify)
+            self.saved |= {index}
 
     def _planned(self) -> list[tuple[int, str]]:
         return sorted((index, path) for index, path in self._replacements if index is not None)
@@ -141,7 +137,7 @@ class DismTarget:
 
     def _service(self, index: int, path: str, replacement: Replacement, verify: Verification) -> None:
         work = self._workplace
-        record = Record(work.run, os.getpid(), str(self._path), index, str(work.mount_folder), self._hive)
+        record = Record(work.run, os.getpid(), str(self._path), index, str(work.mount_folder))
         with self._records.kept(record):
             work.prepare()
             with self._mounted(index) as mount:
@@ -163,9 +159,11 @@ class DismTarget:
         mount = _Mount(self._workplace.mount_folder)
         try:
             self._dism.mount(image=self._path, index=index, folder=mount.root)
-        except DismError:
-            # DISM said no, so there is nothing to free; a half-made mount would have to be discarded.
-            self._discard_leftover(mount.root)
+        except DismError as error:
+            # Mostly DISM said no, and a mount there is somebody else's; but what it has half made must go.
+            if error.code not in NOTHING_MOUNTED and self._is_mounted(mount.root):
+                self._discard(mount.root, error)
+            self._workplace.tidy()
             raise
         except BaseException as error:
             self._discard(mount.root, error)
@@ -177,30 +175,39 @@ class DismTarget:
                 self._discard(mount.root, error)
             raise
 
-    def _discard_leftover(self, folder: Path) -> None:
-        with contextlib.suppress(WinpeCertsError):
-            if any(mounted.folder == folder for mounted in self._dism.mounted_images()):
-                self._dism.unmount_discard(folder=folder)
-            self._workplace.tidy()
+    def _is_mounted(self, folder: Path) -> bool:
+        """Whether DISM knows the folder as a mount, of whomever; False when it does not answer."""
+        try:
+            return any(mounted.folder == folder for mounted in self._dism.mounted_images())
+        except WinpeCertsError:
+            return False
 
     def _discard(self, folder: Path, first: BaseException) -> None:
         """Throw a mount away; raises `CleanupError` from `first` when that fails."""
-        said = first.message if isinstance(first, WinpeCertsError) else f"{type(first).__name__}: {first}"
+        said = _told(first)
         _LOG.info("%s: discarding the mount: %s", self._path, said)
         try:
             self._dism.unmount_discard(folder=folder)
-        except WinpeCertsError as error:
-            if isinstance(error, DismError) and error.code == _NOT_A_MOUNT_FOLDER:
+        except BaseException as error:  # noqa: BLE001 - a second Ctrl-C must not hide a mount
+            if isinstance(error, DismError) and error.code == NOT_A_MOUNT_FOLDER:
                 self._workplace.tidy()
                 return
             command = quoted(self._dism.unmount_discard_command(folder=folder))
             raise CleanupError(
                 f"{self._path}: the image is still mounted in {folder}",
-                details=f"First: {said}\nThen, unmounting: {error.message}\n{error.details}".rstrip(),
+                details=f"First: {said}\nThen, unmounting: {_told(error)}",
                 resolution="Close what has files open there (Explorer, antivirus, regedit), then run, "
                 f"elevated: {command}   or: winpe-certs cleanup --apply",
             ) from first
         self._workplace.tidy()
+
+
+def _told(error: BaseException) -> str:
+    """All that an error says, for one that comes on top of it."""
+    if not isinstance(error, WinpeCertsError):
+        return type(error).__name__ if isinstance(error, KeyboardInterrupt) else repr(error)
+    rest = error.resolution if isinstance(error, CleanupError) else ""
+    return "\n".join(part for part in (error.message, error.details, rest) if part)
 
 
 def _below(folder: Path, path: str) -> PurePath:

@@ -28,6 +28,11 @@ RECAPTURE_FAILED: Final = 0xC142010C
 REMOVABLE_MEDIA: Final = 0xC1420134
 NEEDS_ELEVATION: Final = 740
 
+NOTHING_MOUNTED: Final = frozenset(
+    {ALREADY_MOUNTED, NO_PERMISSION, FOLDER_NOT_EMPTY, REMOVABLE_MEDIA, NEEDS_ELEVATION}
+)
+"""Numbers with which DISM refuses to mount before it has touched the folder."""
+
 _FAILURE_BIT: Final = 0x8000_0000
 _WIN32: Final = 0x8007_0000
 _LAST_LINES: Final = 8

@@ -85,6 +85,7 @@ class FolderTarget:
         self._output = output
         self._overwrite = overwrite
         self._replacements: dict[str, Replacement] = {}
+        self.saved: frozenset[int | None] = frozenset()
         self._seen: dict[str, tuple[int, int, int]] = {}
 
     @property
@@ -126,6 +127,7 @@ class FolderTarget:
         if self._output is not None and not self._replacements:
             (path,) = self._seen
             write_new(self._output, [self._source.read(None, path)], overwrite=self._overwrite)
+        self.saved = frozenset({None})
 
     def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
         def finish_and_verify(written: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from winpe_certs.edits import DeleteKey
 from winpe_certs.engines.base import Replacement
+from winpe_certs.engines.records import Record, Records
 from winpe_certs.engines.reg_program import Reg
-from winpe_certs.errors import VerificationFailure
-from winpe_certs.files import make_folder, overwrite, remove_file, write_new
+from winpe_certs.errors import EnvironmentFailure, VerificationFailure
+from winpe_certs.files import make_folder, overwrite, remove_file, remove_folder, write_new
 
 
 class HiveWriter(Protocol):
@@ -60,9 +63,10 @@ class RegWriter:
 
     name = "reg"
 
-    def __init__(self, reg: Reg, *, hive_name: str, text_file: Path) -> None:
+    def __init__(self, reg: Reg, *, hive_name: str, text_file: Path, records: Records) -> None:
         """`text_file` is where the .reg text goes for as long as reg.exe reads it."""
         self._reg = reg
+        self._records = records
         self._key = f"HKLM\\{hive_name}"
         self._hive_name = hive_name
         self._text_file = text_file
@@ -89,12 +93,16 @@ class RegWriter:
         make_folder(self._text_file.parent)
         write_new(self._text_file, [replacement.reg_text(self._hive_name)], overwrite=True)
         try:
-            with self._reg.loaded(self._key, place):
+            record = Record(f"{self._hive_name}-hive", os.getpid(), str(place), 0, "", self._key)
+            with self._records.kept(record), self._reg.loaded(self._key, place):
                 self._reg.import_file(self._text_file)
                 for key, is_expected in self._looks(replacement):
                     self._look(key, is_expected=is_expected)
         finally:
             remove_file(self._text_file)
+            with contextlib.suppress(EnvironmentFailure):
+                # The folder is the run's; it stays when an image is mounted in it.
+                remove_folder(self._text_file.parent)
 
     def _looks(self, replacement: Replacement) -> list[tuple[str, bool]]:
         """The keys to look for after the import, and whether they must be there."""

@@ -18,7 +18,7 @@ from winpe_certs.files import make_folder, remove_file, system_errors, write_new
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run has set up. `hive` is the key that a hive may be loaded as, empty when none is."""
+    """What a run has set up: a mount, or a hive that may be loaded as the key `hive`; the other is empty."""
 
     run: str
     process: int

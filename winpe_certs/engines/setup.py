@@ -150,13 +150,18 @@ class Workshop:
         self._run = self._hive_name.removeprefix("winpe-offline-")
         self._programs: dict[str, tuple[str, str]] = {}
 
-    def engine_for(self, place: Place, *, dry_run: bool = False) -> Engine:
-        """The engine for a target, with path and version of its program."""
+    def engine_for(self, place: Place, how: Opening) -> Engine:
+        """The engine for a target, with path and version of its program; a dry run starts nothing to ask."""
         engine = choose_engine(place, self.options, self.machine)
         if engine.name != "dism":
             return engine
-        path, why = self._dism_path(dry_run=dry_run)
-        version = None if dry_run and not Path(path).exists() else self._dism(path, silent).version()
+        if how.output is not None:
+            raise UsageError(
+                f"{place.path}: -o works with the direct engine only; DISM saves into what it has mounted",
+                resolution="Copy the image and change the copy, or use --engine direct.",
+            )
+        path, why = self._dism_path(dry_run=how.dry_run)
+        version = None if how.dry_run else self._dism(path, silent).version()
         return Engine("dism", f"{engine.reason}; {why}", path, version or None)
 
     def open(self, place: Place, how: Opening) -> Target:
@@ -217,11 +222,6 @@ class Workshop:
         return () if dism is None else dism.mounted_images()
 
     def _open_dism(self, place: Place, how: Opening) -> DismTarget:
-        if how.output is not None:
-            raise UsageError(
-                f"{place.path}: -o works with the direct engine only; DISM saves into what it has mounted",
-                resolution="Copy the image and change the copy, or use --engine direct.",
-            )
         path, _ = self._dism_path(dry_run=how.dry_run)
         mount_folder = self.options.mount_dir or self._default_folder("mount", dry_run=how.dry_run)
         if not how.dry_run:
@@ -234,10 +234,9 @@ class Workshop:
             workplace=Workplace(
                 self._run,
                 mount_folder,
-                partial(self._prepare, mount_folder),
-                partial(self._tidy, mount_folder),
+                prepare=partial(self._prepare, mount_folder),
+                tidy=partial(self._tidy, mount_folder),
             ),
-            hive=f"HKLM\\{self._hive_name}" if self.options.hive_editor == "reg" else "",
             progress=how.progress,
         )
 
@@ -270,7 +269,8 @@ class Workshop:
         if self.options.hive_editor == "native":
             return NativeWriter()
         text_file = self._default_folder("edits.reg", dry_run=dry_run)
-        return RegWriter(self._reg(), hive_name=self._hive_name, text_file=text_file)
+        records = self.machine.records
+        return RegWriter(self._reg(), hive_name=self._hive_name, text_file=text_file, records=records)
 
     def _default_folder(self, name: str, *, dry_run: bool = False) -> Path:
         if dry_run and not self.machine.is_windows:

@@ -34,6 +34,7 @@ class StagedTarget:
             self._remove_copy()
             raise
         self._is_changed = False
+        self.saved: frozenset[int | None] = frozenset()
 
     def __enter__(self) -> Self:
         """The target itself."""
@@ -72,8 +73,11 @@ class StagedTarget:
     def commit(self, verify: Verification) -> None:
         """Change the copy, then replace the original with it, verified once more before the rename."""
         self._inner.commit(verify)
-        if not self._is_changed:
-            return
+        if self._is_changed:
+            self._put_back(verify)
+        self.saved = self._inner.saved
+
+    def _put_back(self, verify: Verification) -> None:
         if _identity(self._original) != self._identity:
             raise EnvironmentFailure(
                 f"{self._original}: another program has changed the image during this run",

@@ -9,7 +9,7 @@ from typing import Final
 
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.engines.records import is_running
-from winpe_certs.engines.setup import EngineOptions, Machine, Workshop
+from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.engines.windows_guards import controlled_folder_access, is_elevated
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.results import Health, HealthLine, Report
@@ -51,7 +51,7 @@ def _dism(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
         return
     workshop = Workshop(options, machine)
     try:
-        engine = workshop.engine_for(Place(Path("boot.wim"), Kind.WIM))
+        engine = workshop.engine_for(Place(Path("boot.wim"), Kind.WIM), Opening(0))
     except WinpeCertsError as error:
         yield HealthLine("DISM", Health.FAIL, error.message, error.resolution)
         return

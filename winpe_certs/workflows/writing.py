@@ -131,22 +131,40 @@ def change(
     for place, output in zip(places, outputs, strict=True):
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
-            engine = workshop.engine_for(place, dry_run=options.dry_run)
+            engine = workshop.engine_for(place, how)
             outcome.engine = EngineUse(engine.name, engine.reason, engine.program, engine.version)
             with workshop.open(place, how) as target:
-                edited = _plan(place, target, planner, options, moment)
-                outcome.planned += [
-                    ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits)
-                    for each in edited
-                ]
-                outcome.commands += target.commands
-                _carry_out(place, target, edited, options)
+                _change_target(place, target, planner, options, moment, outcome, output)
         except WinpeCertsError as error:
             outcome.error = error
             break
-        outcome.images += [_result(place, each, output) for each in edited]
         outcome.places.append(place)
     return outcome
+
+
+def _change_target(
+    place: Place,
+    target: Target,
+    planner: Planner,
+    options: WriteOptions,
+    moment: Moment,
+    outcome: Outcome,
+    output: Path | None,
+) -> None:
+    """Plan, carry out, and enter into the outcome what is changed for good, also when the rest fails."""
+    edited = _plan(place, target, planner, options, moment)
+    outcome.planned += [
+        ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits) for each in edited
+    ]
+    outcome.commands += target.commands
+    try:
+        _carry_out(place, target, edited, options)
+    except WinpeCertsError:
+        outcome.images += [
+            _result(place, each, output) for each in edited if each.image.index in target.saved
+        ]
+        raise
+    outcome.images += [_result(place, each, output) for each in edited]
 
 
 def _plan(
