@@ -153,3 +153,10 @@ class Interrupted(WinpeCertsError):  # noqa: N818 - what happened is no error
 
     exit_code = ExitCode.INTERRUPTED
     kind = "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "interrupted",
+            details="An image whose change is not reported above is what it was.",
+            resolution="Run the same command again: what is done already stays unchanged.",
+        )

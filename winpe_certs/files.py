@@ -11,9 +11,11 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -39,6 +41,7 @@ _CAUSES: Final = {
         "Check the file's attributes and owner; -o OUT writes elsewhere.",
     ),
     errno.EIO: ("the disk reports an input/output error", "Check the disk; work on a copy elsewhere."),
+    errno.ENAMETOOLONG: ("the name is too long", "Use a shorter name."),
     errno.ENOENT: ("it is not there (any more)", "Check the path and run the command again."),
     errno.EISDIR: ("it is a folder", "Give the path of a file."),
 }
@@ -56,6 +59,27 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
             details=f"{error.strerror or error} (errno {error.errno})",
             resolution=remedy or "Check the disk and the path, then run the same command again.",
         ) from error
+
+
+class PathKind(Enum):
+    """What stands at a path."""
+
+    MISSING = "nothing"
+    FILE = "a file"
+    FOLDER = "a folder"
+    OTHER = "neither a file nor a folder"
+
+
+def path_kind(path: Path) -> PathKind:
+    """What stands at a path, links followed; raises `EnvironmentFailure` when it may not be looked at."""
+    with system_errors(path, "look at it"):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return PathKind.MISSING
+    if stat.S_ISREG(mode):
+        return PathKind.FILE
+    return PathKind.FOLDER if stat.S_ISDIR(mode) else PathKind.OTHER
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -121,7 +145,7 @@ def _take_after(temporary: Path, like: Path | None) -> None:
 
 
 def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    if sys.platform == "win32" and path.exists():
+    if sys.platform == "win32" and overwrite and path.exists():
         # ReplaceFile keeps the target's access control list, attributes and short name; a rename would not.
         import ctypes  # noqa: PLC0415 - Windows only
 
@@ -180,6 +204,14 @@ def remove_folder(path: Path) -> None:
         path.rmdir()
 
 
+def empty_folder(path: Path) -> None:
+    """Remove a folder with the plain files in it."""
+    with system_errors(path, "empty the folder"):
+        for entry in path.iterdir():
+            entry.unlink()
+        path.rmdir()
+
+
 def remove_file(path: Path) -> None:
     """Remove a file; one that is not there is fine."""
     with system_errors(path, "remove"):
@@ -199,12 +231,16 @@ class LockedFile:
         with system_errors(path, "open"):
             self._refusal: OSError | None = None
             try:
-                self.file: BinaryIO = retry_sharing(partial(_open_exclusively, path, "r+b"))
-            except PermissionError as error:
-                self._refusal = error
-                self.file = _open_exclusively(path, "rb")
+                self.file: BinaryIO = retry_sharing(partial(_open_exclusively, path, _mode_for(path)))
+                if self.file.mode == "rb":
+                    self._refusal = PermissionError(errno.EACCES, "the file is read-only")
             except OSError as error:
-                if error.errno != errno.EROFS:
+                if getattr(error, "winerror", None) == _SHARING_VIOLATION:
+                    raise EnvironmentFailure(
+                        f"{path}: another program has this file open",
+                        resolution="Close it (Explorer, antivirus, a mounted image), then run this again.",
+                    ) from error
+                if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
                     raise
                 self._refusal = error
                 self.file = _open_exclusively(path, "rb")
@@ -286,6 +322,12 @@ class LockedFile:
             yield file
 
 
+def _mode_for(path: Path) -> str:
+    """How to open a file: for reading alone when its read-only mark is set, which no waiting changes."""
+    is_marked = sys.platform == "win32" and not path.stat().st_mode & stat.S_IWRITE
+    return "rb" if is_marked else "r+b"
+
+
 if sys.platform == "win32":
     import _winapi
     import msvcrt
@@ -293,15 +335,7 @@ if sys.platform == "win32":
     def _open_exclusively(path: Path, mode: str) -> BinaryIO:
         """Open without sharing, so that nobody else can open the file meanwhile."""
         access = _winapi.GENERIC_READ | (_winapi.GENERIC_WRITE if "+" in mode else 0)
-        try:
-            handle = _winapi.CreateFile(str(path), access, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
-        except OSError as error:
-            if error.winerror == _SHARING_VIOLATION:
-                raise EnvironmentFailure(
-                    f"{path}: another program has this file open",
-                    resolution="Close it (Explorer, antivirus, a mounted image), then run the command again.",
-                ) from error
-            raise
+        handle = _winapi.CreateFile(str(path), access, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
         flags = os.O_BINARY | (os.O_RDWR if "+" in mode else os.O_RDONLY)
         return os.fdopen(msvcrt.open_osfhandle(handle, flags), mode)
 

@@ -30,6 +30,13 @@ CERTIFICATE: Final = FOLDER / "certs" / "corp-root.cer"
 THUMBPRINT: Final = pki.thumbprint("corp-root")
 EDITORS: Final = ("native", "reg")
 PATIENCE: Final = 20.0
+_IMPATIENT: Final = """
+import sys
+import winpe_certs.engines.reg_program
+winpe_certs.engines.reg_program.PAUSES = (0.01,) * 4
+from winpe_certs.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
 STORES: Final = "\\Microsoft\\SystemCertificates"
 
 
@@ -93,9 +100,12 @@ class Station:
         """Run a changing command through DISM, in this process."""
         return called(*self.arguments(*more, command=command, editor=editor, index=index))
 
-    def start(self, *more: object, editor: str = "native", index: str = "2") -> Child:
-        """Start `inject` as a process of its own."""
-        return Child(self.arguments(*more, editor=editor, index=index))
+    def start(
+        self, *more: object, editor: str = "native", index: str = "2", impatient: bool = False
+    ) -> Child:
+        """Start `inject` as a process of its own; an impatient one does not wait for a hive to be let go."""
+        program = ["-c", _IMPATIENT] if impatient else ["-m", "winpe_certs"]
+        return Child([*program, *self.arguments(*more, editor=editor, index=index)])
 
     def verified(self, index: str = "2") -> int:
         """What `verify` says of the image."""
@@ -103,7 +113,7 @@ class Station:
         return called("verify", self.image, "--index", index, "--cert", CERTIFICATE, *store).code
 
     def assert_nothing_left(self, *, mounts: int = 0) -> None:
-        """Nothing is mounted but what somebody else has mounted; no hive, record or work folder is left."""
+        """Nothing is mounted but what others have mounted; no hive, record or work folder is left."""
         assert len(self.dism.mounts) == mounts
         assert self.reg.hives == {}
         assert self.records == []
@@ -115,6 +125,27 @@ class Station:
         """The records of runs that are still there."""
         folder = self.state / "runs"
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*"))]
+
+    @property
+    def recorded_mounts(self) -> list[tuple[str, int, str]]:
+        """Image, index and folder of every mount that a record names."""
+        named = [record for record in self.records if record["mount_folder"]]
+        return [(record["image"], record["index"], record["mount_folder"]) for record in named]
+
+    @property
+    def recorded_hives(self) -> list[str]:
+        """The keys of loaded hives that records name."""
+        return [record["hive"] for record in self.records if record["hive"]]
+
+    def assert_stuck(self, ran: Ran) -> Path:
+        """A run that could not clean up says what is mounted where and how to free it; gives the folder."""
+        assert ran.code == 5
+        assert (ran.error["code"], ran.error["kind"]) == (5, "cleanup")
+        (folder,) = self.dism.mounts
+        assert str(folder) in ran.error["message"]
+        assert f"{self.dism.path} /English /Unmount-Image /MountDir:{folder} /Discard" in ran.told
+        assert self.recorded_mounts == [(str(self.image), 2, str(folder))]
+        return folder
 
     def extract(self, judge: Judge, path: str, index: int = 2) -> bytes:
         """A file of the image, as wimlib reads it."""
@@ -148,7 +179,7 @@ class Child:
 
     def __init__(self, arguments: list[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "winpe_certs", *arguments],
+            [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -171,6 +202,9 @@ class Child:
         """End it by force, if it has not ended."""
         self._process.kill()
         self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until something has come true while the process runs."""
@@ -204,8 +238,9 @@ def called(*arguments: object) -> Ran:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its contents, and every folder."""
+    """Every file below a folder with its contents, and every folder; not what the fakes remember."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
         for path in sorted(folder.rglob("*"))
+        if "fake-state" not in path.parts
     }

@@ -5,9 +5,7 @@ Fakes of DISM.exe and reg.exe fail, hang and speak other languages; wimlib-image
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ import pytest
 from scripts.testdata import hives
 from scripts.testdata.images import SOFTWARE, variant
 from tests.conftest import Judge
-from tests.contract.dism_machine import EDITORS, Child, Ran, Station, ready_station, wait_for
+from tests.contract.dism_machine import EDITORS, Ran, Station, called, ready_station
 
 every_editor = pytest.mark.parametrize("editor", EDITORS)
 MEGABYTE = 1_000_000
@@ -37,18 +35,6 @@ def refused(station: Station, ran: Ran, *words: str) -> None:
     assert ran.error["resolution"]
     assert station.image.read_bytes() == variant("small")
     station.assert_nothing_left(mounts=len([m for m in station.dism.mounts if "elsewhere" in m.name]))
-
-
-def stuck(station: Station, ran: Ran) -> Path:
-    """A run that could not clean up says where the image is mounted and how to free it; gives the folder."""
-    assert ran.code == 5
-    (folder,) = station.dism.mounts
-    assert str(folder) in ran.error["message"]
-    assert f"{station.dism.path} /English /Unmount-Image /MountDir:{folder} /Discard" in ran.told
-    (record,) = station.records
-    assert (record["image"], record["index"]) == (str(station.image), 2)
-    assert record["mount_folder"] == str(folder)
-    return folder
 
 
 # --- DISM says no ---------------------------------------------------------------------------------
@@ -101,14 +87,17 @@ def test_the_mount_of_somebody_else_is_left_alone(status: str, station: Station)
     assert not {"unmount_discard", "unmount_commit", "cleanup_mountpoints"} & set(station.dism.steps)
 
 
-def test_a_mount_of_somebody_else_in_the_same_folder_is_left_alone(station: Station) -> None:
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_mount_of_somebody_else_in_the_same_folder_is_left_alone(hangs: bool, station: Station) -> None:
     """The folder looks empty, for example because the mount is Invalid, or has only just begun."""
     mount = station.folder / "elsewhere"
     mount.mkdir()
     station.dism.mount_elsewhere(station.image, 1, mount)
-    ran = station.run("--mount-dir", mount)
+    if hangs:
+        station.dism.hang("mount")
+    ran = station.run("--mount-dir", mount, "--dism-timeout", "1")
     assert mount in station.dism.mounts, "it is not discarded unasked"
-    refused(station, ran, "0xC1420114")
+    refused(station, ran)
 
 
 def test_a_mount_folder_with_something_in_it_is_refused(station: Station) -> None:
@@ -136,16 +125,9 @@ def test_without_dism_nothing_is_begun(given: bool, station: Station) -> None:
     arguments = station.arguments()
     where = arguments.index("--dism")
     del arguments[where : where + 2]
-    ran = station.run("--dism", nowhere) if given else Ran(*_called(arguments))
+    ran = station.run("--dism", nowhere) if given else called(*arguments)
     refused(station, ran, f"{nowhere}: there is no DISM.exe" if given else "there is no DISM.exe")
     assert not station.state.exists()
-
-
-def _called(arguments: list[str]) -> tuple[int, str, str]:
-    from tests.contract.dism_machine import called
-
-    ran = called(*arguments)
-    return ran.code, ran.out, ran.err
 
 
 def test_a_file_that_is_no_program_is_told(station: Station) -> None:
@@ -182,7 +164,9 @@ def test_translated_failures_keep_their_number(
     station.dism.localise(language)
     station.dism.fail(step, number)
     shown = f"0x{number:08x}" if number > 0x80000000 else str(number)
-    refused(station, station.run(), f"{word}{shown}", shown.replace("0xc", "0xC"))
+    ran = station.run()
+    refused(station, ran, f"{word}{shown}")
+    assert ran.error["message"].endswith(f"({shown.replace('c', 'C')})")
 
 
 @every_editor
@@ -213,7 +197,7 @@ def test_a_mount_that_cannot_be_discarded_is_named(editor: str, station: Station
     station.dism.fail("unmount_commit", 0xC142010C)
     station.dism.fail("unmount_discard", 0xC1420117)
     ran = station.run(editor=editor)
-    folder = stuck(station, ran)
+    folder = station.assert_stuck(ran)
     assert "commit failed (0xC142010C)" in ran.told
     assert "not completely unmounted (0xC1420117)" in ran.told
     assert ran.error["kind"] == "cleanup"
@@ -224,7 +208,7 @@ def test_a_mount_that_cannot_be_discarded_is_named(editor: str, station: Station
 
 def test_a_saved_image_that_stays_mounted_is_named(station: Station, judge: Judge) -> None:
     station.dism.leave_mounted()
-    stuck(station, station.run())
+    station.assert_stuck(station.run())
     judge("wimlib-imagex", "verify", station.image)
     assert station.verified() == 0
 
@@ -232,14 +216,14 @@ def test_a_saved_image_that_stays_mounted_is_named(station: Station, judge: Judg
 def test_a_mount_made_though_dism_failed_that_cannot_be_discarded_is_named(station: Station) -> None:
     station.dism.fail("mount", 0x80070070, after=True)
     station.dism.fail("unmount_discard", 0xC1420117)
-    stuck(station, station.run())
+    station.assert_stuck(station.run())
     assert station.image.read_bytes() == variant("small")
 
 
 def test_a_discard_that_hangs_is_named(station: Station) -> None:
     station.dism.fail("unmount_commit", 0xC142010C)
     station.dism.hang("unmount_discard")
-    stuck(station, station.run("--dism-timeout", "1"))
+    station.assert_stuck(station.run("--dism-timeout", "1"))
 
 
 def test_images_saved_before_a_failure_are_told(station: Station, judge: Judge) -> None:
@@ -258,6 +242,30 @@ def test_images_saved_before_a_failure_are_told(station: Station, judge: Judge) 
     assert "disk full" in ran.told
     changed = [image["index"] for image in ran.report["images"] if image["changed"]]
     assert changed == [1] or "image 1" in ran.told, "image 1 has been changed, and that is said"
+
+
+def test_files_changed_before_a_failure_are_told(station: Station) -> None:
+    second = station.folder / "winpe.wim"
+    second.write_bytes(variant("small"))
+    second.chmod(0o444)
+    ran = station.run(second)
+    assert ran.code == 4
+    assert "no permission to change the image (0xC1510111)" in ran.told
+    assert [(image["path"], image["changed"]) for image in ran.report["images"]] == [
+        (str(station.image), True)
+    ]
+    assert station.verified() == 0
+    assert second.read_bytes() == variant("small")
+    station.assert_nothing_left()
+
+
+@every_editor
+def test_a_commit_that_saves_nothing_is_noticed(editor: str, station: Station) -> None:
+    dism = station.wrapped(
+        station.dism, 'case "$*" in */Commit*) set -- "$1" "$2" "$3" /Discard;; esac\nexec "$FAKE" "$@"'
+    )
+    ran = station.run("--dism", dism, editor=editor)
+    refused(station, ran, "DISM has committed image 2, but it could not be verified")
 
 
 # --- the mounted hive -----------------------------------------------------------------------------
@@ -359,144 +367,17 @@ def test_a_hive_that_stays_loaded_is_named_with_its_mount(step: str, station: St
         station.reg.fail("import", 1)
     station.reg.refuse_unload()
     ran = station.run(editor="reg")
-    folder = stuck(station, ran)
+    folder = station.assert_stuck(ran)
     (key,) = station.reg.hives
-    assert station.records[0]["hive"] == key
+    assert station.recorded_hives == [key]
     assert station.image.read_bytes() == variant("small")
     assert list(folder.parent.glob("*.reg")) == []
-    assert "being used by another process" in ran.told
-    unload, discard = f"reg unload {key}", "/Unmount-Image"
-    assert unload in ran.told
-    assert ran.told.index(unload) < ran.told.index(discard, ran.told.index("/Discard") - 500), "in this order"
+    assert f"reg unload {key}" in ran.told
 
 
-# --- Ctrl-C ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def children() -> Iterator[list[Child]]:
-    """Processes that are ended after the test, whatever happens."""
-    started: list[Child] = []
-    yield started
-    for child in started:
-        child.kill()
-
-
-def _set_hang(station: Station, program: str, step: str, *, after: bool = False) -> Callable[[], bool]:
-    fake = station.dism if program == "dism" else station.reg
-    fake.hang(step, times=1, after=after)
-    return lambda: station.hangs(fake)
-
-
-HANGS = (
-    ("dism", "version", False),
-    ("dism", "mount", False),
-    ("dism", "mount", True),
-    ("dism", "unmount_commit", False),
-    ("dism", "unmount_commit", True),
-    ("reg", "load", True),
-    ("reg", "import", False),
-    ("reg", "import", True),
-    ("reg", "query", False),
-    ("reg", "unload", False),
-)
-
-
-@pytest.mark.parametrize(("program", "step", "after"), HANGS)
-def test_ctrl_c_leaves_nothing(
-    program: str, step: str, after: bool, station: Station, judge: Judge, children: list[Child]
-) -> None:
-    has_begun = _set_hang(station, program, step, after=after)
-    child = station.start(editor="reg" if program == "reg" else "native")
-    children.append(child)
-    child.wait_for(has_begun)
-    child.interrupt()
-    ran = child.end()
-    assert ran.code == 130, ran.out + ran.err
-    assert ran.error["kind"] == "interrupted"
-    assert "Traceback" not in ran.err
-    station.assert_nothing_left()
-    if (step, after) == ("unmount_commit", True):
-        judge("wimlib-imagex", "verify", station.image)
-        assert station.verified() == 0, "it had been saved"
-    else:
-        assert station.image.read_bytes() == variant("small")
-    station.dism.heal()
-    assert station.run().code == 0
-
-
-def test_ctrl_c_when_the_mount_cannot_be_discarded_names_it(station: Station, children: list[Child]) -> None:
-    has_begun = _set_hang(station, "dism", "unmount_commit")
-    child = station.start()
-    children.append(child)
-    child.wait_for(has_begun)
-    station.dism.fail("unmount_discard", 0xC1420117)
-    child.interrupt()
-    ran = child.end()
-    stuck(station, ran)
-    assert station.image.read_bytes() == variant("small")
-
-
-@pytest.mark.parametrize("step", ["mount", "unmount_commit"])
-def test_a_second_ctrl_c_while_the_mount_is_discarded_names_it(
-    step: str, station: Station, children: list[Child]
-) -> None:
-    has_begun = _set_hang(station, "dism", step, after=True)
-    child = station.start()
-    children.append(child)
-    child.wait_for(has_begun)
-    discarding = _set_hang(station, "dism", "unmount_discard")
-    child.interrupt()
-    child.wait_for(discarding)
-    child.interrupt()
-    ran = child.end()
-    assert station.dism.mounts, "it is still mounted"
-    stuck(station, ran)
-
-
-# --- two runs -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("program", "step", "after"),
-    [("dism", "mount", True), ("reg", "import", False), ("dism", "unmount_commit", False)],
-)
-def test_the_second_of_two_runs_is_refused_and_the_first_is_not_disturbed(
-    program: str, step: str, after: bool, station: Station, children: list[Child]
-) -> None:
-    has_begun = _set_hang(station, program, step, after=after)
-    child = station.start(editor="reg" if program == "reg" else "native")
-    children.append(child)
-    child.wait_for(has_begun)
-    loaded, mounts, records = station.reg.hives, station.dism.mounts, station.records
-    second = station.run()
-    assert second.code == 4
-    assert "already mounted (0xC1420127)" in second.told
-    assert (station.reg.hives, station.dism.mounts, station.records) == (loaded, mounts, records)
-    child.interrupt()
-    assert child.end().code == 130
-    assert station.image.read_bytes() == variant("small")
-    station.assert_nothing_left()
-
-
-@every_editor
-def test_the_first_of_two_runs_finishes_its_work(
-    editor: str, station: Station, judge: Judge, children: list[Child]
-) -> None:
-    """The first waits, in its commit, until the second has been refused."""
-    go, waiting = station.folder / "go", station.folder / "waiting"
-    dism = station.wrapped(
-        station.dism,
-        f'case "$*" in */Commit*) : > "{waiting}"; while [ ! -e "{go}" ]; do sleep 0.05; done;; esac\n'
-        'exec "$FAKE" "$@"',
-    )
-    child = station.start("--dism", dism, editor=editor)
-    children.append(child)
-    wait_for(waiting.exists)
-    assert "already mounted (0xC1420127)" in station.run(editor=editor).told
-    go.touch()
-    ran = child.end()
-    assert (ran.code, json.loads(ran.out)["changed"], ran.err) == (0, True, "")
-    judge("wimlib-imagex", "verify", station.image)
-    assert station.verified() == 0
-    station.assert_nothing_left()
+def test_the_documents_are_plain_ascii(station: Station) -> None:
+    station.dism.localise("zh")
+    station.dism.fail("mount", 0xC1420127)
+    ran = station.run()
+    assert ran.out.isascii()
+    assert "错误" in ran.told

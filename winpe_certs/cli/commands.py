@@ -247,9 +247,8 @@ def export(
     from winpe_certs.workflows.export import from_live_stores  # noqa: PLC0415
 
     talk(verbose=verbose)
-    live = thumbprint and not certs
     report = run(
-        from_live_stores(thumbprint or ()) if live else inputs.gather(expand(certs or ())),
+        inputs.gather(expand(certs or ()), live=from_live_stores(thumbprint or ())),
         hive_name=hive_name,
         output=output,
         overwrite=overwrite,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sys
-import traceback
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, ParamSpec
 
 import typer
 
 from winpe_certs import __version__
 from winpe_certs.cli import commands
-from winpe_certs.cli.output import prepare_streams, show_error, wants_json
+from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, wants_json
+from winpe_certs.cli.signals import ended_by_signals
 from winpe_certs.errors import ExitCode, Interrupted, UsageError, WinpeCertsError
+
+_Arguments = ParamSpec("_Arguments")
 
 app = typer.Typer(
     name="winpe-certs",
@@ -26,13 +30,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(commands.inject)
-app.command()(commands.verify)
-app.command("list")(commands.list_)
-app.command()(commands.export)
-app.command()(commands.remove)
-app.command()(commands.doctor)
-app.command()(commands.cleanup)
+
+
+def _interruptible(command: Callable[_Arguments, int]) -> Callable[_Arguments, int]:
+    """Let Ctrl-C leave a command as our own error: Click would turn it into a bare exit code."""
+
+    @functools.wraps(command)
+    def run(*arguments: _Arguments.args, **options: _Arguments.kwargs) -> int:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+    return run
+
+
+app.command()(_interruptible(commands.inject))
+app.command()(_interruptible(commands.verify))
+app.command("list")(_interruptible(commands.list_))
+app.command()(_interruptible(commands.export))
+app.command()(_interruptible(commands.remove))
+app.command()(_interruptible(commands.doctor))
+app.command()(_interruptible(commands.cleanup))
 
 
 def _print_version(value: bool) -> None:
@@ -58,24 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbose = "--verbose" in arguments or "-v" in arguments
     prepare_streams()
     try:
-        return _run(arguments)
+        with ended_by_signals():
+            return _run(arguments)
     except WinpeCertsError as error:
         failure: WinpeCertsError = error
-    except BrokenPipeError:
-        # Whoever read the report has seen enough; leave without the noise of a closed pipe.
-        sys.stdout = None
-        return int(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop: a defect must not look like bad input
-        if verbose:
-            traceback.print_exception(error, file=sys.stderr)
         failure = WinpeCertsError(
             f"a defect of winpe-certs: {type(error).__name__}: {error}",
-            details="Nothing was committed unless the report above says so.",
+            details="Nothing was committed unless a report above says so.",
             resolution="Please report it with the output of the same command and --verbose.",
         )
         failure.__cause__ = error
     command = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    show_error(failure, as_json=as_json, command=command, verbose=False)
+    with contextlib.suppress(OutputLostError):
+        show_error(failure, as_json=as_json, command=command, verbose=verbose)
     return int(failure.exit_code)
 
 
@@ -87,18 +102,8 @@ def _run(arguments: list[str]) -> int:
             args=arguments, prog_name="winpe-certs", standalone_mode=False, windows_expand_args=False
         )
     except (typer.Abort, KeyboardInterrupt) as error:
-        raise _interrupted() from error
+        raise Interrupted from error
     except typer.TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         raise UsageError(message, resolution="See winpe-certs --help") from error
-    if code == ExitCode.INTERRUPTED:
-        raise _interrupted()
     return int(code or ExitCode.DONE)
-
-
-def _interrupted() -> Interrupted:
-    return Interrupted(
-        "interrupted",
-        details="Every image is either what it was or completely changed.",
-        resolution="Run the same command again: what is done already stays unchanged.",
-    )

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
+import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from winpe_certs.errors import ExitCode, WinpeCertsError
+from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
 
 if TYPE_CHECKING:
     from winpe_certs.results import Report
 
 _UNWRAPPED: Final = 1_000
+_FORMAT: Final = re.compile("--format|-[a-zA-Z]*f")
+_JSON_IN_ONE: Final = re.compile("--format=json|-[a-zA-Z]*f=?json")
+
+
+class OutputLostError(EnvironmentFailure):
+    """The report has nowhere to go."""
+
+    kind = "output"
 
 
 def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
@@ -23,7 +34,7 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
     if as_json:
         from winpe_certs.report import json  # noqa: PLC0415 - start-up time
 
-        _write(json.render(report))
+        _write(json.render(report) + "\n")
     elif not quiet or not report.holds or report.error is not None:
         from winpe_certs.report import text  # noqa: PLC0415 - start-up time
 
@@ -37,15 +48,15 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
 
 def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, verbose: bool) -> None:
     """Print an error: as the JSON document, or on stderr for a person."""
-    if as_json:
+    if as_json and not isinstance(error, OutputLostError):
         from winpe_certs.report import json  # noqa: PLC0415 - start-up time
 
-        _write(json.render_error(command, error))
+        _write(json.render_error(command, error) + "\n")
         return
     from winpe_certs.report import text  # noqa: PLC0415 - start-up time
 
     if verbose:
-        traceback.print_exception(error, file=sys.stderr)
+        _write("".join(traceback.format_exception(error)), to_stderr=True)
     _print(text.render_error(error), to_stderr=True)
 
 
@@ -72,32 +83,57 @@ def prepare_streams() -> None:
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether a command line asks for JSON, judged before it is parsed: it may be wrong in other ways."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if argument in {"--format=json", "-fjson"} or (
-            argument in {"--format", "-f"} and following == "json"
-        ):
-            return True
-    return False
-
-
-def _write(document: str) -> None:
-    sys.stdout.write(document + "\n")
-    sys.stdout.flush()
+    words = [*arguments, ""]
+    return any(
+        _JSON_IN_ONE.fullmatch(word) or (_FORMAT.fullmatch(word) and following == "json")
+        for word, following in itertools.pairwise(words)
+    )
 
 
 def _print(renderable: object, *, to_stderr: bool = False) -> None:
     from rich.console import Console  # noqa: PLC0415 - start-up time
 
-    console = Console(stderr=to_stderr, highlight=False, markup=False, emoji=False)
-    if console.is_terminal:
-        console.print(renderable)
-        return
-    # Logs and pipes get whole lines: whoever searches them for a path or thumbprint must find it.
-    plain = Console(
-        file=io.StringIO(), highlight=False, markup=False, emoji=False, width=_UNWRAPPED, color_system=None
-    )
-    with plain.capture() as capture:
-        plain.print(renderable)
     stream = sys.stderr if to_stderr else sys.stdout
-    stream.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-    stream.flush()
+    is_terminal = stream is not None and stream.isatty()
+    console = Console(
+        file=io.StringIO(),
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=is_terminal,
+        # Logs and pipes get whole lines: whoever searches them for a path or thumbprint must find it.
+        width=None if is_terminal else _UNWRAPPED,
+        color_system="auto" if is_terminal else None,
+    )
+    with console.capture() as capture:
+        console.print(renderable)
+    _write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()), to_stderr=to_stderr)
+
+
+def _write(text: str, *, to_stderr: bool = False) -> None:
+    """Write all of a text; raises `OutputLostError` when it cannot be, except into a pipe that was closed."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Whoever read the report has seen enough.
+        _silence(to_stderr=to_stderr)
+    except (OSError, ValueError, AttributeError) as error:
+        # A stream that was closed before the program started is None.
+        _silence(to_stderr=to_stderr)
+        if not to_stderr:
+            raise OutputLostError(
+                f"the report could not be written to the standard output: {error}",
+                details="The work itself is done; only the report is lost.",
+                resolution="Run the same command again with a working output; what is done stays unchanged.",
+            ) from error
+
+
+def _silence(*, to_stderr: bool) -> None:
+    """Keep the interpreter from trying again at its end what has just failed."""
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
+    if to_stderr:
+        sys.stderr = nowhere
+    else:
+        sys.stdout = nowhere

@@ -14,7 +14,7 @@ from winpe_certs.engines.base import Images
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import GuardError, TargetError, UsageError
-from winpe_certs.files import system_errors
+from winpe_certs.files import PathKind, path_kind, system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 
@@ -43,7 +43,7 @@ def expand(patterns: Iterable[str]) -> list[Path]:
     paths: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
-        if not path.exists() and glob.has_magic(pattern):
+        if glob.has_magic(pattern) and path_kind(path) is PathKind.MISSING:
             found = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
             if not found:
                 raise UsageError(f"nothing matches {pattern}", resolution="Check the pattern and the folder.")
@@ -58,11 +58,12 @@ def recognise(path: Path, *, reading: bool) -> Place:
 
     Raises `UsageError` when it is missing, `TargetError` and `GuardError` when it is nothing to work on.
     """
-    if not path.exists():
+    kind = path_kind(path)
+    if kind is PathKind.MISSING:
         raise UsageError(f"{path}: no such file or folder", resolution="Check the path.")
-    if path.is_dir():
+    if kind is PathKind.FOLDER:
         return _recognise_folder(path, reading=reading)
-    if not path.is_file():
+    if kind is PathKind.OTHER:
         raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, a folder or a SOFTWARE hive.")
     with system_errors(path, "read"), path.open("rb") as file:
         head = file.read(64)

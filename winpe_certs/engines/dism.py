@@ -38,10 +38,14 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where a run mounts: its name and mount folder, and how that is made before and tidied after a mount."""
+    """Where a run mounts: its name and mount folder, and how that is made before and tidied after a mount.
+
+    `is_own` says that the folder's name is this run's alone, so nobody else can have mounted there.
+    """
 
     run: str
     mount_folder: Path
+    is_own: bool
     prepare: Callable[[], None]
     tidy: Callable[[], None]
 
@@ -69,6 +73,7 @@ class DismTarget:
         self._replacements: dict[tuple[int | None, str], Replacement] = {}
         self._stack = contextlib.ExitStack()
         self._source = self._stack.enter_context(open_for_reading(path, progress))
+        self.images: tuple[ImageInfo, ...] = self._source.images
 
     def __enter__(self) -> Self:
         """The target itself."""
@@ -77,11 +82,6 @@ class DismTarget:
     def __exit__(self, *_: object) -> None:
         """Close the file; nothing is mounted between commits."""
         self._stack.close()
-
-    @property
-    def images(self) -> tuple[ImageInfo, ...]:
-        """The images, in order, read from the file without a mount."""
-        return self._source.images
 
     def read(self, index: int | None, path: str) -> bytes:
         """The contents of a file, read from the image without a mount."""
@@ -95,14 +95,18 @@ class DismTarget:
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:
-        """What `commit` starts for each image: mount, the writer's programs, unmount with commit."""
+        """What `commit` starts for each image: mount, the writer's programs, unmount with commit.
+
+        Before a mount in a folder that somebody has named, it looks whether something is mounted there.
+        """
         folder = self._workplace.mount_folder
         return tuple(
             command
             for index, path in self._planned()
             for command in (
+                *(() if self._workplace.is_own else (self._dism.mounted_images_command(),)),
                 self._dism.mount_command(image=self._path, index=index, folder=folder),
-                *self._writer.commands(_below(folder, path), self._replacements[index, path]),
+                *self._writer.edit_commands(_below(folder, path), self._replacements[index, path]),
                 self._dism.unmount_commit_command(folder=folder),
             )
         )
@@ -115,6 +119,8 @@ class DismTarget:
 
     def commit(self, verify: Verification) -> None:
         """Service each image, and verify it in the file that DISM has written before the next one."""
+        # DISM must be able to write the file, and Windows shares no file that is open.
+        self._stack.close()
         for index, path in self._planned():
             self._service(index, path, self._replacements[index, path], verify)
             with open_for_reading(self._path) as images:
@@ -157,10 +163,12 @@ class DismTarget:
     @contextlib.contextmanager
     def _mounted(self, index: int) -> Iterator[_Mount]:
         mount = _Mount(self._workplace.mount_folder)
+        if not self._workplace.is_own:
+            self._refuse_taken(mount.root)
         try:
             self._dism.mount(image=self._path, index=index, folder=mount.root)
         except DismError as error:
-            # Mostly DISM said no, and a mount there is somebody else's; but what it has half made must go.
+            # Mostly DISM said no and there is nothing to free; but what it has half made must go.
             if error.code not in NOTHING_MOUNTED and self._is_mounted(mount.root):
                 self._discard(mount.root, error)
             self._workplace.tidy()
@@ -175,6 +183,15 @@ class DismTarget:
                 self._discard(mount.root, error)
             raise
 
+    def _refuse_taken(self, folder: Path) -> None:
+        taken = [mounted for mounted in self._dism.mounted_images() if mounted.folder == folder]
+        if taken:
+            raise EnvironmentFailure(
+                f"{folder}: image {taken[0].index} of {taken[0].image} is mounted there already",
+                details=f"Its status is {taken[0].status}; it is left alone.",
+                resolution="Name another folder with --mount-dir, or let whoever mounted it finish.",
+            )
+
     def _is_mounted(self, folder: Path) -> bool:
         """Whether DISM knows the folder as a mount, of whomever; False when it does not answer."""
         try:
@@ -184,8 +201,7 @@ class DismTarget:
 
     def _discard(self, folder: Path, first: BaseException) -> None:
         """Throw a mount away; raises `CleanupError` from `first` when that fails."""
-        said = _told(first)
-        _LOG.info("%s: discarding the mount: %s", self._path, said)
+        _LOG.info("%s: discarding the mount: %s", self._path, _told(first))
         try:
             self._dism.unmount_discard(folder=folder)
         except BaseException as error:  # noqa: BLE001 - a second Ctrl-C must not hide a mount
@@ -193,11 +209,15 @@ class DismTarget:
                 self._workplace.tidy()
                 return
             command = quoted(self._dism.unmount_discard_command(folder=folder))
+            free = f"{command}   or: winpe-certs cleanup --apply"
+            if isinstance(first, CleanupError):
+                free = f"{first.resolution}   then: {free}"
+            else:
+                free = f"Close what has files open there (Explorer, antivirus), then run, elevated: {free}"
             raise CleanupError(
                 f"{self._path}: the image is still mounted in {folder}",
-                details=f"First: {said}\nThen, unmounting: {_told(error)}",
-                resolution="Close what has files open there (Explorer, antivirus, regedit), then run, "
-                f"elevated: {command}   or: winpe-certs cleanup --apply",
+                details=f"First: {_told(first)}\nThen, unmounting: {_told(error)}",
+                resolution=free,
             ) from first
         self._workplace.tidy()
 
@@ -206,8 +226,7 @@ def _told(error: BaseException) -> str:
     """All that an error says, for one that comes on top of it."""
     if not isinstance(error, WinpeCertsError):
         return type(error).__name__ if isinstance(error, KeyboardInterrupt) else repr(error)
-    rest = error.resolution if isinstance(error, CleanupError) else ""
-    return "\n".join(part for part in (error.message, error.details, rest) if part)
+    return "\n".join(part for part in (error.message, error.details) if part)
 
 
 def _below(folder: Path, path: str) -> PurePath:

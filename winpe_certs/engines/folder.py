@@ -104,8 +104,8 @@ class FolderTarget:
         """Command lines of the programs that write the hives, if programs do."""
         return tuple(
             command
-            for path, replacement in self._replacements.items()
-            for command in self._writer.commands(self._source.locate(path), replacement)
+            for replacement in self._replacements.values()
+            for command in self._writer.produce_commands(replacement)
         )
 
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
@@ -130,16 +130,12 @@ class FolderTarget:
         self.saved = frozenset({None})
 
     def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
-        def finish_and_verify(written: Path) -> None:
-            self._writer.finish(written, replacement)
-            verify(HiveImages(written), None)
-
         write_new(
             self._output or place,
-            [self._writer.draft(replacement)],
+            [self._writer.produce(replacement)],
             like=place,
             overwrite=self._overwrite or self._output is None,
-            check=finish_and_verify,
+            check=lambda written: verify(HiveImages(written), None),
         )
         if self._output is None:
             self._verify_in_place(place, replacement.old, verify)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -12,7 +13,15 @@ from winpe_certs.engines.base import Replacement
 from winpe_certs.engines.records import Record, Records
 from winpe_certs.engines.reg_program import Reg
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure
-from winpe_certs.files import make_folder, overwrite, remove_file, remove_folder, write_new
+from winpe_certs.files import (
+    empty_folder,
+    make_folder,
+    overwrite,
+    remove_file,
+    remove_folder,
+    system_errors,
+    write_new,
+)
 
 
 class HiveWriter(Protocol):
@@ -20,14 +29,14 @@ class HiveWriter(Protocol):
 
     name: str
 
-    def commands(self, place: PurePath, replacement: Replacement) -> tuple[tuple[str, ...], ...]:
+    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:
+        """Command lines that `produce` starts, in order."""
+
+    def edit_commands(self, place: PurePath, replacement: Replacement) -> tuple[tuple[str, ...], ...]:
         """Command lines that `edit` starts, in order."""
 
-    def draft(self, replacement: Replacement) -> bytes:
-        """What a new file starts with, before `finish` makes it the new contents."""
-
-    def finish(self, place: Path, replacement: Replacement) -> None:
-        """Make a file that holds the draft the new contents."""
+    def produce(self, replacement: Replacement) -> bytes:
+        """The new contents, for a file that is replaced whole."""
 
     def edit(self, place: Path, replacement: Replacement) -> None:
         """Give a file with the old contents the new ones, in place: its access control list stays."""
@@ -38,7 +47,11 @@ class NativeWriter:
 
     name = "native"
 
-    def commands(
+    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
+        """No program is started."""
+        return ()
+
+    def edit_commands(
         self,
         place: PurePath,  # noqa: ARG002 - no program is started
         replacement: Replacement,  # noqa: ARG002
@@ -46,12 +59,9 @@ class NativeWriter:
         """No program is started."""
         return ()
 
-    def draft(self, replacement: Replacement) -> bytes:
-        """The new contents."""
+    def produce(self, replacement: Replacement) -> bytes:
+        """The bytes as they are."""
         return replacement.new
-
-    def finish(self, place: Path, replacement: Replacement) -> None:
-        """Nothing is left to do."""
 
     def edit(self, place: Path, replacement: Replacement) -> None:
         """Overwrite the file."""
@@ -63,15 +73,30 @@ class RegWriter:
 
     name = "reg"
 
-    def __init__(self, reg: Reg, *, hive_name: str, text_file: Path, records: Records) -> None:
-        """`text_file` is where the .reg text goes for as long as reg.exe reads it."""
+    def __init__(
+        self, reg: Reg, *, hive_name: str, folder: PurePath, prepare: Callable[[], None], records: Records
+    ) -> None:
+        """`folder` is the run's own, for the .reg text and copies of hives; `prepare` makes it."""
         self._reg = reg
         self._records = records
         self._key = f"HKLM\\{hive_name}"
         self._hive_name = hive_name
-        self._text_file = text_file
+        self._folder = folder
+        self._prepare = prepare
 
-    def commands(self, place: PurePath, replacement: Replacement) -> tuple[tuple[str, ...], ...]:
+    @property
+    def _text_file(self) -> PurePath:
+        return self._folder / "edits.reg"
+
+    @property
+    def _scratch_hive(self) -> PurePath:
+        return self._folder / "hive" / "SOFTWARE"
+
+    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:
+        """Those of `edit`, for a copy in the run's folder."""
+        return self.edit_commands(self._scratch_hive, replacement)
+
+    def edit_commands(self, place: PurePath, replacement: Replacement) -> tuple[tuple[str, ...], ...]:
         """Load, import, a query for each changed key, unload."""
         return (
             self._reg.load_command(self._key, place),
@@ -80,29 +105,42 @@ class RegWriter:
             self._reg.unload_command(self._key),
         )
 
-    def draft(self, replacement: Replacement) -> bytes:
-        """The old contents."""
-        return replacement.old
-
-    def finish(self, place: Path, replacement: Replacement) -> None:
-        """Edit them."""
-        self.edit(place, replacement)
+    def produce(self, replacement: Replacement) -> bytes:
+        """Edit a copy of the old contents in the run's folder: a loaded hive gets log files beside it."""
+        self._prepare()
+        place = Path(self._scratch_hive)
+        make_folder(place.parent)
+        write_new(place, [replacement.old], overwrite=True)
+        try:
+            self.edit(place, replacement)
+            with system_errors(place, "read"):
+                return place.read_bytes()
+        finally:
+            self._tidy(place.parent)
 
     def edit(self, place: Path, replacement: Replacement) -> None:
         """Load, import, query, unload; raises `CleanupError` when the hive stays loaded."""
-        make_folder(self._text_file.parent)
-        write_new(self._text_file, [replacement.reg_text(self._hive_name)], overwrite=True)
+        self._prepare()
+        text_file = Path(self._text_file)
+        write_new(text_file, [replacement.reg_text(self._hive_name)], overwrite=True)
+        record = Record(f"{self._hive_name}-hive", os.getpid(), str(place), 0, "", self._key)
         try:
-            record = Record(f"{self._hive_name}-hive", os.getpid(), str(place), 0, "", self._key)
             with self._records.kept(record), self._reg.loaded(self._key, place):
-                self._reg.import_file(self._text_file)
+                self._reg.import_file(text_file)
                 for key, is_expected in self._looks(replacement):
                     self._look(key, is_expected=is_expected)
         finally:
-            remove_file(self._text_file)
             with contextlib.suppress(EnvironmentFailure):
-                # The folder is the run's; it stays when an image is mounted in it.
-                remove_folder(self._text_file.parent)
+                remove_file(text_file)
+            self._tidy()
+
+    def _tidy(self, *folders: Path) -> None:
+        """Remove what is the run's own; what is in use stays, and must not hide the error that says so."""
+        for folder in folders:
+            with contextlib.suppress(EnvironmentFailure):
+                empty_folder(folder)
+        with contextlib.suppress(EnvironmentFailure):
+            remove_folder(Path(self._folder))
 
     def _looks(self, replacement: Replacement) -> list[tuple[str, bool]]:
         """The keys to look for after the import, and whether they must be there."""

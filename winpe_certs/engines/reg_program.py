@@ -59,7 +59,7 @@ class Reg:
         """Load a hive file as a key."""
         return (self.executable, "load", key, str(hive_path))
 
-    def import_file_command(self, path: Path) -> tuple[str, ...]:
+    def import_file_command(self, path: PurePath) -> tuple[str, ...]:
         """Import a .reg file."""
         return (self.executable, "import", str(path))
 

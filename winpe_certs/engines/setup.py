@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final
 
 from winpe_certs.engines.base import Target
@@ -37,7 +37,7 @@ from winpe_certs.engines.windows_guards import (
     restrict_to_administrators,
 )
 from winpe_certs.errors import EnvironmentFailure, UsageError
-from winpe_certs.files import make_folder, remove_folder
+from winpe_certs.files import PathKind, make_folder, path_kind, remove_folder
 from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner, quoted
 from winpe_certs.progress import Progress, silent
 
@@ -140,15 +140,35 @@ def choose_engine(place: Place, options: EngineOptions, machine: Machine) -> Eng
     return Engine("dism", "asked for by --engine" if asked == "dism" else "auto: this is Windows")
 
 
+def _absolute(options: EngineOptions) -> EngineOptions:
+    """The same options with paths that mean the same from any folder."""
+    return replace(
+        options,
+        engine=options.engine.lower(),
+        hive_editor=options.hive_editor.lower(),
+        dism=_absolute_path(options.dism),
+        reg=_absolute_path(options.reg),
+        mount_dir=_absolute_path(options.mount_dir),
+        scratch_dir=_absolute_path(options.scratch_dir),
+        log_path=_absolute_path(options.log_path),
+    )
+
+
+def _absolute_path(path: Path | None) -> Path | None:
+    """A path made absolute; one of a Windows machine stays, for plans that are made elsewhere."""
+    if path is None or (os.name != "nt" and PureWindowsPath(path).drive):
+        return path
+    return path.resolve()
+
+
 class Workshop:
     """Opens targets with the engine that fits, for one run: one set of folders, programs and names."""
 
     def __init__(self, options: EngineOptions, machine: Machine) -> None:
-        self.options = options
+        self.options = _absolute(options)
         self.machine = machine
         self._hive_name = unique_hive_name()
         self._run = self._hive_name.removeprefix("winpe-offline-")
-        self._programs: dict[str, tuple[str, str]] = {}
 
     def engine_for(self, place: Place, how: Opening) -> Engine:
         """The engine for a target, with path and version of its program; a dry run starts nothing to ask."""
@@ -168,15 +188,23 @@ class Workshop:
         """Open a target; raises before anything is written or mounted."""
         on_share = place.kind is Kind.WIM and how.output is None and is_unc(str(place.path))
         if on_share and not how.dry_run:
-            copy = self._default_folder("share") / place.path.name
-            return StagedTarget(place.path, copy, lambda path: self._open(replace(place, path=path), how))
+            self._refuse_mounted(place)
+            copy = self._run_folder / place.path.name
+            reopen = partial(self._open_copy, place, how)
+            return StagedTarget(place.path, copy, reopen, self._prepare_folder)
         return self._open(place, how)
+
+    def _open_copy(self, place: Place, how: Opening, path: Path) -> Target:
+        return self._open(replace(place, path=path), how)
+
+    def _refuse_mounted(self, place: Place) -> None:
+        if self.machine.is_windows:
+            refuse_mounted(place.path, mounted_images())
 
     def _open(self, place: Place, how: Opening) -> Target:
         engine = choose_engine(place, self.options, self.machine)
         if engine.name == "direct":
-            if self.machine.is_windows:
-                refuse_mounted(place.path, mounted_images())
+            self._refuse_mounted(place)
             return WimTarget(
                 place.path.resolve(),
                 clock=how.clock,
@@ -223,7 +251,7 @@ class Workshop:
 
     def _open_dism(self, place: Place, how: Opening) -> DismTarget:
         path, _ = self._dism_path(dry_run=how.dry_run)
-        mount_folder = self.options.mount_dir or self._default_folder("mount", dry_run=how.dry_run)
+        mount_folder = self.options.mount_dir or Path(str(self._shown_folder(dry_run=how.dry_run) / "mount"))
         if not how.dry_run:
             self._check_folders(mount_folder)
         return DismTarget(
@@ -234,6 +262,7 @@ class Workshop:
             workplace=Workplace(
                 self._run,
                 mount_folder,
+                is_own=self.options.mount_dir is None,
                 prepare=partial(self._prepare, mount_folder),
                 tidy=partial(self._tidy, mount_folder),
             ),
@@ -268,14 +297,24 @@ class Workshop:
     def _writer(self, *, dry_run: bool) -> HiveWriter:
         if self.options.hive_editor == "native":
             return NativeWriter()
-        text_file = self._default_folder("edits.reg", dry_run=dry_run)
-        records = self.machine.records
-        return RegWriter(self._reg(), hive_name=self._hive_name, text_file=text_file, records=records)
+        return RegWriter(
+            self._reg(),
+            hive_name=self._hive_name,
+            folder=self._shown_folder(dry_run=dry_run),
+            prepare=self._prepare_folder,
+            records=self.machine.records,
+        )
 
-    def _default_folder(self, name: str, *, dry_run: bool = False) -> Path:
+    @property
+    def _run_folder(self) -> Path:
+        """The run's own folder."""
+        return self.machine.work_root / self._run
+
+    def _shown_folder(self, *, dry_run: bool) -> PurePath:
+        """The run's own folder; a dry run elsewhere shows where it would be on Windows."""
         if dry_run and not self.machine.is_windows:
-            return Path(str(default_work_root(self.machine.environment) / self._run / name))
-        return self.machine.work_root / self._run / name
+            return default_work_root(self.machine.environment) / self._run
+        return self._run_folder
 
     def _check_folders(self, mount_folder: Path) -> None:
         environment = self.machine.environment
@@ -284,18 +323,27 @@ class Workshop:
             facts = folder_facts(self.options.scratch_dir, environment)
             refuse_bad_work_folder(self.options.scratch_dir, facts, must_be_empty=False)
 
+    def _prepare_folder(self) -> None:
+        """Make the run's own folder, for administrators only, before anything is put into it."""
+        for each in (self._run_folder.parent, self._run_folder):
+            if path_kind(each) is PathKind.MISSING:
+                make_folder(each)
+                self._restrict(each)
+
     def _prepare(self, mount_folder: Path) -> None:
-        """Make the mount folder; one that this run makes is for administrators only."""
-        if mount_folder.exists():
-            return
+        """Make the mount folder in the run's own, unless the caller has named one."""
+        if self.options.mount_dir is None:
+            self._prepare_folder()
         make_folder(mount_folder)
-        command = restrict_to_administrators(mount_folder, self.machine.environment)
+
+    def _restrict(self, folder: Path) -> None:
+        command = restrict_to_administrators(folder, self.machine.environment)
         if not command:
             return
         done = self.machine.runner.run(command, timeout=_ICACLS_TIMEOUT)
         if done.code:
             raise EnvironmentFailure(
-                f"{mount_folder}: cannot restrict the folder to administrators",
+                f"{folder}: cannot restrict the folder to administrators",
                 details=f"{quoted(command)} gave {done.code}: {done.output.strip()}",
                 resolution="Run elevated, or name an empty folder of your own with --mount-dir.",
             )

@@ -5,6 +5,7 @@ A share may go away at any moment and knows no reliable locks: the original is o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self
@@ -12,7 +13,7 @@ from typing import Final, Self
 from winpe_certs.engines.base import ImageInfo, Replacement, Target, Verification
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.errors import EnvironmentFailure
-from winpe_certs.files import make_folder, remove_file, remove_folder, system_errors, write_new
+from winpe_certs.files import remove_file, remove_folder, system_errors, write_new
 
 _PIECE: Final = 1 << 20
 
@@ -20,11 +21,17 @@ _PIECE: Final = 1 << 20
 class StagedTarget:
     """A target on a copy of an image; `commit` replaces the original when the copy has been changed."""
 
-    def __init__(self, original: Path, copy: Path, open_copy: Callable[[Path], Target]) -> None:
-        """Copies the image. Raises as `write_new` and `open_copy` do."""
+    def __init__(
+        self,
+        original: Path,
+        copy: Path,
+        open_copy: Callable[[Path], Target],
+        prepare: Callable[[], None],
+    ) -> None:
+        """Copies the image into the run's folder, which `prepare` makes. Raises as `open_copy` does."""
         self._original = original
         self._copy = copy
-        make_folder(copy.parent)
+        prepare()
         self._indexes: list[int | None] = []
         self._identity = _identity(original)
         write_new(copy, _pieces(original), overwrite=True)
@@ -93,7 +100,8 @@ class StagedTarget:
 
     def _remove_copy(self) -> None:
         remove_file(self._copy)
-        remove_folder(self._copy.parent)
+        with contextlib.suppress(EnvironmentFailure):
+            remove_folder(self._copy.parent)
 
 
 def _identity(path: Path) -> tuple[int, int]:

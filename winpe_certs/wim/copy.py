@@ -154,7 +154,7 @@ def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
 def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> dict[int, ResourceHeader]:
     """Add the resources of these entries in the order of the old file; new places by entry number."""
     places: dict[int, ResourceHeader] = {}
-    moved: dict[int, int] = {}
+    moved: dict[tuple[int, int], int] = {}
     for entry in sorted(live, key=lambda entry: entry.resource.offset):
         old = entry.resource
         if old.end > copy.wim.size:
@@ -163,7 +163,8 @@ def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> dict[int, Resource
                 f"but the file has only {copy.wim.size}",
                 resolution=RETRY,
             )
-        if old.offset not in moved:
-            moved[old.offset] = copy.add_range(old.offset, old.stored_size)
-        places[entry.number] = ResourceHeader(old.stored_size, old.flags, moved[old.offset], old.plain_size)
+        extent = (old.offset, old.stored_size)
+        if extent not in moved:
+            moved[extent] = copy.add_range(*extent)
+        places[entry.number] = ResourceHeader(old.stored_size, old.flags, moved[extent], old.plain_size)
     return places

@@ -123,9 +123,9 @@ class LookupTableEditor:
 
     def drop(self, numbers: Collection[int]) -> None:
         """Leave entries out; the numbers of those behind them change, so this comes last."""
-        for number in sorted(numbers, reverse=True):
-            at = number * LOOKUP_ENTRY_SIZE
-            del self._raw[at : at + LOOKUP_ENTRY_SIZE]
+        kept = (n for n in range(len(self._raw) // LOOKUP_ENTRY_SIZE) if n not in numbers)
+        entries = (self._raw[n * LOOKUP_ENTRY_SIZE : (n + 1) * LOOKUP_ENTRY_SIZE] for n in kept)
+        self._raw = bytearray().join(entries)
 
     def to_bytes(self) -> bytes:
         """The changed table."""

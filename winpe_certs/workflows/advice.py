@@ -64,7 +64,7 @@ def after_removal(places: Sequence[Place], output: Path | None) -> tuple[str, ..
 
 def _for_place(place: Place, output: Path | None) -> tuple[str, ...]:
     if place.kind is Kind.FOLDER:
-        return (_FOLDER.format(path=place.path),)
+        return (_FOLDER.format(path=place.path.resolve()),)
     if place.kind is Kind.HIVE:
         return (_HIVE,)
     name = (output if output is not None and not output.is_dir() else place.path).name.lower()

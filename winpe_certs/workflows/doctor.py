@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.engines.choose import Kind, Place
-from winpe_certs.engines.records import is_running
+from winpe_certs.engines.records import Record, is_running
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.engines.windows_guards import controlled_folder_access, is_elevated
 from winpe_certs.errors import WinpeCertsError
@@ -107,13 +107,20 @@ def _room(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
 
 
 def _left_behind(machine: Machine) -> Iterator[HealthLine]:
-    left = [record for record in machine.records.all() if not is_running(record.process)]
+    left = [record for record in machine.records.all() if not is_running(record)]
     if not left:
         yield HealthLine("interrupted runs", Health.OK, "none left anything behind")
     for record in left:
         yield HealthLine(
             "interrupted runs",
             Health.WARN,
-            f"run {record.run} may have left {record.mount_folder} mounted",
+            f"run {record.run} may have left {_what(record)}",
             "winpe-certs cleanup --apply",
         )
+
+
+def _what(record: Record) -> str:
+    """What a run may have left, as its record tells it."""
+    hive = [f"the hive {record.hive} loaded"] if record.hive else []
+    mount = [f"{record.mount_folder} mounted"] if record.mount_folder else []
+    return " and ".join(hive + mount) or "its folders"

@@ -21,7 +21,7 @@ from winpe_certs.workflows.describe import blob_findings, result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
 
 
-def from_live_stores(thumbprints: Iterable[str]) -> Inputs:
+def from_live_stores(thumbprints: Iterable[str]) -> list[Wanted]:
     """The certificates with these thumbprints from the stores of the running Windows, Blobs as they are.
 
     Raises `UsageError` elsewhere than on Windows, `CertificateError` when one is in no store.
@@ -39,10 +39,9 @@ def from_live_stores(thumbprints: Iterable[str]) -> Inputs:
         first = found[0]
         blob = parse(first.blob, first.key_path)
         certificate = Certificate.from_der(blob.certificate_der, first.key_path)
-        wanted.append(
-            Wanted(thumbprint, first.key_path, certificate, blob, f"{first.store} ({first.location})")
-        )
-    return Inputs(tuple(wanted), ())
+        where = f"{first.store} ({first.location})"
+        wanted.append(Wanted(thumbprint, first.key_path, certificate, blob, live_store=where))
+    return wanted
 
 
 def _origin(wanted: Wanted, store: Store) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.errors import GuardError
+from winpe_certs.files import system_errors
 
 MANAGED_NAME: Final = re.compile(r"boot\.[A-Z0-9]{3}[0-9A-F]{5}\.wim", re.IGNORECASE)
 _MANAGED_FOLDER: Final = re.compile(
@@ -19,24 +20,30 @@ _MANAGED_FOLDER: Final = re.compile(
 )
 
 
-def refuse_protected(place: Place, *, force_managed_copy: bool) -> None:
-    """Raise `GuardError` for copies that Configuration Manager manages and for files with several names."""
-    if place.kind is Kind.FOLDER or force_managed_copy:
-        return
-    path = place.path.resolve()
-    why = None
-    if MANAGED_NAME.fullmatch(path.name):
+def refuse_managed(path: Path) -> None:
+    """Raise `GuardError` for a file that Configuration Manager manages, by its name or its folder."""
+    resolved = path.resolve()
+    if MANAGED_NAME.fullmatch(resolved.name):
         why = "the name boot.<PackageID>.wim marks the copy that Configuration Manager distributes"
-    elif _MANAGED_FOLDER.search(str(path.parent)):
+    elif _MANAGED_FOLDER.search(str(resolved.parent)):
         why = "the folder belongs to the content library or a distribution point"
-    if why is not None:
-        raise GuardError(
-            f"{place.path}: this copy is managed by Configuration Manager: {why}",
-            details="The site knows the hash of this content, and builds it again from boot.wim.",
-            resolution="Patch boot.wim (or winpe.wim of the ADK), then reload the image and update the "
-            "distribution points. To change this copy all the same: --force-managed-copy",
-        )
-    links = path.stat().st_nlink
+    else:
+        return
+    raise GuardError(
+        f"{path}: this copy is managed by Configuration Manager: {why}",
+        details="The site knows the hash of this content, and builds it again from boot.wim.",
+        resolution="Patch boot.wim (or winpe.wim of the ADK), then reload the image and update the "
+        "distribution points. To change this copy all the same: --force-managed-copy",
+    )
+
+
+def refuse_protected(place: Place) -> None:
+    """Raise `GuardError` for copies that Configuration Manager manages and for files with several names."""
+    if place.kind is Kind.FOLDER:
+        return
+    refuse_managed(place.path)
+    with system_errors(place.path, "look at it"):
+        links = place.path.stat().st_nlink
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; the change would show under every name",

@@ -82,13 +82,25 @@ def _injection(wanted: Wanted, store: Store | None, allowed: frozenset[str], mom
             f"{wanted.thumbprint}: a thumbprint alone cannot be injected",
             resolution="Give the certificate itself: --cert FILE",
         )
-    findings = examine(certificate, moment.at)
+    chosen = store or default_store(certificate)
+    findings = (*examine(certificate, moment.at), *_moved(wanted, store, chosen))
     if wanted.blob is not None:
         findings = (*findings, *blob_findings(wanted.blob))
     _refuse(refusals(findings, allowed), wanted.origin, certificate)
-    return _Injection(
-        certificate, wanted.blob or blob_for(certificate), store or default_store(certificate), findings
-    )
+    return _Injection(certificate, wanted.blob or blob_for(certificate), chosen, findings)
+
+
+def _moved(wanted: Wanted, store: Store | None, chosen: Store) -> tuple[Finding, ...]:
+    """What to say when a .reg export has the certificate in another store than it goes to."""
+    if wanted.store is None or store is not None or wanted.store == chosen:
+        return ()
+    if wanted.store == Store.DISALLOWED:
+        raise CertificateError(
+            f"{wanted.origin}: refused: the .reg export has this certificate in Disallowed, as distrusted",
+            resolution="Say where it shall go: --store Disallowed, or --store AuthRoot to trust it.",
+        )
+    moved = f"The .reg export has it in {wanted.store}; it goes to {chosen}."
+    return (Finding("moved-store", Severity.INFO, moved, "Name another store with --store."),)
 
 
 def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -> None:

@@ -11,21 +11,22 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.sources import read_certificates
 from winpe_certs.certs.stores import normalise_thumbprint
 from winpe_certs.errors import UsageError
-from winpe_certs.files import system_errors
+from winpe_certs.files import PathKind, path_kind, system_errors
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A certificate that a command is about: by its file, or by its thumbprint alone.
 
-    `blob` is the Blob that a .reg export had for it, `origin` says where it came from, `live_store` names the
-    store of the running Windows if it came from there.
+    `blob` is the Blob that a .reg export had for it and `store` the store that it was exported from; `origin`
+    says where it came from, `live_store` names the store of the running Windows if it came from there.
     """
 
     thumbprint: str
     origin: str
     certificate: Certificate | None = None
     blob: Blob | None = None
+    store: str | None = None
     live_store: str = ""
 
 
@@ -37,12 +38,15 @@ class Inputs:
     warnings: tuple[str, ...]
 
 
-def gather(files: Iterable[Path], thumbprints: Iterable[str] = ()) -> Inputs:
-    """Read the certificate files; raises `UsageError` when nothing was given or a file is missing."""
-    wanted: dict[str, Wanted] = {}
+def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iterable[Wanted] = ()) -> Inputs:
+    """Read the certificate files; raises `UsageError` when nothing was given or a file is missing.
+
+    `live` are certificates that were found in the stores of the running Windows.
+    """
+    wanted: dict[str, Wanted] = {each.thumbprint: each for each in live}
     warnings: list[str] = []
     for path in files:
-        if not path.is_file():
+        if path_kind(path) is not PathKind.FILE:
             raise UsageError(f"{path}: no such certificate file", resolution="Check the path after --cert.")
         with system_errors(path, "read"):
             data = path.read_bytes()
@@ -55,12 +59,12 @@ def gather(files: Iterable[Path], thumbprints: Iterable[str] = ()) -> Inputs:
                     f"{entry.origin}: the same certificate as {wanted[thumbprint].origin}: ignored"
                 )
                 continue
-            wanted[thumbprint] = Wanted(thumbprint, entry.origin, entry.certificate, entry.blob)
+            wanted[thumbprint] = Wanted(thumbprint, entry.origin, entry.certificate, entry.blob, entry.store)
     for text in thumbprints:
         thumbprint = normalise_thumbprint(text)
         wanted.setdefault(thumbprint, Wanted(thumbprint, "--thumbprint"))
     if not wanted:
         raise UsageError(
-            "no certificate was given", resolution="Name one with --cert FILE (or --thumbprint T)."
+            "no certificate was given", resolution="Give the certificate file (see --help of the command)."
         )
     return Inputs(tuple(wanted.values()), tuple(warnings))

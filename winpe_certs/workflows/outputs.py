@@ -7,23 +7,28 @@ from pathlib import Path
 
 from winpe_certs.engines.choose import Place
 from winpe_certs.errors import UsageError
-from winpe_certs.files import refuse_existing
-from winpe_certs.workflows.guards import same_file
+from winpe_certs.files import PathKind, path_kind, refuse_existing
+from winpe_certs.workflows.guards import refuse_managed, same_file
 
 
-def outputs_for(places: Sequence[Place], output: Path | None, *, overwrite: bool) -> list[Path | None]:
-    """The output of each target, None for those that are changed in place; raises `UsageError`.
+def outputs_for(
+    places: Sequence[Place], output: Path | None, *, overwrite: bool, force_managed_copy: bool
+) -> list[Path | None]:
+    """The output of each target, None for those that are changed in place.
+
+    Raises `UsageError`, and `GuardError` for an output that Configuration Manager manages.
 
     `output` is a file, or an existing folder, which several targets need.
     """
     if output is None:
         return [None] * len(places)
-    if len(places) > 1 and not output.is_dir():
+    is_folder = path_kind(output) is PathKind.FOLDER
+    if len(places) > 1 and not is_folder:
         raise UsageError(
             f"-o {output}: with several images this must be an existing folder",
             resolution=f"Create it first: mkdir {output}",
         )
-    outputs = [output / place.path.name if output.is_dir() else output for place in places]
+    outputs = [output / place.path.name if is_folder else output for place in places]
     if len(set(outputs)) != len(outputs):
         raise UsageError(
             f"-o {output}: two of the images have the same file name",
@@ -35,5 +40,12 @@ def outputs_for(places: Sequence[Place], output: Path | None, *, overwrite: bool
                 f"-o {path}: this is the image itself",
                 resolution="Leave -o out to patch it in place, or give another name.",
             )
+        if path_kind(path.parent) is not PathKind.FOLDER:
+            raise UsageError(
+                f"-o {path}: there is no folder {path.parent}",
+                resolution="Create the folder first, or check the path.",
+            )
+        if not force_managed_copy:
+            refuse_managed(path)
         refuse_existing(path, overwrite=overwrite)
     return list(outputs)

@@ -84,7 +84,9 @@ def _verify_one(
     accepted = _accepted(wanted, store)
     here = [stored for stored in everywhere if _counts(stored, accepted)]
     if not here:
-        elsewhere = tuple(_other_store(stored) for stored in everywhere)
+        elsewhere = tuple(
+            DISALLOWED if stored.store == Store.DISALLOWED else _other_store(stored) for stored in everywhere
+        )
         name = accepted[0]
         if wanted.certificate is None:
             return CertificateResult(wanted.thumbprint, name, Status.MISSING, findings=elsewhere)

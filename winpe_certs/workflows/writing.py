@@ -19,7 +19,7 @@ from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
-from winpe_certs.errors import VerificationFailure, WinpeCertsError
+from winpe_certs.errors import Interrupted, VerificationFailure, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
@@ -123,10 +123,15 @@ def change(
     """
     workshop = Workshop(options.engine, options.machine)
     places = [recognise(path, reading=False) for path in paths]
-    outputs = outputs_for(places, options.output, overwrite=options.overwrite)
+    outputs = outputs_for(
+        places,
+        options.output,
+        overwrite=options.overwrite,
+        force_managed_copy=options.force_managed_copy,
+    )
     for place, output in zip(places, outputs, strict=True):
-        if output is None:
-            refuse_protected(place, force_managed_copy=options.force_managed_copy)
+        if output is None and not options.force_managed_copy:
+            refuse_protected(place)
     outcome = Outcome()
     for place, output in zip(places, outputs, strict=True):
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
@@ -137,6 +142,9 @@ def change(
                 _change_target(place, target, planner, options, moment, outcome, output)
         except WinpeCertsError as error:
             outcome.error = error
+            break
+        except KeyboardInterrupt:
+            outcome.error = Interrupted()
             break
         outcome.places.append(place)
     return outcome
@@ -159,7 +167,7 @@ def _change_target(
     outcome.commands += target.commands
     try:
         _carry_out(place, target, edited, options)
-    except WinpeCertsError:
+    except BaseException:
         outcome.images += [
             _result(place, each, output) for each in edited if each.image.index in target.saved
         ]
@@ -210,7 +218,10 @@ def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options:
         done = by_index[index]
         written = images.read(index, SOFTWARE_HIVE)
         if options.engine.hive_editor == "native" and written != done.new:
-            raise VerificationFailure(f"{origin}: the hive read back is not the hive that was written")
+            raise VerificationFailure(
+                f"{origin}: the hive read back is not the hive that was written",
+                resolution="Check the disk, then run the same command again.",
+            )
         if options.full_check and written != done.new:
             refuse_broken(written, f"{origin} as {options.engine.hive_editor} has written it")
         _confirm(written, done.plan, origin)
@@ -251,6 +262,6 @@ def _confirm(hive: bytes, plan: HivePlan, origin: str) -> tuple[str, ...]:
             key = "\\".join((*store_key(expected.store, expected.location), expected.thumbprint))
             raise VerificationFailure(
                 f"{origin}: {' and '.join(stored.readers)} do not see the edit of {key}",
-                resolution="Nothing was committed. Please report this with the hive, if you may.",
+                resolution="Please report this with the hive, if you may.",
             )
     return stored.readers
