@@ -17,3 +17,9 @@ def test_the_table_of_exit_codes_is_complete() -> None:
     text = README.read_text(encoding="utf-8")
     section = text.split("## Exit codes")[1].split("\n## ")[0]
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)] == sorted(ExitCode)
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for page in [README, *README.parent.glob("*.md"), *README.parent.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -106,9 +106,9 @@ class HealthLine:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something that is still mounted or loaded, and how to free it. `run` is empty when it is not ours.
+    """Something that is still mounted, loaded or in a work folder, and how to free it.
 
-    `problem` says why it could not be freed.
+    `run` is empty when it is not ours; `problem` says why it could not be freed.
     """
 
     run: str

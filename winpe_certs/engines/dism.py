@@ -21,7 +21,7 @@ from winpe_certs.engines.dism_codes import NOT_A_MOUNT_FOLDER, NOTHING_MOUNTED, 
 from winpe_certs.engines.dism_program import Dism
 from winpe_certs.engines.folder import FolderImages, read_file
 from winpe_certs.engines.hive_writer import HiveWriter
-from winpe_certs.engines.records import Record, Records
+from winpe_certs.engines.records import Record, Records, is_same_folder
 from winpe_certs.engines.rehearsal import Rehearsed
 from winpe_certs.errors import (
     CleanupError,
@@ -184,7 +184,7 @@ class DismTarget:
             raise
 
     def _refuse_taken(self, folder: Path) -> None:
-        taken = [mounted for mounted in self._dism.mounted_images() if mounted.folder == folder]
+        taken = [mounted for mounted in self._dism.mounted_images() if is_same_folder(mounted.folder, folder)]
         if taken:
             raise EnvironmentFailure(
                 f"{folder}: image {taken[0].index} of {taken[0].image} is mounted there already",
@@ -195,7 +195,7 @@ class DismTarget:
     def _is_mounted(self, folder: Path) -> bool:
         """Whether DISM knows the folder as a mount, of whomever; False when it does not answer."""
         try:
-            return any(mounted.folder == folder for mounted in self._dism.mounted_images())
+            return any(is_same_folder(mounted.folder, folder) for mounted in self._dism.mounted_images())
         except WinpeCertsError:
             return False
 

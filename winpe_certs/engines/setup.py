@@ -40,6 +40,7 @@ from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files import PathKind, make_folder, path_kind, remove_folder
 from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner, quoted
 from winpe_certs.progress import Progress, silent
+from winpe_certs.results import EngineUse
 
 REG_TIMEOUT: Final = 300.0
 _ICACLS_TIMEOUT: Final = 60.0
@@ -94,16 +95,6 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """The engine for a target: its name, why it was chosen, and the program it drives, if it does."""
-
-    name: str
-    reason: str
-    program: str | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Opening:
     """How to open a target for changes; `clock` is the FILETIME that changed files of a WIM get."""
 
@@ -114,7 +105,7 @@ class Opening:
     progress: Progress = silent
 
 
-def choose_engine(place: Place, options: EngineOptions, machine: Machine) -> Engine:
+def choose_engine(place: Place, options: EngineOptions, machine: Machine) -> EngineUse:
     """The engine for a target; raises `UsageError` for one that cannot be meant."""
     asked = options.engine
     if asked not in {"auto", "direct", "dism"}:
@@ -129,15 +120,17 @@ def choose_engine(place: Place, options: EngineOptions, machine: Machine) -> Eng
                 f"{place.path}: --engine dism mounts WIM files, and this is {place.kind.value}",
                 resolution="Leave --engine out, or give the .wim.",
             )
-        return Engine("folder", f"the target is {place.kind.value}")
+        return EngineUse("folder", f"the target is {place.kind.value}")
     if asked == "direct" or (asked == "auto" and not machine.is_windows):
         if options.hive_editor == "reg":
             raise UsageError(
                 "--hive-editor reg needs a hive in a folder, and the direct engine mounts nothing",
                 resolution="Add --engine dism, or leave --hive-editor out.",
             )
-        return Engine("direct", "asked for by --engine" if asked == "direct" else "auto: this is not Windows")
-    return Engine("dism", "asked for by --engine" if asked == "dism" else "auto: this is Windows")
+        return EngineUse(
+            "direct", "asked for by --engine" if asked == "direct" else "auto: this is not Windows"
+        )
+    return EngineUse("dism", "asked for by --engine" if asked == "dism" else "auto: this is Windows")
 
 
 def _absolute(options: EngineOptions) -> EngineOptions:
@@ -170,7 +163,7 @@ class Workshop:
         self._hive_name = unique_hive_name()
         self._run = self._hive_name.removeprefix("winpe-offline-")
 
-    def engine_for(self, place: Place, how: Opening) -> Engine:
+    def engine_for(self, place: Place, how: Opening) -> EngineUse:
         """The engine for a target, with path and version of its program; a dry run starts nothing to ask."""
         engine = choose_engine(place, self.options, self.machine)
         if engine.name != "dism":
@@ -182,7 +175,7 @@ class Workshop:
             )
         path, why = self._dism_path(dry_run=how.dry_run)
         version = None if how.dry_run else self._dism(path, silent).version()
-        return Engine("dism", f"{engine.reason}; {why}", path, version or None)
+        return EngineUse("dism", f"{engine.reason}; {why}", path, version or None)
 
     def open(self, place: Place, how: Opening) -> Target:
         """Open a target; raises before anything is written or mounted."""

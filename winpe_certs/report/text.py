@@ -111,6 +111,8 @@ def _leftovers(report: Report) -> Iterator[RenderableType]:
         owner = f"run {item.run}" if item.run else "not of winpe-certs"
         done = "freed: " if item.is_freed else ""
         yield Text(f"{done}{printable(item.what)} ({printable(owner)})", style="green" if done else "yellow")
+        if item.problem:
+            yield Padding(Text(f"why: {printable(item.problem)}"), (0, 0, 0, 2))
         if not item.is_freed:
             yield Padding(Text(f"next: {printable(item.command)}"), (0, 0, 0, 2))
 

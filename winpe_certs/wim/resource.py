@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from winpe_certs.errors import ChunkError, WimError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.codecs.interface import Compression, decoder_for
 from winpe_certs.wim.layout import ResourceFlag, ResourceHeader
+from winpe_certs.wim.parallel import SecondHalf, can_share
 
 _RECENT_CHUNKS = 16
 
@@ -42,6 +43,11 @@ class ChunkDecoder:
         if known is not None and len(known) == plain_size:
             return known
         return self._decoder(stored, plain_size, self.chunk_size)
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether it was told anything: then a read-back has little left to decode."""
+        return bool(self._remembered)
 
     def remember(self, stored: bytes, plain: memoryview) -> None:
         """Keep what a chunk decodes to, as a part of the whole that the caller has anyway."""
@@ -201,13 +207,7 @@ class Resource:
         self, expected_hash: bytes | None = None, *, remember: bool = False, progress: Progress = silent
     ) -> bytes:
         """All plain bytes; raises `WimError` when their SHA-1 is not `expected_hash`."""
-        pieces = []
-        done = 0
-        for piece in self.chunks():
-            pieces.append(piece)
-            done += len(piece)
-            progress("reading", done, self.plain_size)
-        plain = b"".join(pieces)
+        plain = self._all_chunks(progress)
         if expected_hash is not None:
             found = hashlib.sha1(plain, usedforsecurity=False).digest()
             if found != expected_hash:
@@ -219,6 +219,35 @@ class Resource:
         if remember and self.header.is_compressed:
             self._remember(plain)
         return plain
+
+    def _all_chunks(self, progress: Progress) -> bytes:
+        if self._decoder.has_memory or not can_share(self.chunk_count):
+            return b"".join(self._told(self.chunks(), 1, progress))
+        middle = self.chunk_count // 2
+        stored = {number: self.stored_chunk(number) for number in range(middle, self.chunk_count)}
+
+        def decode(number: int) -> bytes | memoryview:
+            return self._decoder.decode(stored[number], self._plain_size_of(number))
+
+        second = SecondHalf(decode, range(middle, self.chunk_count))
+        try:
+            first = b"".join(self._told(map(self.plain_chunk, range(middle)), 2, progress))
+            rest = second.take(self.plain_size - len(first))
+        finally:
+            second.end()
+        if rest is None:
+            rest = b"".join(map(self.plain_chunk, range(middle, self.chunk_count)))
+        return first + rest
+
+    def _told(
+        self, chunks: Iterable[bytes | memoryview], shares: int, progress: Progress
+    ) -> Iterator[bytes | memoryview]:
+        """The chunks, telling how far they are; each stands for as many as there are processes at work."""
+        done = 0
+        for chunk in chunks:
+            done += len(chunk) * shares
+            progress("reading", min(done, self.plain_size), self.plain_size)
+            yield chunk
 
     def _remember(self, plain: bytes) -> None:
         view, size = memoryview(plain), self.chunk_size

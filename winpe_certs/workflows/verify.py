@@ -9,18 +9,15 @@ from typing import Final
 
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store, default_store
-from winpe_certs.engines.choose import open_images, recognise
-from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import CertificateResult, ImageResult, Report, Status
-from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
+from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.selection import select
-from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
+from winpe_certs.workflows.reading import read_images
 
 ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
 ANY_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
@@ -41,34 +38,16 @@ def verify(
 
     With `strict_blob` a Blob that differs from the given one in any property is an error.
     """
-    images: list[ImageResult] = []
-    error: WinpeCertsError | None = None
-    try:
-        for place in [recognise(path, reading=True) for path in paths]:
-            origin = str(place.path)
-            with open_images(place, progress) as target:
-                for image in select(origin, target, index, writing=False):
-                    hive = target.read(image.index, SOFTWARE_HIVE)
-                    open_software(hive, origin, full_check=full_check)
-                    found = read_stored(hive, origin)
-                    results = tuple(
-                        _verify_one(found, wanted, store, moment, origin, strict_blob=strict_blob)
-                        for wanted in inputs.wanted
-                    )
-                    images.append(
-                        ImageResult(
-                            path=origin,
-                            index=image.index,
-                            name=image.name,
-                            changed=False,
-                            certificates=results,
-                            readers=found.readers,
-                        )
-                    )
-    except WinpeCertsError as caught:
-        error = caught
+
+    def look(found: StoredCertificates, origin: str) -> tuple[CertificateResult, ...]:
+        return tuple(
+            _verify_one(found, wanted, store, moment, origin, strict_blob=strict_blob)
+            for wanted in inputs.wanted
+        )
+
+    images, error = read_images(paths, look, index=index, progress=progress, full_check=full_check)
     sound = all(result.is_sound for image in images for result in image.certificates)
-    return Report("verify", tuple(images), warnings=inputs.warnings, holds=sound, error=error)
+    return Report("verify", images, warnings=inputs.warnings, holds=sound, error=error)
 
 
 def _verify_one(

@@ -136,8 +136,7 @@ def change(
     for place, output in zip(places, outputs, strict=True):
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
-            engine = workshop.engine_for(place, how)
-            outcome.engine = EngineUse(engine.name, engine.reason, engine.program, engine.version)
+            outcome.engine = workshop.engine_for(place, how)
             with workshop.open(place, how) as target:
                 _change_target(place, target, planner, options, moment, outcome, output)
         except WinpeCertsError as error:
