@@ -56,16 +56,14 @@ def certificate_key(store: str, thumbprint: str, location: Location = Location.M
     return (*store_key(store, location), thumbprint.upper())
 
 
-def edits_for(
-    blob: bytes, store: str, thumbprint: str, location: Location = Location.MACHINE
-) -> tuple[Edit, ...]:
-    """What to change in a hive so that it holds this certificate."""
-    return (SetValue(certificate_key(store, thumbprint, location), BLOB_VALUE, ValueType.BINARY, blob),)
+def edits_for(blob: bytes, store: str, thumbprint: str) -> tuple[Edit, ...]:
+    """What to change in a hive so that a store of the machine holds this certificate."""
+    return (SetValue(certificate_key(store, thumbprint), BLOB_VALUE, ValueType.BINARY, blob),)
 
 
-def removal_edits(store: str, thumbprint: str, location: Location = Location.MACHINE) -> tuple[Edit, ...]:
+def removal_edits(store: str, thumbprint: str) -> tuple[Edit, ...]:
     """What to change in a hive so that it no longer holds this certificate."""
-    return (DeleteKey(certificate_key(store, thumbprint, location)),)
+    return (DeleteKey(certificate_key(store, thumbprint)),)
 
 
 def default_store(certificate: Certificate) -> Store:

@@ -52,28 +52,12 @@ def inject(
     from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
 
     talk(verbose=verbose)
+    by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
             inputs.gather(cert or ()),
-            WriteOptions(
-                index=parse_index(index),
-                output=output,
-                overwrite=overwrite,
-                dry_run=dry_run,
-                full_check=full_check,
-                force_managed_copy=force_managed_copy,
-                engine=EngineOptions(
-                    engine=engine,
-                    hive_editor=hive_editor,
-                    dism=dism,
-                    reg=reg,
-                    mount_dir=mount_dir,
-                    scratch_dir=scratch_dir,
-                    log_path=log_path,
-                    dism_timeout=dism_timeout,
-                ),
-            ),
+            WriteOptions(parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, by),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),
@@ -122,28 +106,12 @@ def remove(
     from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
 
     talk(verbose=verbose)
+    by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
             inputs.gather(cert or (), thumbprint or ()),
-            WriteOptions(
-                index=parse_index(index),
-                output=output,
-                overwrite=overwrite,
-                dry_run=dry_run,
-                full_check=full_check,
-                force_managed_copy=force_managed_copy,
-                engine=EngineOptions(
-                    engine=engine,
-                    hive_editor=hive_editor,
-                    dism=dism,
-                    reg=reg,
-                    mount_dir=mount_dir,
-                    scratch_dir=scratch_dir,
-                    log_path=log_path,
-                    dism_timeout=dism_timeout,
-                ),
-            ),
+            WriteOptions(parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, by),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),

@@ -24,7 +24,7 @@ class StoredCertificate:
 
 @dataclass(frozen=True, slots=True)
 class StoredCertificates:
-    """All certificates of the stores that were asked for, and the readers that agree on them."""
+    """All certificates of a hive's stores, and the readers that agree on them."""
 
     certificates: tuple[StoredCertificate, ...]
     readers: tuple[str, ...]
@@ -34,15 +34,13 @@ class StoredCertificates:
         return [stored for stored in self.certificates if stored.key_name.upper() == thumbprint]
 
 
-def read_stored(
-    hive: bytes, origin: str, stores: Iterable[tuple[Location, str]] | None = None
-) -> StoredCertificates:
-    """Read the certificates of these stores (by default of all that the hive has).
+def read_stored(hive: bytes, origin: str) -> StoredCertificates:
+    """Read the certificates of all stores that the hive has.
 
     Raises `HiveError` when the hive is dirty or damaged, when a reader cannot read it, or when they disagree.
     """
     bounded = Hive(hive, origin)
-    places = list(_all_stores(bounded)) if stores is None else list(stores)
+    places = list(_all_stores(bounded))
     # The bounds-checked reader goes first: what it accepts the other two can follow without running away.
     for location, store in places:
         _walk(bounded, store_key(store, location))

@@ -60,11 +60,6 @@ def test_reads_every_store_of_every_location() -> None:
     assert root.blob == registry_blob("stored-root")
 
 
-def test_reads_only_the_stores_that_are_asked_for() -> None:
-    found = read_stored(hive_variant("software-1.5.hiv"), "SOFTWARE", [(Location.MACHINE, "ROOT")])
-    assert {entry.store for entry in found.certificates} == {"ROOT"}
-
-
 def test_readers_that_disagree_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Liar:
         name = "liar 1.0"
@@ -75,7 +70,7 @@ def test_readers_that_disagree_are_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     hive = hive_with(Value("Blob", BINARY, b"x" * 20))
     monkeypatch.setattr(stored, "open_readers", lambda data, origin: (*open_readers(data, origin), Liar()))
     with pytest.raises(HiveError, match=r"and liar 1\.0 read the key .* differently"):
-        read_stored(hive, "SOFTWARE", [(Location.MACHINE, "AuthRoot")])
+        read_stored(hive, "SOFTWARE")
 
 
 def test_a_reader_that_gives_up_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +82,7 @@ def test_a_reader_that_gives_up_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(stored, "open_readers", lambda _, __: (Broken(),))
     with pytest.raises(HiveError, match=r"broken 1\.0 cannot read this hive") as caught:
-        read_stored(hive_with(), "SOFTWARE", [(Location.MACHINE, "AuthRoot")])
+        read_stored(hive_with(), "SOFTWARE")
     assert "IndexError: oops" in caught.value.details
 
 
