@@ -45,7 +45,11 @@ def cleanup(options: EngineOptions, machine: Machine, *, apply: bool, everything
     mounts = dism.mounted_images() if dism is not None else ()
     ended, going = _told_apart(machine.records.all())
     busy = _in_folders_of(going, mounts)
-    ours = [mount for mount in _in_folders_of(ended, mounts) if mount not in busy]
+    ours = [
+        mount
+        for mount in mounts
+        if mount not in busy and any(_is_mount_of(record, mount) for record in ended)
+    ]
     others = [mount for mount in mounts if mount not in busy and mount not in ours]
     freeing = _Freeing(dism, reg, ours, others, busy, apply=apply, everything=everything)
     found = [(record, tuple(freeing.of_record(record))) for record in ended]
@@ -78,6 +82,15 @@ def _in_folders_of(records: Iterable[Record], mounts: Iterable[MountedImage]) ->
     return [mount for mount in mounts if any(is_same_folder(mount.folder, folder) for folder in folders)]
 
 
+def _is_mount_of(record: Record, mount: MountedImage) -> bool:
+    """Whether a run has made a mount: in its folder somebody else may have mounted another image since."""
+    return (
+        is_same_folder(mount.folder, record.mount_folder)
+        and (mount.image is None or is_same_folder(mount.image, record.image))
+        and mount.index in {None, record.index}
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Freeing:
     """The programs that free things, and whose the mounts are: of ended runs, of others, of running runs."""
@@ -103,7 +116,7 @@ class _Freeing:
             yield self._unfreed(found, "there is no DISM.exe on this computer to free it with")
             return
         for mount in self.ours:
-            if is_same_folder(mount.folder, record.mount_folder):
+            if _is_mount_of(record, mount):
                 yield self._of_mount(record.run, mount, self.dism, apply=self.apply)
 
     def of_others(self, mount: MountedImage) -> Leftover:

@@ -365,7 +365,7 @@ def test_a_mount_folder_is_known_however_it_is_written(machine: Machine, written
 
 def test_a_mount_folder_of_windows_is_known_in_any_case_and_with_either_slash(machine: Machine) -> None:
     machine.dism.mount_elsewhere(machine.image, 1, Path("C:\\Work\\Mount"))
-    machine.record("left", mount_folder="c:/work/mount/")
+    machine.record("left", index=1, mount_folder="c:/work/mount/")
     (item,) = machine.cleanup("--apply").document["leftovers"]
     assert (item["run"], item["freed"]) == ("left", True)
 
@@ -397,3 +397,19 @@ def test_export_by_thumbprint_says_when_no_store_has_it_or_when_this_is_not_wind
     nowhere = run("export", "-t", "A" * 40)
     assert nowhere.code == 3
     assert "no store of this machine" in nowhere.err
+
+
+@pytest.mark.parametrize("change", ["index", "image"])
+def test_another_mount_in_the_folder_of_an_interrupted_run_is_not_its_own(
+    machine: Machine, change: str
+) -> None:
+    """Whoever named the folder may have freed it by hand and used it again."""
+    mount = machine.folder / "named"
+    mount.mkdir()
+    image = machine.folder / "other.wim" if change == "image" else machine.image
+    machine.dism.mount_elsewhere(image, 2 if change == "index" else 1, mount)
+    machine.record("left", index=1, mount_folder=str(mount))
+    done = machine.cleanup("--apply")
+    assert done.code == 0
+    assert [item["run"] for item in done.document["leftovers"]] == [None]
+    assert list(machine.dism.mounts) == [mount]
