@@ -99,6 +99,16 @@ def measure(rounds: int, base: Path, folder: Path) -> dict[str, dict[str, float]
     }
 
 
+def startup(rounds: int) -> str:
+    """Median start-up of ``--help`` and of the bare interpreter, in milliseconds."""
+    commands = {"--help": (*PROGRAM, "--help"), "bare interpreter": (sys.executable, "-c", "pass")}
+    medians = {
+        name: 1000 * statistics.median(run(*command).seconds for _ in range(rounds))
+        for name, command in commands.items()
+    }
+    return "start-up: " + ", ".join(f"{name} {median:.0f} ms" for name, median in medians.items())
+
+
 def report(figures: dict[str, dict[str, float]], base: Path, rounds: int) -> str:
     """The table that people read."""
     machine = f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}"
@@ -133,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = measure(options.rounds, base, Path(folder))
     print(report(figures, base, options.rounds))
+    print(startup(options.rounds))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0

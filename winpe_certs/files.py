@@ -344,7 +344,7 @@ else:
 
     def _open_exclusively(path: Path, mode: str) -> BinaryIO:
         """Open with an exclusive lock, as wimlib takes it too."""
-        file: BinaryIO = path.open(mode)  # type: ignore[assignment]
+        file: BinaryIO = path.open(mode)  # type: ignore[assignment] # the mode is binary
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _refuse_replaced(path, file)

@@ -78,7 +78,7 @@ def prepare_streams() -> None:
     """Make sure that a name that the console's code page lacks is escaped instead of ending the program."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # None is suppressed
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

@@ -198,7 +198,7 @@ class _Rehearsal(io.RawIOBase):
         self._at = base + offset
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # any buffer
         size, at = len(buffer), self._at
         head = self._appendix.header.raw
         if at < len(head):

@@ -39,7 +39,7 @@ class RegipyReader:
         logging.getLogger("regipy").addHandler(logging.NullHandler())
         logging.getLogger("regipy").propagate = False
 
-        class HiveInMemory(RegistryHive):  # type: ignore[misc]
+        class HiveInMemory(RegistryHive):  # type: ignore[misc] # regipy is untyped
             """Its constructor takes a path only; a hive inside an image has none."""
 
             def __init__(self, data: bytes) -> None:

@@ -76,11 +76,6 @@ class DirectoryEntry:
         return bool(self.attributes & ATTRIBUTE_DIRECTORY)
 
     @property
-    def is_reparse_point(self) -> bool:
-        """Whether the entry is a junction, a symbolic link or the like."""
-        return bool(self.attributes & ATTRIBUTE_REPARSE_POINT)
-
-    @property
     def write_time_at(self) -> int:
         """Offset of the last-write time in the metadata."""
         return self.offset + ENTRY_WRITE_TIME_AT

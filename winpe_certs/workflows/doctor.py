@@ -84,7 +84,8 @@ def _dism(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
         yield HealthLine(
             "mounts",
             Health.WARN,
-            f"image {mount.index} of {mount.image} is mounted in {mount.folder} (status {mount.status})",
+            f"image {mount.index} of {mount.image} is mounted in {mount.folder} "
+            f"({'read/write' if mount.writable else 'read-only'}, status {mount.status})",
             "If a run of winpe-certs left it: winpe-certs cleanup. Otherwise ask whoever mounted it.",
         )
 

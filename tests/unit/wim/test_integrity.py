@@ -6,14 +6,14 @@ import struct
 import pytest
 
 from winpe_certs.errors import WimError
-from winpe_certs.wim.integrity import IntegrityTable
+from winpe_certs.wim.integrity import IntegrityTable, ReadAt
 from winpe_certs.wim.layout import HEADER_SIZE
 
 FILE = bytes(range(256)) * 20
 PIECE = 1000
 
 
-def reader(data: bytes):  # type: ignore[no-untyped-def]
+def reader(data: bytes) -> ReadAt:
     return lambda at, size: data[at : at + size]
 
 

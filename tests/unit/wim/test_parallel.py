@@ -30,9 +30,25 @@ def test_two_processes_read_what_one_reads(monkeypatch: pytest.MonkeyPatch) -> N
     seen: list[tuple[int, int]] = []
     plain = opened().read_all(progress=lambda _, done, total: seen.append((done, total)))
     assert plain == PLAIN
-    assert seen[-1] == (len(PLAIN), len(PLAIN)) or seen[-1][0] <= seen[-1][1]
+    assert seen == sorted(seen)
+    assert all(done <= total == len(PLAIN) for done, total in seen)
     monkeypatch.setattr(parallel, "FEWEST_CHUNKS", 1 << 30)
+    assert not can_share(FEWEST_CHUNKS)
     assert opened().read_all() == PLAIN
+
+
+def test_this_process_decodes_only_the_first_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    real = Resource.plain_chunk
+
+    def counted(self: Resource, number: int) -> bytes | memoryview:
+        numbers.append(number)
+        return real(self, number)
+
+    monkeypatch.setattr(Resource, "plain_chunk", counted)
+    resource = opened()
+    assert resource.read_all() == PLAIN
+    assert numbers == list(range(resource.chunk_count // 2))
 
 
 def test_no_child_is_left() -> None:
@@ -55,3 +71,20 @@ def test_damage_in_either_half_is_told_as_in_one_process(where: float) -> None:
 def test_a_child_that_dies_costs_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_decode_and_send", lambda *_: os._exit(1))
     assert opened().read_all() == PLAIN
+
+
+def test_the_child_gives_its_chunks_in_order() -> None:
+    """Reading would be right without it, only slower, so this asks the child itself."""
+    second = parallel.SecondHalf(lambda number: bytes([number]) * 2, range(3, 6))
+    try:
+        assert second.take(6) == b"\3\3\4\4\5\5"
+    finally:
+        second.end()
+
+
+def test_an_answer_of_another_size_is_none() -> None:
+    second = parallel.SecondHalf(lambda _: b"x", range(2))
+    try:
+        assert second.take(3) is None
+    finally:
+        second.end()
