@@ -25,3 +25,19 @@ class Finding:
     severity: Severity
     message: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One observation about a server's chain, with the name that WinHTTP has for the failure.
+
+    `winhttp` is what smsts.log shows (``INVALID_CA``), empty where there is none; `command` is the command
+    line that helps, as its words, empty where none does. Severity `ERROR` means: not trusted.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    advice: str = ""
+    winhttp: str = ""
+    command: tuple[str, ...] = ()

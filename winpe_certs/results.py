@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from winpe_certs.edits import Edit
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.findings import Finding
+from winpe_certs.findings import Finding, Reason
 
 
 class Status(StrEnum):
@@ -42,9 +42,72 @@ class CertificateResult:
         return self.status not in {Status.MISSING, Status.DIFFERENT}
 
 
+class Verdict(StrEnum):
+    """Whether an image would trust a server under one of its names.
+
+    `UNDOCUMENTED`: the chain ends at a public root that is not in the image. Full Windows would fetch it;
+    what Windows PE does is not documented.
+    """
+
+    TRUSTED = "trusted"
+    NOT_TRUSTED = "not trusted"
+    UNDOCUMENTED = "undocumented"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of a chain; `origin` is ``sent`` (by the server) or the store that it was found in."""
+
+    thumbprint: str
+    sha256: str
+    subject: str
+    origin: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServerResult:
+    """The answer for one name of one server. `source` says where its certificates came from.
+
+    `chain` runs from the server's certificate upwards, as far as it could be built; `valid_from` and
+    `valid_until` are the moments between which all of it is valid, None when there is no such time.
+    """
+
+    server: str
+    source: str
+    verdict: Verdict
+    chain: tuple[ChainLink, ...]
+    valid_from: datetime | None
+    valid_until: datetime | None
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaResult:
+    """What a media certificate (PKCS#12) is. `key` is its kind and size in words.
+
+    `provider` is the name of the cryptographic provider that the file asks for, None when it names none.
+    """
+
+    path: str
+    thumbprint: str
+    sha256: str
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    key: str
+    provider: str | None
+    findings: tuple[Finding, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """One image of one target. `index` is None for folders and hives; `output` is set when `-o` was given."""
+    """One image of one target. `index` is None for folders and hives; `output` is set when `-o` was given.
+
+    `servers` are the answers about servers, if any were asked for.
+    """
 
     path: str
     index: int | None
@@ -53,6 +116,7 @@ class ImageResult:
     certificates: tuple[CertificateResult, ...]
     readers: tuple[str, ...] = ()
     output: str | None = None
+    servers: tuple[ServerResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +203,7 @@ class Report:
     leftovers: tuple[Leftover, ...] = ()
     engine: EngineUse | None = None
     plan: Plan | None = None
+    media: MediaResult | None = None
     error: WinpeCertsError | None = None
 
     @property
