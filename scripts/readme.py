@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scripts.testdata import pki
 from winpe_certs.cli.main import main as winpe_certs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -29,8 +30,11 @@ def updated(text: str) -> str:
     """The text with fresh output behind every example."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         shutil.copy(REPOSITORY / "testdata" / "boot.wim", "boot.wim")
-        for certificate in (REPOSITORY / "testdata" / "certs").glob("*.cer"):
-            shutil.copy(certificate, certificate.name)
+        for pattern in ("*.cer", "*-chain.pem"):
+            for certificate in (REPOSITORY / "testdata" / "certs").glob(pattern):
+                shutil.copy(certificate, certificate.name)
+        Path("media.pfx").write_bytes(pki.media_pfx())
+        Path("password.txt").write_bytes(pki.PFX_PASSWORD)
         return _BLOCK.sub(lambda match: _example(match[1], match[2], match[3]), text)
 
 

@@ -188,6 +188,7 @@ class Report:
 
     `holds` is False when a verification said no. `files` are those that `export` wrote (or would write).
     `engine` is that of the last target, `plan` what a changing command was about to do.
+    `judged_at` is the moment that answers about servers are for.
     `error` ended the work; what stands in `images` was done before it.
     """
 
@@ -204,6 +205,7 @@ class Report:
     engine: EngineUse | None = None
     plan: Plan | None = None
     media: MediaResult | None = None
+    judged_at: datetime | None = None
     error: WinpeCertsError | None = None
 
     @property

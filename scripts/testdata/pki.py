@@ -72,6 +72,29 @@ RECIPES = {
         host_names=("cmg.contoso.example", "*.cmg.contoso.example"),
         revocation_list="http://pki.contoso.example/corp-issuing.crl",
     ),
+    "other-server": Recipe(
+        "other.contoso.example",
+        0x3002,
+        issuer="corp-root-2",
+        begins=2026,
+        ends=2028,
+        authority=False,
+        key_kind="p256",
+        usages=(ExtendedKeyUsageOID.SERVER_AUTH,),
+        host_names=("other.contoso.example",),
+        revocation_list="ldap:///CN=Contoso%20Corporate%20Root%20CA%202,CN=CDP,DC=contoso,DC=example"
+        "?certificateRevocationList?base",
+    ),
+    "media-client": Recipe(
+        "Contoso boot media",
+        0x3003,
+        issuer="corp-issuing",
+        begins=2025,
+        ends=2035,
+        authority=False,
+        usages=(ExtendedKeyUsageOID.CLIENT_AUTH,),
+        revocation_list="http://pki.contoso.example/corp-issuing.crl",
+    ),
     "expired-root": Recipe("Contoso Expired Root CA", 0x1003, begins=2001, ends=2011),
     "not-yet-valid-root": Recipe("Contoso Future Root CA", 0x1004, begins=2040, ends=2060),
     "not-a-ca": Recipe(
@@ -273,6 +296,17 @@ def pfx() -> bytes:
     )
 
 
+def media_pfx() -> bytes:
+    """Pack the client certificate of boot media with its key under a password; different each time."""
+    return pkcs12.serialize_key_and_certificates(
+        b"media",
+        private_key("media-client"),
+        certificate("media-client"),
+        None,
+        serialization.BestAvailableEncryption(PFX_PASSWORD),
+    )
+
+
 def _p7b(encoding: serialization.Encoding) -> bytes:
     return pkcs7.serialize_certificates([certificate("corp-issuing"), certificate("corp-root")], encoding)
 
@@ -283,6 +317,7 @@ def files() -> dict[str, Callable[[], bytes]]:
     made["certs/corp-root.pem"] = lambda: pem("corp-root")
     made["certs/chain.pem"] = lambda: pem("corp-issuing", "corp-root")
     made["certs/cmg-chain.pem"] = lambda: pem("cmg-server", "corp-issuing")
+    made["certs/other-chain.pem"] = lambda: pem("other-server", "corp-root-2")
     made["certs/chain.p7b"] = lambda: _p7b(serialization.Encoding.DER)
     made["certs/chain-pem.p7b"] = lambda: _p7b(serialization.Encoding.PEM)
     made["certs/corp-root.key.pem"] = lambda: key_pem(private_key("corp-root"))

@@ -25,10 +25,12 @@ ALLOWED = {
     "regf": {"errors", "edits"},
     "wim": {"errors", "progress"},
     "engines": {"errors", "edits", "files", "process", "progress", "results", "sharing", "wim"},
+    "connection": {"errors"},
     "verification": {"errors", "edits", "certs", "regf"},
+    "trust": {"errors", "findings", "results", "certs", "verification"},
     "workflows": {
-        "errors", "edits", "findings", "results", "files", "process", "progress", "certs", "regf", "engines",
-        "verification",
+        "errors", "edits", "findings", "results", "files", "process", "connection", "progress", "certs", "regf",
+        "engines", "verification", "trust",
     },
     "report": {"errors", "edits", "findings", "results"},
     "cli": {"errors", "findings", "results", "workflows", "report", "engines", "certs"},
@@ -89,12 +91,19 @@ def test_only_the_process_module_starts_programs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_connection_module_opens_connections(path: Path) -> None:
+    if _part(path) != "connection":
+        networks = {"socket", "ssl", "OpenSSL", "http", "urllib.request", "aiohttp", "requests"}
+        assert not {name for name in _imports(path) if name in networks or name.split(".")[0] in networks}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 450
 
 
 def test_pure_parts_touch_neither_disk_nor_clock_nor_environment() -> None:
     for path in MODULES:
-        if _part(path) in {"certs", "regf", "report", "edits", "findings", "results"}:
+        if _part(path) in {"certs", "regf", "trust", "report", "edits", "findings", "results"}:
             roots = {name.split(".")[0] for name in _imports(path)}
             assert not roots & {"os", "pathlib", "tempfile", "shutil", "subprocess", "time", "socket"}, path

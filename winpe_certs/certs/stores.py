@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from winpe_certs.edits import DeleteKey, Edit, KeyPath, SetValue, ValueType
 from winpe_certs.errors import UsageError
@@ -44,6 +44,15 @@ class Location(Enum):
     MACHINE = ("Microsoft", "SystemCertificates")
     POLICY = ("Policies", "Microsoft", "SystemCertificates")
     ENTERPRISE = ("Microsoft", "EnterpriseCertificates")
+
+
+_LOCATION_WORDS: Final = {Location.POLICY: "group policy", Location.ENTERPRISE: "enterprise"}
+
+
+def place_in_words(store: str, location: Location) -> str:
+    """A store's name, with its location when that is not the machine's own."""
+    where = _LOCATION_WORDS.get(location)
+    return f"{store} ({where})" if where else str(store)
 
 
 def store_key(store: str, location: Location = Location.MACHINE) -> KeyPath:

@@ -9,7 +9,11 @@ from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from winpe_certs.certs.stores import Store
+    from winpe_certs.workflows.servers import Servers
 
 
 def inject(
@@ -19,6 +23,8 @@ def inject(
     index: o.Index = None,
     store: o.StoreName = "auto",
     allow: o.Allow = None,
+    expect_chain: o.ExpectedChain = None,
+    hostname: o.HostNames = None,
     output: o.Output = None,
     overwrite: o.Overwrite = False,
     dry_run: o.DryRun = False,
@@ -40,7 +46,8 @@ def inject(
 
     Roots go to AuthRoot as in Microsoft's procedure for CMG boot media, intermediates to CA.
     Doing it twice changes nothing. A certificate that is no CA or has expired is refused unless allowed:
-    --allow not-a-ca, --allow expired.
+    --allow not-a-ca, --allow expired. With --expect-chain an image that would still not trust that server
+    is not changed: exit code 1.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
     from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
@@ -60,6 +67,7 @@ def inject(
             WriteOptions(parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, by),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
+            expected=_expected(expect_chain, hostname or ()),
             moment=Moment.now(),
             progress=progress,
         )
@@ -189,6 +197,71 @@ def list_(
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 
+def check_server(
+    images: o.Images,
+    *,
+    chain: o.ChainFile = None,
+    hostname: o.HostNames = None,
+    server: o.ServerFiles = None,
+    connect: o.Connect = None,
+    connect_timeout: o.ConnectTimeout = 10,
+    at: o.At = None,
+    index: o.Index = None,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Say whether Windows PE from these images would trust a server: exit code 0 yes, 1 no.
+
+    Judges the chain by the stores in the image: roots, intermediates, names, dates, uses, revocation reach.
+    The answer is trusted, not trusted, or undocumented: a public root that full Windows would fetch.
+    Only --connect uses the network. All images of a file are looked at unless --index names one.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.check_server import check_server as run  # noqa: PLC0415
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    asked = Asked(chain, tuple(hostname or ()), tuple(server or ()), tuple(connect or ()), connect_timeout)
+    moment = Moment.now() if at is None else Moment.parse(at)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(
+            expand(images),
+            gather_servers(asked),
+            index=parse_index(index),
+            moment=moment,
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def check_media_certificate(
+    media: o.MediaFile,
+    *,
+    password_file: o.PasswordFile = None,
+    password_env: o.PasswordVariable = None,
+    at: o.At = None,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Say whether a PKCS#12 file is fit as the client certificate of boot media: exit code 0 yes, 1 no.
+
+    The password is asked for, or read from a file or an environment variable; it is never shown.
+    The private key is not used, kept or shown.
+    """
+    from winpe_certs.cli.passwords import password_source  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.workflows.media import check_media_certificate as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    moment = Moment.now() if at is None else Moment.parse(at)
+    report = run(media, password_source(password_file, password_env), moment)
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
 def export(
     certs: o.CertificateFiles = None,
     *,
@@ -271,6 +344,21 @@ def cleanup(
     talk(verbose=verbose)
     report = run(EngineOptions(dism=dism, reg=reg), Machine(), apply=apply, everything=everything)
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
+    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+
+    if chain is None:
+        if hostnames:
+            raise UsageError(
+                "--hostname: there is no chain to judge by this name",
+                resolution="Add --expect-chain FILE, the chain that the server sends.",
+            )
+        return None
+    from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
+
+    return gather_servers(Asked(chain, tuple(hostnames)))
 
 
 def _store(name: str) -> Store | None:

@@ -48,6 +48,8 @@ def _interruptible(command: Callable[_Arguments, int]) -> Callable[_Arguments, i
 app.command()(_interruptible(commands.inject))
 app.command()(_interruptible(commands.verify))
 app.command("list")(_interruptible(commands.list_))
+app.command()(_interruptible(commands.check_server))
+app.command()(_interruptible(commands.check_media_certificate))
 app.command()(_interruptible(commands.export))
 app.command()(_interruptible(commands.remove))
 app.command()(_interruptible(commands.doctor))

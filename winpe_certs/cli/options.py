@@ -87,6 +87,85 @@ Output: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+ChainFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--chain",
+        metavar="FILE",
+        help="The server's certificate and its intermediates: PEM, DER or PKCS#7.",
+        show_default=False,
+    ),
+]
+ExpectedChain: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--expect-chain",
+        metavar="FILE",
+        help="Commit only if the image then trusts this server (with --hostname).",
+        show_default=False,
+    ),
+]
+HostNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hostname",
+        metavar="NAME",
+        help="Name under which clients reach the server of the chain. Repeatable.",
+        show_default=False,
+    ),
+]
+ServerFiles: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--server",
+        metavar="NAME=FILE",
+        help="Another server: its name and its chain. Repeatable.",
+        show_default=False,
+    ),
+]
+Connect: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connect",
+        metavar="HOST[:PORT]",
+        help="Take the chain from the live server. Repeatable.",
+        show_default=False,
+    ),
+]
+ConnectTimeout: TypeAlias = Annotated[
+    float,
+    typer.Option("--connect-timeout", metavar="SECONDS", help="Time limit of each --connect.", min=0.1),
+]
+At: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="DATE",
+        help="Judge as of this date (2027-01-31, or with a time; UTC) instead of now.",
+        show_default=False,
+    ),
+]
+MediaFile: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="MEDIA.pfx", help="The PKCS#12 file.", show_default=False)
+]
+PasswordFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help="Read the password from the first line of this file.",
+        show_default=False,
+    ),
+]
+PasswordVariable: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--password-env",
+        metavar="NAME",
+        help="Read the password from this environment variable.",
+        show_default=False,
+    ),
+]
 LiveThumbprints: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

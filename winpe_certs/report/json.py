@@ -7,8 +7,17 @@ from typing import Any, Final
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.findings import Finding
-from winpe_certs.results import CertificateResult, EngineUse, ImageResult, Leftover, Plan, Report
+from winpe_certs.findings import Finding, Reason
+from winpe_certs.results import (
+    CertificateResult,
+    EngineUse,
+    ImageResult,
+    Leftover,
+    MediaResult,
+    Plan,
+    Report,
+    ServerResult,
+)
 
 SCHEMA: Final = 1
 _EDIT_NAMES: Final[dict[type, str]] = {
@@ -37,6 +46,10 @@ def render(report: Report) -> str:
             {"name": line.name, "state": line.state, "message": line.message, "remedy": line.remedy}
             for line in report.health
         ]
+    if report.judged_at is not None:
+        document["at"] = report.judged_at.isoformat()
+    if report.media is not None:
+        document["media"] = _media(report.media)
     if report.command == "cleanup":
         document["leftovers"] = [_leftover(item) for item in report.leftovers]
     if report.engine is not None:
@@ -80,7 +93,57 @@ def _image(image: ImageResult) -> dict[str, Any]:
     }
     if image.output is not None:
         document["output"] = image.output
+    if image.servers:
+        document["servers"] = [_server(answer) for answer in image.servers]
     return document
+
+
+def _server(answer: ServerResult) -> dict[str, Any]:
+    return {
+        "server": answer.server,
+        "source": answer.source,
+        "verdict": answer.verdict,
+        "valid_from": answer.valid_from.isoformat() if answer.valid_from else None,
+        "valid_until": answer.valid_until.isoformat() if answer.valid_until else None,
+        "chain": [
+            {
+                "thumbprint": link.thumbprint,
+                "sha256": link.sha256,
+                "subject": link.subject,
+                "origin": link.origin,
+                "not_before": link.not_before.isoformat(),
+                "not_after": link.not_after.isoformat(),
+            }
+            for link in answer.chain
+        ],
+        "reasons": [_reason(reason) for reason in answer.reasons],
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "severity": reason.severity,
+        "winhttp": reason.winhttp or None,
+        "message": reason.message,
+        "advice": reason.advice,
+        "command": list(reason.command) or None,
+    }
+
+
+def _media(media: MediaResult) -> dict[str, Any]:
+    return {
+        "path": media.path,
+        "thumbprint": media.thumbprint,
+        "sha256": media.sha256,
+        "subject": media.subject,
+        "issuer": media.issuer,
+        "not_before": media.not_before.isoformat(),
+        "not_after": media.not_after.isoformat(),
+        "key": media.key,
+        "provider": media.provider,
+        "findings": [_finding(finding) for finding in media.findings],
+    }
 
 
 def _leftover(item: Leftover) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from rich.text import Text
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.findings import Finding, Severity
+from winpe_certs.findings import Finding
 from winpe_certs.report.plain import printable, quoted
+from winpe_certs.report.servers import media_parts, server_parts
+from winpe_certs.report.styles import SEVERITY_STYLES
 from winpe_certs.results import CertificateResult, Health, HealthLine, ImageResult, Report, Status
 
 _STATUS_STYLES: Final = {
@@ -26,7 +28,6 @@ _STATUS_STYLES: Final = {
     Status.DIFFERENT: "bold red",
 }
 _HEALTH_STYLES: Final = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "bold red"}
-_SEVERITY_STYLES: Final = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
 _FUTURE: Final = {
     Status.ADDED: "would be added",
     Status.REPLACED: "would be replaced",
@@ -57,9 +58,18 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         else:
             for certificate in image.certificates:
                 yield from _certificate(certificate, dry_run=report.dry_run)
+        for answer in image.servers:
+            yield from server_parts(answer)
         if image.readers:
             confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
             yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
+    if report.judged_at is not None:
+        yield Text(f"judged as of {report.judged_at:%Y-%m-%d %H:%M} UTC", style="dim")
+    if report.media is not None:
+        yield from media_parts(report.media)
+        for finding in report.media.findings:
+            yield Padding(_finding(finding), (0, 0, 0, 2))
+        yield _fitness(report)
     for line in report.health:
         yield from _health(line)
     if report.command == "cleanup":
@@ -74,7 +84,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for warning in report.warnings:
         yield Text(f"warning: {printable(warning)}", style="yellow")
     if report.advice:
-        yield Text("\nWhat is left to do", style="bold")
+        headline = "Good to know" if report.command == "check-server" else "What is left to do"
+        yield Text(f"\n{headline}", style="bold")
         for advice in report.advice:
             yield Padding(Text(f"- {printable(advice)}"), (0, 0, 0, 2))
 
@@ -94,6 +105,12 @@ def _headline(report: Report, image: ImageResult) -> Text:
             outcome = "would be changed" if report.dry_run else "changed"
         text.append(f": {outcome}")
     return text
+
+
+def _fitness(report: Report) -> Text:
+    if report.holds:
+        return Text("fit as a media certificate", style="green")
+    return Text("not fit as a media certificate", style="bold red")
 
 
 def _health(line: HealthLine) -> Iterator[RenderableType]:
@@ -168,7 +185,7 @@ def _certificate(
 
 
 def _finding(finding: Finding) -> Text:
-    text = Text(f"{finding.severity} ({finding.code}): ", style=_SEVERITY_STYLES[finding.severity])
+    text = Text(f"{finding.severity} ({finding.code}): ", style=SEVERITY_STYLES[finding.severity])
     text.append(printable(finding.message), style="default")
     if finding.advice:
         text.append(f" {printable(finding.advice)}", style="dim")
@@ -185,7 +202,7 @@ def _table(certificates: tuple[CertificateResult, ...]) -> RenderableType:
         findings = Text()
         for finding in certificate.findings:
             findings.append(
-                f"{', ' if findings else ''}{finding.code}", style=_SEVERITY_STYLES[finding.severity]
+                f"{', ' if findings else ''}{finding.code}", style=SEVERITY_STYLES[finding.severity]
             )
         table.add_row(
             Text(printable(certificate.store)),

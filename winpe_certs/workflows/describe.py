@@ -7,14 +7,12 @@ import hashlib
 from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.findings import examine
-from winpe_certs.certs.stores import Location
+from winpe_certs.certs.stores import place_in_words
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Status
 from winpe_certs.verification.stored import StoredCertificate
 from winpe_certs.workflows.clock import Moment
-
-_LOCATIONS = {Location.POLICY: "group policy", Location.ENTERPRISE: "enterprise"}
 
 DISALLOWED = Finding(
     "disallowed",
@@ -64,8 +62,7 @@ def read_blob(data: bytes | None, thumbprint: str, origin: str) -> Blob:
 
 def place_name(stored: StoredCertificate) -> str:
     """A store's name, with its location when that is not the machine's own."""
-    where = _LOCATIONS.get(stored.location)
-    return f"{stored.store} ({where})" if where else stored.store
+    return place_in_words(stored.store, stored.location)
 
 
 def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> CertificateResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from winpe_certs.certs.blob import Blob
 from winpe_certs.certs.certificate import Certificate
@@ -23,12 +24,16 @@ from winpe_certs.errors import BlobError, CertificateError, UsageError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
-from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.results import CertificateResult, Report, ServerResult, Status
+from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
 from winpe_certs.workflows.writing import Expectation, HivePlan, WriteOptions, change
+
+if TYPE_CHECKING:
+    from winpe_certs.workflows.servers import Servers
 
 BLOB_DIFFERS = "blob_differs"
 
@@ -40,14 +45,24 @@ def inject(
     *,
     store: Store | None = None,
     allowed: frozenset[str] = frozenset(),
+    expected: Servers | None = None,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
     """Put every certificate into every chosen image; `store` None picks one by the kind of certificate.
 
-    `allowed` are the codes of findings that do not refuse a certificate. Raises before anything is written.
+    `allowed` are the codes of findings that do not refuse a certificate; `expected` are servers that every
+    image must trust afterwards. Raises before anything is written.
     """
     injections = [_injection(wanted, store, allowed, moment) for wanted in inputs.wanted]
+
+    def accept(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:
+        if expected is None:
+            return ()
+        # Path building is slow to import, and most runs expect nothing.
+        from winpe_certs.workflows.expectation import expect_trust  # noqa: PLC0415
+
+        return expect_trust(expected, found, moment, words)
 
     def plan(hive: Hive, origin: str) -> HivePlan:
         steps = [_plan_one(hive, origin, injection, allowed) for injection in injections]
@@ -55,6 +70,7 @@ def inject(
             edits=tuple(edit for edits, _, _ in steps for edit in edits),
             expected=tuple(expected for _, expected, _ in steps),
             certificates=tuple(result for _, _, result in steps),
+            accept=accept,
         )
 
     outcome = change(paths, plan, options, moment, progress)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from winpe_certs.certs.stores import Store
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import CertificateResult, Report
+from winpe_certs.results import Report
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import stored_result
-from winpe_certs.workflows.reading import read_images
+from winpe_certs.workflows.reading import Seen, read_images
 
 
 def list_certificates(
@@ -24,11 +24,13 @@ def list_certificates(
 ) -> Report:
     """Every certificate in every image, or only those of one store."""
 
-    def look(found: StoredCertificates, origin: str) -> tuple[CertificateResult, ...]:
-        return tuple(
-            stored_result(stored, origin, moment)
-            for stored in found.certificates
-            if store is None or stored.store == store
+    def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
+        return Seen(
+            tuple(
+                stored_result(stored, words[0], moment)
+                for stored in found.certificates
+                if store is None or stored.store == store
+            )
         )
 
     images, error = read_images(paths, look, index=index, progress=progress)

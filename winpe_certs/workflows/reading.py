@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from winpe_certs.engines.choose import open_images, recognise
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress
-from winpe_certs.results import CertificateResult, ImageResult
+from winpe_certs.results import CertificateResult, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_stored
-from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
 
-Look = Callable[[StoredCertificates, str], tuple[CertificateResult, ...]]
-"""From the certificates that an image has, and its name in messages, to what the command says of them."""
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a command says of one image: about its certificates, or about servers."""
+
+    certificates: tuple[CertificateResult, ...] = ()
+    servers: tuple[ServerResult, ...] = ()
+
+
+Look = Callable[[StoredCertificates, tuple[str, ...]], Seen]
+"""From the certificates that an image has, and the words that name it in a command line, to what is said."""
 
 
 def read_images(
@@ -35,15 +45,16 @@ def read_images(
                     hive = target.read(image.index, SOFTWARE_HIVE)
                     open_software(hive, origin, full_check=full_check)
                     found = read_stored(hive, origin)
-                    certificates = look(found, origin)
+                    seen = look(found, words_for(origin, image, target))
                     results.append(
                         ImageResult(
                             path=origin,
                             index=image.index,
                             name=image.name,
                             changed=False,
-                            certificates=certificates,
+                            certificates=seen.certificates,
                             readers=found.readers,
+                            servers=seen.servers,
                         )
                     )
     except WinpeCertsError as error:

@@ -49,6 +49,13 @@ def select(origin: str, images: Images, index: int | str | None, *, writing: boo
     return chosen
 
 
+def words_for(origin: str, image: ImageInfo, images: Images) -> tuple[str, ...]:
+    """The words that name an image in a command line: its file, and its index where that is needed."""
+    if image.index is None or len(images.images) == 1:
+        return (origin,)
+    return (origin, "--index", str(image.index))
+
+
 def _listing(images: list[ImageInfo]) -> str:
     lines = []
     for image in images:

@@ -17,7 +17,7 @@ from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.reading import read_images
+from winpe_certs.workflows.reading import Seen, read_images
 
 ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
 ANY_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
@@ -39,10 +39,12 @@ def verify(
     With `strict_blob` a Blob that differs from the given one in any property is an error.
     """
 
-    def look(found: StoredCertificates, origin: str) -> tuple[CertificateResult, ...]:
-        return tuple(
-            _verify_one(found, wanted, store, moment, origin, strict_blob=strict_blob)
-            for wanted in inputs.wanted
+    def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
+        return Seen(
+            tuple(
+                _verify_one(found, wanted, store, moment, words[0], strict_blob=strict_blob)
+                for wanted in inputs.wanted
+            )
         )
 
     images, error = read_images(paths, look, index=index, progress=progress, full_check=full_check)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -23,12 +23,20 @@ from winpe_certs.errors import Interrupted, VerificationFailure, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
-from winpe_certs.results import CertificateResult, EngineUse, ImagePlan, ImageResult, Plan, Report
-from winpe_certs.verification.stored import read_stored
+from winpe_certs.results import (
+    CertificateResult,
+    EngineUse,
+    ImagePlan,
+    ImageResult,
+    Plan,
+    Report,
+    ServerResult,
+)
+from winpe_certs.verification.stored import StoredCertificates, read_stored
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
-from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software, refuse_broken
 
 _LOG: Final = logging.getLogger(__name__)
@@ -44,6 +52,18 @@ class Expectation:
     blob: bytes | None
 
 
+Acceptance: TypeAlias = Callable[[StoredCertificates, tuple[str, ...]], tuple[ServerResult, ...]]
+"""Looks at what stands in a hive after the edits, and raises when the image is not to be written like that.
+
+The words name the image in command lines.
+"""
+
+
+def accept_all(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:  # noqa: ARG001
+    """The acceptance of those who expect nothing about servers."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class HivePlan:
     """What a command wants of one hive."""
@@ -51,6 +71,7 @@ class HivePlan:
     edits: tuple[Edit, ...]
     expected: tuple[Expectation, ...]
     certificates: tuple[CertificateResult, ...]
+    accept: Acceptance = accept_all
 
 
 Planner: TypeAlias = Callable[[Hive, str], HivePlan]
@@ -96,14 +117,23 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class _Confirmed:
+    """What was seen in a hive: the readers that saw it, and what the image would say to servers."""
+
+    readers: tuple[str, ...]
+    servers: tuple[ServerResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _EditedHive:
-    """A hive before and after its plan; `image` is the one it is for."""
+    """A hive before and after its plan; `image` is the one it is for, `words` name that in command lines."""
 
     image: ImageInfo
+    words: tuple[str, ...]
     old: bytes
     new: bytes
     plan: HivePlan
-    readers: tuple[str, ...]
+    confirmed: _Confirmed
 
     @property
     def is_changed(self) -> bool:
@@ -185,9 +215,10 @@ def _plan(
         hive = target.read(image.index, SOFTWARE_HIVE)
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         if hive not in edited:
-            edited[hive] = _edit(image, hive, _hive_origin(origin, image), planner, options, moment)
-        known = edited[hive]
-        result.append(_EditedHive(image, known.old, known.new, known.plan, known.readers))
+            words = words_for(origin, image, target)
+            edited[hive] = _edit(image, words, hive, planner, options, moment)
+        known = replace(edited[hive], image=image)
+        result.append(known)
         if known.is_changed:
             as_reg = partial(edits_as_reg, known.plan.edits)
             replacement = Replacement(hive, known.new, known.plan.edits, as_reg)
@@ -196,8 +227,14 @@ def _plan(
 
 
 def _edit(
-    image: ImageInfo, hive: bytes, origin: str, planner: Planner, options: WriteOptions, moment: Moment
+    image: ImageInfo,
+    words: tuple[str, ...],
+    hive: bytes,
+    planner: Planner,
+    options: WriteOptions,
+    moment: Moment,
 ) -> _EditedHive:
+    origin = _hive_origin(words[0], image)
     plan = planner(open_software(hive, origin, full_check=options.full_check), origin)
     new = apply(hive, plan.edits, now=moment.filetime, origin=origin)
     if new == hive:
@@ -205,7 +242,7 @@ def _edit(
     if options.full_check and new is not hive:
         refuse_broken(new, f"{origin} after the edit")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
-    return _EditedHive(image, hive, new, plan, _confirm(new, plan, origin))
+    return _EditedHive(image, words, hive, new, plan, _confirm(new, plan, origin, words))
 
 
 def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options: WriteOptions) -> None:
@@ -223,7 +260,7 @@ def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options:
             )
         if options.full_check and written != done.new:
             refuse_broken(written, f"{origin} as {options.engine.hive_editor} has written it")
-        _confirm(written, done.plan, origin)
+        _confirm(written, done.plan, origin, done.words)
         _LOG.info("%s: image %s read back and confirmed", origin, index or "-")
 
     if options.dry_run:
@@ -239,8 +276,9 @@ def _result(place: Place, edited: _EditedHive, output: Path | None) -> ImageResu
         name=edited.image.name,
         changed=edited.is_changed,
         certificates=edited.plan.certificates,
-        readers=edited.readers,
+        readers=edited.confirmed.readers,
         output=str(output) if output else None,
+        servers=edited.confirmed.servers,
     )
 
 
@@ -248,8 +286,8 @@ def _hive_origin(origin: str, image: ImageInfo) -> str:
     return origin if image.index is None else f"{origin}, image {image.index}, {SOFTWARE_HIVE}"
 
 
-def _confirm(hive: bytes, plan: HivePlan, origin: str) -> tuple[str, ...]:
-    """Let both independent readers see what the plan promised; returns their names.
+def _confirm(hive: bytes, plan: HivePlan, origin: str, words: tuple[str, ...]) -> _Confirmed:
+    """Let both independent readers see what the plan promised, and the command accept what they saw.
 
     They read every store, so that a hive that `verify` would refuse is never called done.
     """
@@ -263,4 +301,4 @@ def _confirm(hive: bytes, plan: HivePlan, origin: str) -> tuple[str, ...]:
                 f"{origin}: {' and '.join(stored.readers)} do not see the edit of {key}",
                 resolution="Please report this with the hive, if you may.",
             )
-    return stored.readers
+    return _Confirmed(stored.readers, plan.accept(stored, words))

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from tests.unit.certs.making import element
+from tests.unit.trust.certificates import excluding, make, name, permitting
+from winpe_certs.trust.constraints import MOST_COMPARISONS, constraint_faults, read_constraints
+from winpe_certs.trust.facts import Facts, facts_of
+
+dns = x509.DNSName
+mail = x509.RFC822Name._init_without_validation  # the constructor refuses what certificates may hold
+uri = x509.UniformResourceIdentifier
+
+
+def _address(text: str) -> x509.IPAddress:
+    return x509.IPAddress(ip_address(text))
+
+
+def _network(text: str) -> x509.IPAddress:
+    return x509.IPAddress(ip_network(text))
+
+
+def _facts(*names: x509.GeneralName, subject: str | x509.Name = "") -> Facts:
+    return facts_of(make(subject, "Contoso Root CA", names=names or None))
+
+
+def _directory(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.DirectoryName:
+    return x509.DirectoryName(name(*parts))
+
+
+CONTOSO = (NameOID.ORGANIZATION_NAME, "Contoso")
+US = (NameOID.COUNTRY_NAME, "US")
+UPN = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")
+
+# name, constraint, whether it lies in the constraint: permitted and excluded are each other's opposite here
+LIES_IN = [
+    (dns("contoso.com"), dns("contoso.com"), True),
+    (dns("cmg.contoso.com"), dns("contoso.com"), True),
+    (dns("CMG.Contoso.COM"), dns("contoso.com"), True),
+    (dns("cmg.contoso.com"), dns("CONTOSO.com"), True),
+    (dns("a.b.contoso.com"), dns("contoso.com"), True),
+    (dns("notcontoso.com"), dns("contoso.com"), False),
+    (dns("contoso.com.fabrikam.com"), dns("contoso.com"), False),
+    (dns("com"), dns("contoso.com"), False),
+    (dns("cmg.contoso.com."), dns("contoso.com"), True),
+    (dns("cmg.contoso.com"), dns(".contoso.com"), True),
+    (dns("a.b.contoso.com"), dns(".contoso.com"), True),
+    (dns("contoso.com"), dns(".contoso.com"), False),
+    (dns("notcontoso.com"), dns(".contoso.com"), False),
+    (dns("anything.example"), dns(""), True),
+    (dns("server01"), dns(""), True),
+    (dns("*.contoso.com"), dns("contoso.com"), True),
+    (dns("*.contoso.com"), dns(".contoso.com"), True),
+    (dns("*.contoso.com"), dns("fabrikam.com"), False),
+    (dns("*.contoso.com"), dns(".cmg.contoso.com"), False),
+    (dns("w*.contoso.com"), dns("contoso.com"), True),
+    (dns("w*.contoso.com"), dns("a.b.contoso.com"), False),
+    (_address("10.1.2.3"), _network("10.0.0.0/8"), True),
+    (_address("11.1.2.3"), _network("10.0.0.0/8"), False),
+    (_address("10.1.2.3"), _network("0.0.0.0/0"), True),
+    (_address("10.1.2.3"), _network("10.1.2.3/32"), True),
+    (_address("2001:db8::1"), _network("2001:db8::/32"), True),
+    (_address("2001:db9::1"), _network("2001:db8::/32"), False),
+    (_address("2001:db8::1"), _network("0.0.0.0/0"), False),
+    (_address("::ffff:10.1.2.3"), _network("10.0.0.0/8"), False),
+    (_directory(US, CONTOSO), _directory(US, CONTOSO), True),
+    (_directory(US, CONTOSO, (NameOID.COMMON_NAME, "x")), _directory(US, CONTOSO), True),
+    (_directory(US, (NameOID.ORGANIZATION_NAME, " CONTOSO ")), _directory(US, CONTOSO), True),
+    (
+        _directory((NameOID.ORGANIZATION_NAME, "Contoso   Pharma")),
+        _directory((NameOID.ORGANIZATION_NAME, "contoso pharma")),
+        True,
+    ),
+    (
+        _directory((NameOID.ORGANIZATION_NAME, "ContosoPharma")),
+        _directory((NameOID.ORGANIZATION_NAME, "Contoso Pharma")),
+        False,
+    ),
+    (_directory(CONTOSO, US), _directory(US, CONTOSO), False),
+    (_directory(US), _directory(US, CONTOSO), False),
+    (_directory((NameOID.COMMON_NAME, "Contoso")), _directory(CONTOSO), False),
+    (_directory(US), _directory(), True),
+    (mail("a@contoso.com"), mail("contoso.com"), True),
+    (mail("a@CONTOSO.com"), mail("contoso.COM"), True),
+    (mail("a@mail.contoso.com"), mail("contoso.com"), False),
+    (mail("a@mail.contoso.com"), mail(".contoso.com"), True),
+    (mail("a@contoso.com"), mail(".contoso.com"), False),
+    (mail("a@contoso.com"), mail("a@Contoso.com"), True),
+    (mail("A@contoso.com"), mail("a@contoso.com"), False),
+    (mail("b@contoso.com"), mail("a@contoso.com"), False),
+    (mail("a@contoso.com"), mail(""), True),
+    (uri("https://cmg.contoso.com/path?a@b"), uri("cmg.contoso.com"), True),
+    (uri("https://user@CMG.contoso.com:8443/"), uri("cmg.contoso.com"), True),
+    (uri("https://cmg.contoso.com/"), uri("contoso.com"), False),
+    (uri("https://cmg.contoso.com/"), uri(".contoso.com"), True),
+    (uri("https://contoso.com/"), uri(".contoso.com"), False),
+    (uri("https://contoso.com/"), uri(""), True),
+]
+IDS = [f"{type(found).__name__}-{found.value}-{base.value}" for found, base, _ in LIES_IN]
+
+
+@pytest.mark.parametrize(("found", "base", "lies_in"), LIES_IN, ids=IDS)
+def test_permitted_names_are_those_within(
+    found: x509.GeneralName, base: x509.GeneralName, lies_in: bool
+) -> None:
+    faults = constraint_faults(permitting(base), _facts(found))
+    assert [("is not among the permitted ones" in fault) for fault in faults] == [True] * (not lies_in)
+
+
+@pytest.mark.parametrize(("found", "base", "lies_in"), LIES_IN, ids=IDS)
+def test_excluded_names_are_those_within(
+    found: x509.GeneralName, base: x509.GeneralName, lies_in: bool
+) -> None:
+    faults = constraint_faults(excluding(base), _facts(found))
+    assert [("is excluded" in fault) for fault in faults] == [True] * lies_in
+
+
+@pytest.mark.parametrize(
+    ("wildcard", "base", "may_stand_for_it"),
+    [
+        ("*.contoso.com", "cmg.contoso.com", True),
+        ("*.Contoso.com", "CMG.contoso.com", True),
+        ("*.contoso.com", ".cmg.contoso.com", False),
+        ("*.contoso.com", "a.cmg.contoso.com", False),
+        ("*.contoso.com", "cmg.fabrikam.com", False),
+        ("w*.contoso.com", "www.contoso.com", True),
+        ("w*.contoso.com", "cmg.contoso.com", False),
+        ("*w.contoso.com", "cmg.contoso.com", True),
+        ("cmg.*.com", "contoso.com", True),
+        ("cmg.*.com", "fabrikam.org", False),
+        ("*", "contoso", True),
+        ("*", "contoso.com", False),
+    ],
+)
+def test_a_wildcard_is_excluded_with_any_host_it_stands_for(
+    wildcard: str, base: str, may_stand_for_it: bool
+) -> None:
+    faults = constraint_faults(excluding(dns(base)), _facts(dns(wildcard)))
+    assert bool(faults) is may_stand_for_it
+
+
+@pytest.mark.parametrize("base", ["cmg.contoso.com", "www.contoso.com"])
+def test_a_wildcard_is_permitted_only_with_every_host_it_stands_for(base: str) -> None:
+    assert constraint_faults(permitting(dns(base)), _facts(dns("*.contoso.com")))
+
+
+def test_excluded_beats_permitted() -> None:
+    constraints = x509.NameConstraints([dns("contoso.com")], [dns("secret.contoso.com")])
+    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
+    assert constraint_faults(constraints, _facts(dns("a.secret.contoso.com"))) == (
+        "the DNS name a.secret.contoso.com is excluded (secret.contoso.com)",
+    )
+
+
+def test_permitted_names_limit_only_their_kind() -> None:
+    facts = _facts(_address("10.1.2.3"), mail("a@fabrikam.com"), dns("cmg.contoso.com"), UPN, subject="x")
+    assert constraint_faults(permitting(dns("contoso.com")), facts) == ()
+
+
+def test_one_permitted_name_of_several_is_enough() -> None:
+    constraints = permitting(dns("fabrikam.com"), _network("10.0.0.0/8"), dns("contoso.com"))
+    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
+
+
+def test_every_fault_is_told_in_words() -> None:
+    facts = _facts(dns("a.fabrikam.com"), dns("cmg.contoso.com"), _address("10.1.2.3"), dns("b.fabrikam.com"))
+    constraints = permitting(dns("contoso.com"), dns("contoso.org"), _network("192.168.0.0/16"))
+    assert constraint_faults(constraints, facts) == (
+        "the DNS name a.fabrikam.com is not among the permitted ones (contoso.com, contoso.org)",
+        "the IP address 10.1.2.3 is not among the permitted ones (192.168.0.0/16)",
+        "the DNS name b.fabrikam.com is not among the permitted ones (contoso.com, contoso.org)",
+    )
+
+
+def test_the_subject_is_a_directory_name_unless_it_is_empty() -> None:
+    constraints = permitting(_directory(US, CONTOSO))
+    assert constraint_faults(constraints, _facts(subject=name(US, CONTOSO))) == ()
+    assert constraint_faults(constraints, _facts(subject=name(US))) == (
+        "the directory name C=US is not among the permitted ones (O=Contoso,C=US)",
+    )
+    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
+
+
+def test_parts_with_several_values_are_compared_as_sets() -> None:
+    parts = [x509.NameAttribute(kind, value) for kind, value in (US, CONTOSO)]
+    both = x509.Name([x509.RelativeDistinguishedName(parts)])
+    reverse = x509.Name([x509.RelativeDistinguishedName(parts[::-1])])
+    assert constraint_faults(permitting(x509.DirectoryName(reverse)), _facts(subject=both)) == ()
+    assert constraint_faults(permitting(_directory(US)), _facts(subject=both))
+
+
+def test_mail_in_the_subject_counts_unless_there_is_an_alternative_one() -> None:
+    subject = name((NameOID.EMAIL_ADDRESS, "a@fabrikam.com"))
+    constraints = permitting(mail("contoso.com"))
+    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"), subject=subject)) == (
+        "the e-mail address a@fabrikam.com is not among the permitted ones (contoso.com)",
+    )
+    assert constraint_faults(constraints, _facts(mail("a@contoso.com"), subject=subject)) == ()
+
+
+def test_the_common_name_is_no_dns_name() -> None:
+    assert constraint_faults(permitting(dns("contoso.com")), _facts(subject="cmg.fabrikam.com")) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "base"),
+    [
+        (UPN, UPN),
+        (x509.RegisteredID(NameOID.COMMON_NAME), x509.RegisteredID(NameOID.COMMON_NAME)),
+        (dns("cmg.contoso.com"), dns("*.contoso.com")),
+        (dns("cmg.contoso.com"), dns("contoso.com.")),
+        (dns("cmg.contoso.com"), dns(".")),
+        (dns("x" * 2000), dns("contoso.com")),
+        (mail("contoso.com"), mail("contoso.com")),
+        (mail("@contoso.com"), mail("contoso.com")),
+        (uri("https://10.1.2.3/"), uri("contoso.com")),
+        (uri("https://[2001:db8::1]/"), uri("contoso.com")),
+        (uri("https://[2001/"), uri("contoso.com")),
+        (uri("urn:contoso"), uri("contoso.com")),
+        (_network("10.0.0.0/8"), _network("10.0.0.0/8")),
+    ],
+)
+def test_what_cannot_be_judged_is_a_fault(found: x509.GeneralName, base: x509.GeneralName) -> None:
+    for constraints in (permitting(base), excluding(base)):
+        facts = replace(_facts(dns("cmg.contoso.com")), alternative_names=(found,))
+        (fault,) = constraint_faults(constraints, facts)
+        assert "cannot be judged" in fault
+        assert len(fault) < 500
+        assert (
+            constraint_faults(constraints, _facts(_address("192.0.2.1"))) == () or found.value == base.value
+        )
+
+
+def test_too_many_comparisons_are_refused() -> None:
+    names = tuple(dns(f"host{each}.contoso.com") for each in range(MOST_COMPARISONS // 100 + 1))
+    facts = replace(_facts(dns("x.contoso.com")), alternative_names=names)
+    (fault,) = constraint_faults(excluding(*[dns("fabrikam.com")] * 100), facts)
+    assert "too many" in fault
+
+
+def test_the_worst_that_is_compared_takes_seconds_at_most() -> None:
+    names = tuple(dns("*." * 400 + f"{each}.com") for each in range(512))
+    facts = replace(_facts(dns("x.contoso.com")), alternative_names=names)
+    bases = [dns("a." * 400 + f"{each}.com") for each in range(1000, 1512)]
+    begin = time.monotonic()
+    assert constraint_faults(excluding(*bases), facts) == ()
+    assert time.monotonic() - begin < 30
+
+
+# What property 0x54 holds: bare DER
+
+ALL_KINDS = x509.NameConstraints(
+    [dns(".contoso.com"), _network("10.0.0.0/8"), _network("2001:db8::/32"), _directory(US, CONTOSO)],
+    [dns(""), mail(".contoso.com"), uri("contoso.com"), UPN, x509.RegisteredID(NameOID.COMMON_NAME)],
+)
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        ALL_KINDS,
+        permitting(dns("contoso.com")),
+        excluding(_network("0.0.0.0/0")),
+        excluding(*(dns(f"{each}.com") for each in range(10_000))),
+    ],
+)
+def test_bare_constraints_are_read_back(constraints: x509.NameConstraints) -> None:
+    assert read_constraints(constraints.public_bytes()) == constraints
+
+
+def _subtrees(*subtrees: bytes) -> bytes:
+    return element(0x30, element(0xA0, *subtrees))
+
+
+CONTOSO_BASE = element(0x82, b"contoso.com")
+
+UNREADABLE = {
+    "empty": b"",
+    "no-subtrees": element(0x30),
+    "empty-permitted": _subtrees(),
+    "minimum": _subtrees(element(0x30, CONTOSO_BASE, element(0x80, b"\1"))),
+    "maximum": _subtrees(element(0x30, CONTOSO_BASE, element(0x81, b"\1"))),
+    "no-base": _subtrees(element(0x30)),
+    "bytes-behind": permitting(dns("contoso.com")).public_bytes() + b"\0",
+    "cut": permitting(dns("contoso.com")).public_bytes()[:-1],
+    "another-group": element(0x30, element(0xA2, element(0x30, CONTOSO_BASE))),
+    "not-ascii": _subtrees(element(0x30, element(0x82, b"\xff.com"))),
+    "mask-with-holes": _subtrees(element(0x30, element(0x87, bytes([10, 0, 0, 0, 255, 0, 255, 0])))),
+    "address-without-mask": _subtrees(element(0x30, element(0x87, bytes([10, 0, 0, 0])))),
+    "address-of-no-size": _subtrees(element(0x30, element(0x87, b"\0" * 9))),
+    "x400": _subtrees(element(0x30, element(0xA3))),
+    "list-of-uses": bytes.fromhex("300a06082b06010505070301"),
+    "endless": b"\x30\x80" * 5000,
+    "nested": b"\x30\x84\x00\x00\x00\x00" * 5000,
+    "text": b"contoso.com",
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=list(UNREADABLE))
+def test_unreadable_constraints_raise_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_constraints(data)
+
+
+def test_damaged_constraints_raise_nothing_but_a_value_error() -> None:
+    """Constraints that happen to be readable still must be judged without another error."""
+    source = random.Random(54)
+    whole = ALL_KINDS.public_bytes()
+    facts = _facts(dns("cmg.contoso.com"), _address("10.1.2.3"), mail("a@contoso.com"), UPN, subject="x")
+    readable = 0
+    for _ in range(3000):
+        data = bytearray(whole)
+        for _ in range(source.randint(1, 3)):
+            data[source.randrange(len(data))] = source.randrange(256)
+        try:
+            found = read_constraints(bytes(data[: source.choice([len(data), source.randrange(len(data))])]))
+        except ValueError:
+            continue
+        readable += 1
+        constraint_faults(found, facts)
+    assert readable > 100

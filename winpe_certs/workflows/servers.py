@@ -1,0 +1,122 @@
+"""The servers that a command asks about: chains out of files, or from live servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.sources import read_certificates
+from winpe_certs.connection import Endpoint, fetch_chain, parse_endpoint
+from winpe_certs.errors import UsageError
+from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.trust.facts import facts_of
+from winpe_certs.trust.names import HostName, parse_host
+from winpe_certs.trust.server import ServerChain, chain_from
+
+_SHOWN_NAMES: Final = 10
+_PROXY: Final = (
+    "{endpoint}: a proxy that inspects TLS may have answered instead of the server. Compare the issuer with "
+    "what the PKI team expects; Windows PE may sit in another network."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """All servers of a call, and what a person should know about where their chains came from."""
+
+    chains: tuple[ServerChain, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Servers as they are typed: a chain with its names, ``NAME=FILE``, or a host to connect to.
+
+    Without a chain `hostnames` belong to the one host of `connect` and replace its own name.
+    """
+
+    chain: Path | None = None
+    hostnames: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    connect: tuple[str, ...] = ()
+    connect_seconds: float = 10.0
+
+
+def gather_servers(asked: Asked) -> Servers:
+    """Read every chain; files first, so that a wrong path is told before anything is sent over a network.
+
+    Raises `UsageError`, `CertificateError`, and `ConnectionFailure` for a server that does not answer.
+    """
+    _refuse_odd(asked)
+    chains: list[ServerChain] = []
+    warnings: list[str] = []
+    if asked.chain is not None:
+        names = [parse_host(text) for text in asked.hostnames]
+        chains.append(_from_file(asked.chain, names, warnings))
+    for text in asked.servers:
+        name, separator, file = text.partition("=")
+        if not separator or not name or not file:
+            raise UsageError(
+                f"--server {text}: not NAME=FILE",
+                resolution="Write --server cmg.contoso.com=cmg-chain.pem",
+            )
+        chains.append(_from_file(Path(file), [parse_host(name)], warnings))
+    endpoints = [parse_endpoint(text) for text in asked.connect]
+    own_names = asked.hostnames if asked.chain is None else ()
+    for endpoint in endpoints:
+        chains.append(_from_server(endpoint, own_names, asked.connect_seconds))
+        warnings.append(_PROXY.format(endpoint=endpoint))
+    return Servers(tuple(chains), tuple(warnings))
+
+
+def _refuse_odd(asked: Asked) -> None:
+    if asked.chain is None and not asked.servers and not asked.connect:
+        raise UsageError(
+            "no server was given",
+            resolution="Give its chain and its name: --chain cmg-chain.pem --hostname cmg.contoso.com, "
+            "or let it be asked: --connect cmg.contoso.com",
+        )
+    if asked.chain is None and asked.hostnames and len(asked.connect) != 1:
+        raise UsageError(
+            "--hostname: it is not clear which server these names are for",
+            resolution="They go with --chain, or with a single --connect. For several servers use "
+            "--server NAME=FILE.",
+        )
+
+
+def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> ServerChain:
+    if path_kind(path) is not PathKind.FILE:
+        raise UsageError(f"{path}: no such certificate file", resolution="Check the path.")
+    with system_errors(path, "read"):
+        data = path.read_bytes()
+    found = read_certificates(data, str(path))
+    warnings += found.warnings
+    certificates = [entry.certificate for entry in found.entries]
+    chain = chain_from(certificates, server=path.name, source=str(path), hosts=hosts)
+    if not hosts:
+        raise _without_name(path, chain.leaf)
+    return chain
+
+
+def _without_name(path: Path, leaf: Certificate) -> UsageError:
+    names = facts_of(leaf).dns_names[:_SHOWN_NAMES]
+    return UsageError(
+        f"{path}: no host name to judge the certificate by",
+        details=f"The certificate is for {', '.join(names)}" if names else "The certificate names no host.",
+        resolution="Add --hostname NAME for every name under which clients reach the server.",
+    )
+
+
+def _from_server(endpoint: Endpoint, names: Sequence[str], seconds: float) -> ServerChain:
+    hosts = [parse_host(name) for name in names or (endpoint.host,)]
+    sent = fetch_chain(endpoint, hosts[0].text, seconds)
+    source = f"connected to {endpoint}"
+    certificates = [
+        Certificate.from_der(der, f"{source}, certificate {number}")
+        for number, der in enumerate(sent, start=1)
+    ]
+    # A server's own certificate comes first (RFC 8446 section 4.4.2): nothing has to be guessed.
+    return ServerChain(str(endpoint), source, certificates[0], tuple(certificates[1:]), tuple(hosts))
