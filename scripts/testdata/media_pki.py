@@ -20,7 +20,11 @@ from asn1crypto import pkcs12 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
     KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
@@ -126,6 +130,21 @@ def data_content(bags: Iterable[Any]) -> Any:
     return asn1.ContentInfo({"content_type": "data", "content": asn1.SafeContents(list(bags)).dump()})
 
 
+def encrypted_content(bags: Iterable[Any], password: str = PASSWORD) -> Any:
+    """Make an encrypted content of these bags, under the salt of another one (RFC 8018 section 6.2)."""
+    content = encrypted_contents(store())[0]
+    info = content["content"]["encrypted_content_info"]
+    method = info["content_encryption_algorithm"]["parameters"].native
+    function = method["key_derivation_func"]["parameters"]
+    derivation = PBKDF2HMAC(hashes.SHA256(), 32, function["salt"], function["iteration_count"])
+    vector = modes.CBC(method["encryption_scheme"]["parameters"])
+    cipher = Cipher(algorithms.AES(derivation.derive(password.encode())), vector).encryptor()
+    padder = PKCS7(128).padder()
+    plain = padder.update(asn1.SafeContents(list(bags)).dump()) + padder.finalize()
+    info["encrypted_content"] = cipher.update(plain) + cipher.finalize()
+    return content
+
+
 def packed(parts: Iterable[Any], password: str | None = PASSWORD, *, rounds: int = ROUNDS) -> bytes:
     """Put contents together under a new MAC; no password and an empty one give different MACs."""
     safe = asn1.AuthenticatedSafe(list(parts)).dump()
@@ -198,6 +217,14 @@ def nested(depth: int = 1) -> bytes:
     return packed([*encrypted_contents(store()), data_content(bags)])
 
 
+def hidden_key() -> bytes:
+    """Put the key bag into the encrypted part as well."""
+    value = asn1.Certificate.load(leaf().public_bytes(Encoding.DER))
+    held = asn1.CertBag({"cert_id": "x509", "cert_value": value})
+    bag = asn1.SafeBag({"bag_id": "cert_bag", "bag_value": held})
+    return packed([encrypted_content([bag, *key_bags(with_provider(store(), AES_PROVIDER))])])
+
+
 VARIANTS: Final[dict[str, Callable[[], bytes]]] = {
     "good": store,
     "provider": lambda: with_provider(store(), AES_PROVIDER),
@@ -217,5 +244,6 @@ VARIANTS: Final[dict[str, Callable[[], bytes]]] = {
     "other-key": lambda: store(key=private_key("corp-root")),
     "two-keys": two_keys,
     "nested": nested,
+    "hidden-key": hidden_key,
 }
 """Stores under `PASSWORD`, each with one thing that is special."""

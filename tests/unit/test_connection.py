@@ -190,6 +190,7 @@ class TestChain:
             assert fetch(server) == SENT
         assert server.versions == [version.name.replace("_", ".")]
 
+    @pytest.mark.skipif(not ssl.HAS_TLSv1, reason="this Python's OpenSSL has no TLS 1.0 for the server")
     def test_a_server_of_tls_1_0(self, tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -215,10 +216,11 @@ class TestChain:
             def relay(plain: socket.socket) -> None:
                 with socket.create_connection((server.host, server.port)) as behind:
                     behind.sendall(plain.recv(1 << 16))
-                    while data := behind.recv(1 << 16):
+                    answer = b""
+                    while not answer.endswith(bytes.fromhex("160303 0004 0e000000")):  # "server hello done"
+                        data = behind.recv(1 << 16)
                         plain.sendall(data)
-                        if data.endswith(bytes.fromhex("160303 0004 0e000000")):  # "server hello done"
-                            break
+                        answer += data
                     until_the_end(plain)
 
             with LoopbackServer(relay) as between:
@@ -370,16 +372,16 @@ class TestConnecting:
             assert fetch_chain(Endpoint("cmg.example", 443), NAME, LIMIT) == SENT
 
     def test_every_address_that_failed_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        looked_up(monkeypatch, ("127.0.0.1", free_port()), ("127.0.0.2", free_port()))
+        looked_up(monkeypatch, (LOOPBACK, free_port()), (LOOPBACK, free_port()))
         error = failure("cmg.contoso.example", 443)
-        assert [line.partition(":")[0] for line in error.details.splitlines()] == ["127.0.0.1", "127.0.0.2"]
+        assert [line.partition(":")[0] for line in error.details.splitlines()] == [LOOPBACK] * 2
 
     def test_a_network_without_a_way_to_the_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         looked_up(monkeypatch, (LOOPBACK, 443))
         monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.ENETUNREACH)
         error = failure("cmg.contoso.example", 443)
         assert error.message == "cmg.contoso.example:443: the server cannot be reached"
-        assert "unreachable" in error.details
+        assert error.details.startswith("127.0.0.1: ")
 
     @pytest.fixture
     def full(self) -> Iterator[int]:
@@ -419,29 +421,22 @@ class TestNoTls:
         if limit > 0:
             assert error.message.endswith("during the TLS handshake")
 
-    @pytest.mark.parametrize(
-        "beginning",
-        [
-            bytes.fromhex("160303 3f00 02"),  # one record that never gets whole
-            b"",  # and what never becomes a record header of sense
-        ],
-    )
-    def test_a_server_whose_bytes_drip(self, beginning: bytes) -> None:
-        """Each byte comes in time; all of them together do not."""
+    def test_a_server_whose_bytes_drip(self) -> None:
+        """Each byte of a record comes in time; all of them together do not."""
 
         def drip(plain: socket.socket) -> None:
             plain.recv(1 << 16)
-            plain.sendall(beginning)
+            plain.sendall(bytes.fromhex("160303 3f00 02"))
             while True:
-                plain.sendall(b"\x16" if not beginning else b"\0")
-                time.sleep(0.2 if not beginning else 0.05)
+                plain.sendall(b"\0")
+                time.sleep(0.05)
 
         with LoopbackServer(drip) as server:
             error = failure(server.host, server.port, limit=SHORT)
         assert error.message.endswith("no answer within 0.5 seconds, during the TLS handshake")
 
     def test_a_server_that_sends_without_end(self) -> None:
-        """Change-cipher-spec records are skipped by TLS 1.3, so their number needs a bound of its own."""
+        """A client skips hello requests during a handshake, so their number needs a bound."""
         hello_requests = bytes.fromhex("160303 0004 00000000") * 1000
 
         def flood(plain: socket.socket) -> None:
@@ -451,7 +446,7 @@ class TestNoTls:
 
         with LoopbackServer(flood) as server:
             error = failure(server.host, server.port)
-        assert "TLS handshake failed" in error.message
+        assert error.message.endswith("the TLS handshake failed: the server sends without end")
 
     def test_plain_http(self) -> None:
         answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"

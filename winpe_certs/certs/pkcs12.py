@@ -28,7 +28,7 @@ from winpe_certs.certs.text_encoding import decode_text
 from winpe_certs.errors import CertificateError
 
 LARGEST_FILE: Final = 1024 * 1024
-LARGEST_KEY: Final = 6 * 1024  # RSA with 8192 bits; the library tests keys for primes, which takes its time
+LARGEST_KEY: Final = 5 * 1024  # RSA with 8192 bits: the library tests keys for primes, which takes its time.
 MOST_ROUNDS: Final = 10_000_000
 DEEPEST_NESTING: Final = 8
 
@@ -127,11 +127,11 @@ def _password_bytes(password: str | None, origin: str) -> tuple[bytes | None, ..
     except UnicodeEncodeError:
         encoded = b"\0"
     if b"\0" in encoded:
-        # The library cannot take it, and would show it. No cause either: it holds the password.
+        # The library cannot take it and would show it, and so would the error above as a cause.
         raise PasswordError(
             f"{origin}: the password has a character that no PKCS#12 password can have",
             resolution=GIVE_PASSWORD,
-        ) from None
+        )
     return (encoded,)
 
 
@@ -274,14 +274,14 @@ def _read_bags(outline: _Outline, bags: Any, origin: str, depth: int = 0) -> Non
             _read_bags(outline, bag["bag_value"], origin, depth + 1)
         if kind not in KEY_BAGS:
             continue
+        if kind == "pkcs8_shrouded_key_bag":
+            _count(outline, bag["bag_value"]["encryption_algorithm"], origin)
         if len(bag["bag_value"].contents) > LARGEST_KEY:
             raise CertificateError(
                 f"{origin}: the private key is too large for boot media",
                 details="It has more than 8192 bits.",
                 resolution="Use a certificate with an RSA key of 2048 bits.",
             )
-        if kind == "pkcs8_shrouded_key_bag":
-            _count(outline, bag["bag_value"]["encryption_algorithm"], origin)
         outline.providers.append(_provider(bag["bag_attributes"]))
 
 

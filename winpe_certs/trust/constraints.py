@@ -3,9 +3,9 @@
 Excluded beats permitted, and permitted names limit only the kinds that occur among them. Where RFC 5280
 leaves room, the stricter reading is taken: a wildcard is excluded when one of the hosts it stands for is;
 what cannot be judged (names of unknown kinds, malformed ones) is a fault as soon as the constraints speak of
-its kind. Beyond RFC 5280, as OpenSSL has it: a DNS constraint with a dot in front covers only the names
-below, and an empty one covers all names of its kind. The common name is not considered, as in
-`winpe_certs.trust.names`.
+its kind. Beyond RFC 5280: a DNS constraint with a dot in front covers only the names below (so does
+OpenSSL), and an empty one covers all names of its kind (OpenSSL: for DNS names). The common name is not
+considered, as in `winpe_certs.trust.names`.
 
 Minimum and maximum of a subtree must be absent (RFC 5280); property 0x54 of a Blob is refused with them, the
 library does not tell of them in a certificate.
@@ -23,7 +23,7 @@ from winpe_certs.certs.der import read_element
 from winpe_certs.certs.library import reading_certificate
 from winpe_certs.errors import CertificateError
 from winpe_certs.trust.facts import Facts
-from winpe_certs.trust.names import listed, shortened
+from winpe_certs.trust.words import listed, shortened
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -146,18 +146,18 @@ def _text(value: object) -> str:
     return value.lower()
 
 
-def _dns_base(value: object) -> str:
-    base = _text(value)  # a star in it is refused by the library
-    if base.endswith("."):
-        raise ValueError(f"a constraint is malformed ({shortened(base)})")
-    return base
+def _dns(value: object) -> str:
+    text = _text(value)
+    if text.endswith("."):
+        raise ValueError(f"a dot at the end ({shortened(text)})")
+    return text
 
 
 def _dns_lies_in(name: object, base: object) -> bool:
     """Whether every host that a name stands for is covered: a star stays within its label."""
-    wanted, found = _dns_base(base), _text(name).removesuffix(".")
+    found, wanted = _dns(name), _dns(base)
     if wanted.startswith("."):
-        return found.endswith(wanted) and len(found) > len(wanted)
+        return found.endswith(wanted)
     return not wanted or found == wanted or found.endswith(f".{wanted}")
 
 
@@ -165,7 +165,7 @@ def _dns_meets(name: object, base: object) -> bool:
     """Whether a name stands for any host that is covered: ``*.contoso.com`` does for cmg.contoso.com."""
     if _dns_lies_in(name, base):
         return True
-    found, wanted = _text(name).removesuffix("."), _dns_base(base)
+    found, wanted = _dns(name), _dns(base)
     if "*" not in found:
         return False
     labels, base_labels = found.split("."), wanted.removeprefix(".").split(".")
@@ -219,7 +219,7 @@ def _uri_lies_in(name: object, base: object) -> bool:
 def _host_lies_in(host: str, wanted: str) -> bool:
     """For mail and URIs a base without a dot in front is that host alone, unlike for DNS names."""
     if wanted.startswith("."):
-        return host.endswith(wanted) and len(host) > len(wanted)
+        return host.endswith(wanted)
     return not wanted or host == wanted
 
 

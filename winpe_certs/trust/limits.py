@@ -19,7 +19,7 @@ from winpe_certs.certs.usages import covers_servers
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.constraints import constraint_faults, read_constraints
 from winpe_certs.trust.facts import Facts
-from winpe_certs.trust.names import listed
+from winpe_certs.trust.words import listed
 
 Uses = tuple[str, ...] | None
 

@@ -11,7 +11,7 @@ from winpe_certs.trust.paths import has_issuer_name, is_issuer
 from winpe_certs.trust.remedies import Remedies, file_name
 from winpe_certs.trust.rules import INVALID_CA
 from winpe_certs.trust.stores import Held, ImageStores
-from winpe_certs.trust.words import named, shortened
+from winpe_certs.trust.words import common_name, named, shortened
 
 
 def partial_chain(leaf: Certificate, pool: Sequence[Certificate]) -> tuple[Certificate, ...]:
@@ -61,7 +61,7 @@ def _issuer_missing(top: Certificate, stores: ImageStores, remedies: Remedies) -
     misplaced = [held for held in stores.held if is_issuer(held.certificate, top)]
     if misplaced:
         return _wrong_store(misplaced[0].certificate, misplaced, remedies)
-    file = file_name(next((part[3:] for part in top.issuer.split(", ") if part.startswith("CN=")), issuer))
+    file = file_name(common_name(top.issuer) or issuer)
     namesakes = [held for held in stores.held if has_issuer_name(held.certificate, top)]
     if namesakes:
         held = namesakes[0]

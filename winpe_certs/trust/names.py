@@ -1,9 +1,8 @@
 """The name a client asks for, and whether a certificate has it.
 
 Wildcards as Schannel accepts them (Microsoft KB 258858), not as RFC 9525 would: ``w*.contoso.com`` counts,
-stars further right or within a label do not. A star stands for at least one character (the article has no
-example for none; OpenSSL reads it so as well). An IP address is matched by an iPAddress entry alone (RFC 9110
-section 4.3.5).
+stars further right or within a label do not. A star stands for at least one character: the article shows none
+that stands for nothing. An IP address is matched by an iPAddress entry alone (RFC 9110 section 4.3.5).
 
 The common name is not considered: clients must ignore it (RFC 9525 section 2). Windows itself may be milder
 with a certificate that has no alternative name at all: its reference of HTTPSPolicyCallbackData speaks of
@@ -13,7 +12,6 @@ with a certificate that has no alternative name at all: its reference of HTTPSPo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
@@ -21,11 +19,10 @@ from typing import Final
 from winpe_certs.errors import UsageError
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.facts import Facts
+from winpe_certs.trust.words import listed, shortened
 
 LONGEST_NAME: Final = 253  # RFC 1035 section 2.3.4: 255 octets, two of which are no text
 LONGEST_LABEL: Final = 63
-LONGEST_SHOWN: Final = 200
-MOST_LISTED: Final = 10
 A_LABEL: Final = "xn--"
 COMMON_NAME: Final = "2.5.4.3"
 
@@ -90,17 +87,6 @@ def name_reasons(facts: Facts, host: HostName) -> tuple[Reason, ...]:
     )
 
 
-def listed(texts: Sequence[str], most: int = MOST_LISTED) -> str:
-    """Texts from a file, one after another for a message; neither many nor long ones make it long."""
-    shown = [shortened(text) for text in texts[:most]]
-    return ", ".join(shown) + (f" and {len(texts) - most} more" if len(texts) > most else "")
-
-
-def shortened(text: str) -> str:
-    """A text from a file, cut where it would swamp a message."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
 def _refusal(text: str, reason: str, resolution: str = "") -> UsageError:
     return UsageError(
         f"not the name of a server: {shortened(text) or 'nothing'}",
@@ -163,11 +149,11 @@ def _covers(pattern: str, host: str) -> bool:
     label, _, behind = pattern.partition(".")
     host_label, _, host_behind = host.partition(".")
     prefix, star, rest = label.partition("*")
-    if not star or rest or "*" in behind:
+    if not star or rest:
         return False
-    if behind != host_behind or "." not in behind:
+    if behind != host_behind or "." not in behind:  # a star further right fits no host either
         return False
-    if prefix and (prefix.startswith(A_LABEL) or host_label.startswith(A_LABEL)):
+    if prefix and host_label.startswith(A_LABEL):
         return False  # a part of an A-label is no part of the name that it stands for
     return host_label.startswith(prefix) and len(host_label) > len(prefix)
 

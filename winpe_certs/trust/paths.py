@@ -1,8 +1,8 @@
 """The one door to pyhanko-certvalidator, which builds certification paths and validates them.
 
 It follows RFC 5280 section 6. What is Windows' own stays outside: dates, key sizes, hashes, extended uses,
-names and name constraints are judged by `winpe_certs.trust.rules`. The library judges signatures, the right to issue, path lengths,
-certificate policies and critical extensions. Why this library: docs/decisions.
+names and name constraints are judged by `winpe_certs.trust.rules`. The library judges signatures, the right
+to issue, path lengths, certificate policies and critical extensions. Why this library: docs/decisions.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def build_paths(
     registry = _Registry()
     registry.register_multiple(loaded for each in intermediates if (loaded := _load(each.der)) is not None)
     found = asyncio.run(_collect(PathBuilder(manager, registry), start))
-    return tuple(CertificationPath(tuple(known[der] for der in _bytes_of(path))) for path in found)
+    paths = [CertificationPath(tuple(known[der] for der in _bytes_of(path))) for path in found]
+    # A root issued nothing but what it signed: above a self-signed certificate there is only its namesake.
+    return tuple(path for path in paths if not any(each.is_self_signed for each in path.certificates[:-1]))
 
 
 def fault_of(path: CertificationPath) -> str | None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.facts import Facts
-from winpe_certs.trust.names import listed, shortened
+from winpe_certs.trust.words import listed, shortened
 
 INTERNAL_ENDINGS: Final = (
     ".local", ".localhost", ".internal", ".intranet", ".private", ".corp", ".home", ".lan", ".home.arpa",

@@ -23,7 +23,7 @@ from winpe_certs.trust.paths import CertificationPath, fault_of
 from winpe_certs.trust.remedies import Remedies
 from winpe_certs.trust.revocation import revocation_reasons
 from winpe_certs.trust.stores import Held, ImageStores
-from winpe_certs.trust.words import named
+from winpe_certs.trust.words import listed, named
 
 INVALID_CA: Final = "INVALID_CA"
 DATE_INVALID: Final = "CERT_DATE_INVALID"
@@ -186,7 +186,7 @@ def _strength(path: CertificationPath) -> Iterator[Reason]:
                 "weak-signature",
                 Severity.WARNING,
                 f"{role_of(path, certificate)} is signed with SHA-1. By Microsoft's plan Windows refuses "
-                "that below public roots only, but Configuration Manager's documentation calls it not trusted.",
+                "that below public roots only; Configuration Manager's documentation calls it not trusted.",
                 "Have it issued again with SHA-256.",
             )
 
@@ -206,7 +206,7 @@ def _constraints(path: CertificationPath) -> Iterator[Reason]:
                     "name-constraints",
                     Severity.ERROR,
                     f"{role_of(path, authority)} may not issue for names of {named(certificate)}: "
-                    + "; ".join(faults),
+                    + listed(faults),
                     "Use a server name that the CA is allowed to issue for, or another CA.",
                 )
 

@@ -1,21 +1,33 @@
-"""How certificates are called in sentences."""
+"""How certificates and texts out of them are put into sentences: bounded, whatever they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 
-_LONGEST: Final = 120
+LONGEST_SHOWN: Final = 200
+MOST_LISTED: Final = 10
 
 
 def named(certificate: Certificate) -> str:
     """The common name in quotes, or the whole subject if there is none, or the thumbprint."""
-    parts = certificate.subject.split(", ")
-    common = next((part[3:] for part in parts if part.startswith("CN=")), "")
-    return f'"{shortened(common or certificate.subject or certificate.thumbprint)}"'
+    shown = common_name(certificate.subject) or certificate.subject or certificate.thumbprint
+    return f'"{shortened(shown)}"'
+
+
+def common_name(name: str) -> str:
+    """The common name out of a name as `Certificate` renders it; empty if there is none."""
+    return next((part[3:] for part in name.split(", ") if part.startswith("CN=")), "")
+
+
+def listed(texts: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Texts from a file, one after another for a message; neither many nor long ones make it long."""
+    shown = [shortened(text) for text in texts[:most]]
+    return ", ".join(shown) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def shortened(text: str) -> str:
-    """A text of a certificate, cut if it is absurdly long."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    """A text from a file, cut where it would swamp a message."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

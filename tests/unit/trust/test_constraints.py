@@ -49,7 +49,6 @@ LIES_IN = [
     (dns("notcontoso.com"), dns("contoso.com"), False),
     (dns("contoso.com.fabrikam.com"), dns("contoso.com"), False),
     (dns("com"), dns("contoso.com"), False),
-    (dns("cmg.contoso.com."), dns("contoso.com"), True),
     (dns("cmg.contoso.com"), dns(".contoso.com"), True),
     (dns("a.b.contoso.com"), dns(".contoso.com"), True),
     (dns("contoso.com"), dns(".contoso.com"), False),
@@ -133,6 +132,7 @@ def test_excluded_names_are_those_within(
         ("w*.contoso.com", "www.contoso.com", True),
         ("w*.contoso.com", "cmg.contoso.com", False),
         ("*w.contoso.com", "cmg.contoso.com", True),
+        ("a*w.contoso.com", "cmg.contoso.com", True),
         ("cmg.*.com", "contoso.com", True),
         ("cmg.*.com", "fabrikam.org", False),
         ("*", "contoso", True),
@@ -214,8 +214,8 @@ def test_the_common_name_is_no_dns_name() -> None:
     [
         (UPN, UPN),
         (x509.RegisteredID(NameOID.COMMON_NAME), x509.RegisteredID(NameOID.COMMON_NAME)),
-        (dns("cmg.contoso.com"), dns("*.contoso.com")),
         (dns("cmg.contoso.com"), dns("contoso.com.")),
+        (dns("cmg.contoso.com."), dns("contoso.com")),
         (dns("cmg.contoso.com"), dns(".")),
         (dns("x" * 2000), dns("contoso.com")),
         (mail("contoso.com"), mail("contoso.com")),
@@ -233,9 +233,14 @@ def test_what_cannot_be_judged_is_a_fault(found: x509.GeneralName, base: x509.Ge
         (fault,) = constraint_faults(constraints, facts)
         assert "cannot be judged" in fault
         assert len(fault) < 500
-        assert (
-            constraint_faults(constraints, _facts(_address("192.0.2.1"))) == () or found.value == base.value
-        )
+
+
+def test_what_cannot_be_judged_does_not_matter_where_the_constraints_are_about_other_kinds() -> None:
+    facts = replace(
+        _facts(dns("cmg.contoso.com")),
+        alternative_names=(UPN, uri("urn:contoso"), mail("contoso"), dns("cmg.contoso.com")),
+    )
+    assert constraint_faults(permitting(dns("contoso.com"), _network("10.0.0.0/8")), facts) == ()
 
 
 def test_too_many_comparisons_are_refused() -> None:
@@ -246,12 +251,13 @@ def test_too_many_comparisons_are_refused() -> None:
 
 
 def test_the_worst_that_is_compared_takes_seconds_at_most() -> None:
-    names = tuple(dns("*." * 400 + f"{each}.com") for each in range(512))
+    """A quarter of the comparisons that are done at all, each about as slow as one can be."""
+    names = tuple(dns("*." * 400 + f"{each}.com") for each in range(256))
     facts = replace(_facts(dns("x.contoso.com")), alternative_names=names)
-    bases = [dns("a." * 400 + f"{each}.com") for each in range(1000, 1512)]
+    bases = [dns("a." * 400 + f"{each}.com") for each in range(1000, 1256)]
     begin = time.monotonic()
     assert constraint_faults(excluding(*bases), facts) == ()
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 20
 
 
 # What property 0x54 holds: bare DER

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -10,7 +11,8 @@ from tests.unit.trust.certificates import make
 from winpe_certs.errors import UsageError
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.names import HostName, listed, name_reasons, parse_host
+from winpe_certs.trust.names import HostName, name_reasons, parse_host
+from winpe_certs.trust.words import listed
 
 
 def _reasons(
@@ -102,6 +104,38 @@ def test_a_url_is_answered_with_the_advice_to_give_the_name_alone(text: str) -> 
     with pytest.raises(UsageError) as caught:
         parse_host(text)
     assert caught.value.resolution == "Give the name alone, without https:// and path."
+
+
+def test_any_text_is_read_or_refused() -> None:
+    source = random.Random(258858)
+    pieces = [
+        "a",
+        "1",
+        "-",
+        "_",
+        ".",
+        "*",
+        ":",
+        "[",
+        "%",
+        "\0",
+        "xn--",
+        "\u00fc",
+        "\u0627",
+        "\u3002",
+        "\ud800",
+    ]
+    read = 0
+    for _ in range(3000):
+        others = [chr(source.randrange(0x110000)) for _ in range(3)]
+        text = "".join(source.choices(pieces + others, k=source.randint(1, 12)))
+        try:
+            host = parse_host(text)
+        except UsageError:
+            continue
+        assert parse_host(host.text) == host
+        read += 1
+    assert read > 30
 
 
 @pytest.mark.parametrize(
