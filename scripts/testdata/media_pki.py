@@ -221,8 +221,10 @@ def hidden_key() -> bytes:
     """Put the key bag into the encrypted part as well."""
     value = asn1.Certificate.load(leaf().public_bytes(Encoding.DER))
     held = asn1.CertBag({"cert_id": "x509", "cert_value": value})
-    bag = asn1.SafeBag({"bag_id": "cert_bag", "bag_value": held})
-    return packed([encrypted_content([bag, *key_bags(with_provider(store(), AES_PROVIDER))])])
+    (key_bag,) = key_bags(with_provider(store(), AES_PROVIDER))
+    tied = [each for each in key_bag["bag_attributes"] if each["type"].native == "local_key_id"]
+    bag = asn1.SafeBag({"bag_id": "cert_bag", "bag_value": held, "bag_attributes": tied})
+    return packed([encrypted_content([bag, key_bag])])
 
 
 VARIANTS: Final[dict[str, Callable[[], bytes]]] = {

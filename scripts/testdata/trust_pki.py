@@ -8,23 +8,24 @@ validators in ``tests/oracle``; a case says where OpenSSL answers otherwise, and
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from ipaddress import ip_address, ip_network
-from typing import Any
+from ipaddress import ip_network
 
-from asn1crypto import core
-from asn1crypto import x509 as asn1
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-Extension = tuple[x509.ExtensionType, bool]
+from scripts.testdata.trust_certificates import (
+    CA_USES,
+    EC_SERVER_USES,
+    RSA_SERVER_USES,
+    Extension,
+    Recipe,
+    der_of,
+    name_of,
+)
 
 AGREES = "agrees"
 TRUSTED = "trusted"
@@ -43,30 +44,10 @@ _OTHER_POLICY = x509.ObjectIdentifier("1.3.6.1.4.1.55555.1.2")
 _ANY_POLICY = x509.ObjectIdentifier("2.5.29.32.0")
 _UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.2.1"), b"\x05\x00")
 
-_CA_USES = frozenset({"key_cert_sign", "crl_sign"})
-_RSA_SERVER_USES = frozenset({"digital_signature", "key_encipherment"})
-_EC_SERVER_USES = frozenset({"digital_signature"})
-_ALL_USES = (
-    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-)  # fmt: skip
-
 _WEB_LIST = ("http://pki.contoso.example/list.crl",)
 _DIRECTORY_LIST = ("ldap:///CN=Contoso,CN=CDP,DC=contoso,DC=example?certificateRevocationList?base",)
 
 _FIRST_ISSUER = "it takes the first issuer that fits by name and identifiers, and tries no other"
-
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "md5": hashes.MD5(),  # noqa: S303 - the weakness is the point
-    "sha1": hashes.SHA1(),  # noqa: S303 - the weakness is the point
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
-_CURVES: dict[str, type[ec.SECP256R1 | ec.SECP384R1]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1}
-
-# An odd number of 512 bits: libraries no longer generate such keys, and a server's signs nothing here.
-_TINY_MODULUS = int.from_bytes(hashlib.sha512(b"tiny").digest()) | 1 << 511 | 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,133 +70,10 @@ class Case:
     openssl: str = AGREES
 
 
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """What one certificate is made of.
-
-    `key` is a key of the pool, its kind in front. `issuer` None means self-signed. `ca` None leaves the basic
-    constraints out, `uses` None the key usage, an empty tuple the extension in question. `signer` signs in
-    the place of the issuer's key, `points_at` is the key that the authority key identifier names instead.
-    """
-
-    name: str
-    key: str
-    issuer: _Recipe | None = None
-    begins: datetime = datetime(2020, 1, 1, tzinfo=UTC)
-    ends: datetime = datetime(2045, 1, 1, tzinfo=UTC)
-    ca: bool | None = True
-    path_length: int | None = None
-    uses: frozenset[str] | None = _CA_USES
-    purposes: tuple[x509.ObjectIdentifier, ...] = ()
-    hosts: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
-    further: tuple[Extension, ...] = ()
-    identifiers: bool = True
-    points_at: str = ""
-    signer: str = ""
-    signed_with: str = "sha256"
-    pss: bool = False
-    version_1: bool = False
-    damaged: bool = False
-
-
-# --- making certificates ----------------------------------------------------------------------------------
-
-
-@cache
-def _key(name: str) -> PrivateKey:
-    """One key of the pool, such as ``rsa2048 root``: the same whenever it is asked for."""
-    kind = name.partition(" ")[0]
-    if kind in _CURVES:
-        return ec.generate_private_key(_CURVES[kind]())
-    return rsa.generate_private_key(65537, int(kind.removeprefix("rsa")))
-
-
-def _public_key(name: str) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
-    if name == "rsa512":
-        return rsa.RSAPublicNumbers(65537, _TINY_MODULUS).public_key()
-    return _key(name).public_key()
-
-
-def _name(common_name: str) -> x509.Name:
-    if not common_name:
-        return x509.Name([])
-    organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Contoso")
-    return x509.Name([organization, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _extensions(recipe: _Recipe) -> Iterator[Extension]:
-    if recipe.ca is not None:
-        yield x509.BasicConstraints(recipe.ca, recipe.path_length), True
-    if recipe.uses is not None:
-        yield x509.KeyUsage(**{use: use in recipe.uses for use in _ALL_USES}), True
-    if recipe.identifiers:
-        yield x509.SubjectKeyIdentifier.from_public_key(_public_key(recipe.key)), False
-        above = recipe.points_at or (recipe.issuer.key if recipe.issuer else "")
-        if above:
-            yield x509.AuthorityKeyIdentifier.from_issuer_public_key(_public_key(above)), False
-    if recipe.purposes:
-        yield x509.ExtendedKeyUsage(recipe.purposes), False
-    if recipe.hosts:
-        yield x509.SubjectAlternativeName(map(_general_name, recipe.hosts)), not recipe.name
-    if recipe.lists:
-        places = [x509.UniformResourceIdentifier(place) for place in recipe.lists]
-        yield x509.CRLDistributionPoints([x509.DistributionPoint(places, None, None, None)]), False
-    yield from recipe.further
-
-
-@cache
-def _der(recipe: _Recipe) -> bytes:
-    """Make a certificate; equal recipes give the same one."""
-    serial = hashlib.sha256(repr(recipe).encode()).digest()[:8]
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(recipe.name))
-        .issuer_name(_name((recipe.issuer or recipe).name))
-        .public_key(_public_key(recipe.key))
-        .serial_number(int.from_bytes(b"\x01" + serial))
-        .not_valid_before(recipe.begins)
-        .not_valid_after(recipe.ends)
-    )
-    for extension, critical in _extensions(recipe):
-        builder = builder.add_extension(extension, critical)
-    signer = _key(recipe.signer or (recipe.issuer or recipe).key)
-    is_old = recipe.version_1 or recipe.signed_with in {"md5", "sha1"}
-    used_hash = hashes.SHA256() if is_old else _HASHES[recipe.signed_with]
-    assert isinstance(used_hash, hashes.SHA256 | hashes.SHA384 | hashes.SHA512)
-    scheme = padding.PSS(padding.MGF1(used_hash), used_hash.digest_size) if recipe.pss else None
-    made = builder.sign(signer, used_hash, rsa_padding=scheme).public_bytes(serialization.Encoding.DER)
-    if is_old:
-        assert isinstance(signer, rsa.RSAPrivateKey)
-        made = _as_it_was_done(made, recipe, signer)
-    return made[:-1] + bytes([made[-1] ^ 1]) if recipe.damaged else made
-
-
-def _as_it_was_done(modern: bytes, recipe: _Recipe, signer: rsa.RSAPrivateKey) -> bytes:
-    """Change what no library makes any more, and sign again."""
-    whole: Any = asn1.Certificate.load(modern)
-    body = whole["tbs_certificate"]
-    if recipe.version_1:
-        body["version"] = "v1"
-        del body["extensions"]
-    for algorithm in (body["signature"], whole["signature_algorithm"]):
-        algorithm["algorithm"] = f"{recipe.signed_with}_rsa"
-    signature = signer.sign(body.dump(force=True), padding.PKCS1v15(), _HASHES[recipe.signed_with])
-    whole["signature_value"] = core.OctetBitString(signature)
-    return bytes(whole.dump(force=True))
-
-
 # --- the certificates that most cases share ---------------------------------------------------------------
 
-_ROOT = _Recipe("Contoso Root CA", "rsa2048 root")
-_ISSUING = _Recipe(
+_ROOT = Recipe("Contoso Root CA", "rsa2048 root")
+_ISSUING = Recipe(
     "Contoso Issuing CA",
     "rsa2048 issuing",
     _ROOT,
@@ -223,34 +81,34 @@ _ISSUING = _Recipe(
     ends=datetime(2040, 1, 1, tzinfo=UTC),
     lists=_WEB_LIST,
 )
-_SERVER = _Recipe(
+_SERVER = Recipe(
     HOST,
     "rsa2048 server",
     _ISSUING,
     begins=datetime(2024, 1, 1, tzinfo=UTC),
     ends=datetime(2036, 1, 1, tzinfo=UTC),
     ca=False,
-    uses=_RSA_SERVER_USES,
+    uses=RSA_SERVER_USES,
     purposes=(_SERVER_AUTH,),
     hosts=(HOST,),
     lists=_WEB_LIST,
 )
-_OTHER_ROOT = _Recipe("Fabrikam Root CA", "rsa2048 other")
-_EC_ROOT = _Recipe("Contoso EC Root CA", "p384 root")
+_OTHER_ROOT = Recipe("Fabrikam Root CA", "rsa2048 other")
+_EC_ROOT = Recipe("Contoso EC Root CA", "p384 root")
 _EC_ISSUING = replace(_ISSUING, name="Contoso EC Issuing CA", key="p256 issuing", issuer=_EC_ROOT)
-_EC_SERVER = replace(_SERVER, key="p256 server", issuer=_EC_ISSUING, uses=_EC_SERVER_USES)
+_EC_SERVER = replace(_SERVER, key="p256 server", issuer=_EC_ISSUING, uses=EC_SERVER_USES)
 _POLICY_CA = replace(_ISSUING, name="Contoso Policy CA", key="rsa2048 policy")
 _BELOW_POLICY_CA = replace(_ISSUING, issuer=_POLICY_CA)
 _DEEP_SERVER = replace(_SERVER, issuer=_BELOW_POLICY_CA)
 _SELF_SIGNED = replace(_SERVER, issuer=None, lists=())
 
 
-def _below(issuer: _Recipe) -> _Recipe:
+def _below(issuer: Recipe) -> Recipe:
     """The usual server certificate, issued by another CA."""
     return replace(_SERVER, issuer=issuer)
 
 
-def _chain(issuing: _Recipe) -> tuple[_Recipe, _Recipe]:
+def _chain(issuing: Recipe) -> tuple[Recipe, Recipe]:
     """What a server below this CA sends."""
     return _below(issuing), issuing
 
@@ -263,11 +121,11 @@ def _case(
     name: str,
     verdict: str | tuple[str, ...],
     about: str,
-    sent: Sequence[_Recipe],
-    roots: Sequence[_Recipe] = (_ROOT,),
+    sent: Sequence[Recipe],
+    roots: Sequence[Recipe] = (_ROOT,),
     *,
     codes: str = "",
-    also: Sequence[tuple[str, _Recipe]] = (),
+    also: Sequence[tuple[str, Recipe]] = (),
     hosts: tuple[str, ...] = (HOST,),
     at: datetime = NOW,
     openssl: str = AGREES,
@@ -276,10 +134,10 @@ def _case(
     return Case(
         name=name,
         about=about,
-        sent=tuple(map(_der, sent)),
+        sent=tuple(map(der_of, sent)),
         stores=(
-            *(("AuthRoot", _der(root)) for root in roots),
-            *((store, _der(recipe)) for store, recipe in also),
+            *(("AuthRoot", der_of(root)) for root in roots),
+            *((store, der_of(recipe)) for store, recipe in also),
         ),
         hosts=hosts,
         at=at,
@@ -353,10 +211,10 @@ def _complete_chains() -> Iterator[Case]:
                 [_SELF_SIGNED], codes="root-not-in-image")
     yield _case("self-signed-server-in-ca", NOT_TRUSTED, "Its own root, put into the wrong store.",
                 [_SELF_SIGNED], also=[("CA", _SELF_SIGNED)], codes="issuer-in-wrong-store")
-    own_ca = replace(_SELF_SIGNED, ca=True, uses=_RSA_SERVER_USES | _CA_USES)
+    own_ca = replace(_SELF_SIGNED, ca=True, uses=RSA_SERVER_USES | CA_USES)
     yield _case("self-signed-server-as-ca", TRUSTED, "Self-made certificates often claim to be a CA.",
                 [own_ca], [own_ca])
-    ca_server = replace(_SERVER, ca=True, uses=_RSA_SERVER_USES | _CA_USES)
+    ca_server = replace(_SERVER, ca=True, uses=RSA_SERVER_USES | CA_USES)
     yield _case("server-is-a-ca", TRUSTED, "The server uses a CA certificate, which nothing forbids.",
                 [ca_server, _ISSUING])
 
@@ -434,7 +292,7 @@ def _places() -> Iterator[Case]:
 
 
 def _cross_certificates() -> Iterator[Case]:
-    new = _Recipe("Contoso Root CA G2", "rsa2048 new", lists=_WEB_LIST)
+    new = Recipe("Contoso Root CA G2", "rsa2048 new", lists=_WEB_LIST)
     cross = replace(new, issuer=_ROOT, ends=_day(2035))
     issuing = replace(_ISSUING, issuer=new)
     sent = [*_chain(issuing), cross]
@@ -686,9 +544,9 @@ def _name_constraints() -> Iterator[Case]:
         ("second-name-outside", NOT_TRUSTED, "A name that nobody asked for breaks the constraints.",
          _constraints([contoso]), (HOST, "cmg.fabrikam.example")),
         ("directory-permitted", TRUSTED, "The subject lies in the permitted directory.",
-         _constraints([x509.DirectoryName(x509.Name(list(_name(HOST))[:1]))]), (HOST,)),
+         _constraints([x509.DirectoryName(x509.Name(list(name_of(HOST))[:1]))]), (HOST,)),
         ("other-directory", NOT_TRUSTED, "The subject lies in another directory.",
-         _constraints([x509.DirectoryName(_name("Somewhere Else"))]), (HOST,)),
+         _constraints([x509.DirectoryName(name_of("Somewhere Else"))]), (HOST,)),
     ):
         issuing = replace(_ISSUING, further=limits)
         asked = hosts[0].replace("*", "cmg")
@@ -816,6 +674,9 @@ def _extension_rules() -> Iterator[Case]:
                     [replace(_SERVER, further=((_UNKNOWN, critical),)), _ISSUING], codes=codes)
         yield _case(f"unknown-{words}-on-intermediate", verdict, "The same one level higher.",
                     _chain(replace(_ISSUING, further=((_UNKNOWN, critical),))), codes=codes)
+        root = replace(_ROOT, further=((_UNKNOWN, critical),))
+        yield _case(f"unknown-{words}-on-root", verdict, "The same at the top.",
+                    _chain(replace(_ISSUING, issuer=root)), [root], codes=codes)
 
 
 def _disallowed() -> Iterator[Case]:

@@ -29,7 +29,7 @@ from pyhanko_certvalidator.errors import PathBuildingError, ValidationError
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import AcceptAllAlgorithms
 from pyhanko_certvalidator.registry import CertificateRegistry, PathBuilder, TrustManager
-from pyhanko_certvalidator.validate import validate_path
+from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS, validate_path
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.errors import CertificateError
@@ -98,6 +98,11 @@ def fault_of(path: CertificationPath) -> str | None:
     loaded = [_load(each.der) for each in path.certificates]
     if any(each is None for each in loaded):
         return "one of its certificates breaks the rules of X.509"
+    # The library looks at the certificates below an anchor. OpenSSL looks at the anchor's too; what Windows
+    # does with an unknown critical extension there is not documented, so the stricter reading is taken.
+    unknown = loaded[-1].critical_extensions - SUPPORTED_EXTENSIONS
+    if unknown:
+        return f"its root contains a critical extension that is not understood: {', '.join(sorted(unknown))}"
     anchor = _anchor(loaded[-1])
     below = list(reversed(loaded[:-1]))
     chain = ValidationPath(anchor, below[:-1], below[-1] if below else None)

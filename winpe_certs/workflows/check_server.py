@@ -28,8 +28,8 @@ _OTHER_CAUSES: Final = (
     "(winpe-certs check-media-certificate FILE.pfx)."
 )
 _OLD_MEDIA: Final = (
-    "One public report (issue 4158 of Microsoft's memdocs) has such media failing with 0x87D00215 after about "
-    "six months, cause not confirmed: if only old media fails, compare it with new media."
+    "One public report (issue 4158 of Microsoft's memdocs) has such media failing with 0x87D00215 after "
+    "about six months, cause not confirmed: if only old media fails, compare it with new media."
 )
 _OTHER_SERVERS: Final = (
     "Clients talk to more than this server: content comes from <name>.blob.core.windows.net, tokens from "

@@ -147,7 +147,11 @@ class TestPasswords:
             read(VARIANTS[name](), password)
         assert raised.value.kind == "password"
 
-    @pytest.mark.parametrize("password", ["wrong", "Geheim-42 \0", "Geheim-42 \udce4", "x" * 100_000])
+    @pytest.mark.parametrize(
+        "password",
+        ["wrong", "Geheim-42 \0", "Geheim-42 \udce4", "x" * 100_000],
+        ids=["plain", "zero", "surrogate", "long"],
+    )
     def test_a_wrong_password_is_never_shown(self, password: str, capfd: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(PasswordError) as raised:
             read(media_pki.store(), password)
@@ -312,6 +316,8 @@ class TestCounts:
 
     def test_many_rounds_that_are_right_are_read(self) -> None:
         assert read(media_pki.store(encryption=media_pki.modern(rounds=100_000))).has_key
+        with pytest.raises(PasswordError):
+            read(altered(media_pki.store(), mac=pbmac1(2_000)))
 
     def test_methods_whose_cost_is_not_known_are_refused(self) -> None:
         store = media_pki.store()
