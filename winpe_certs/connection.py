@@ -39,6 +39,8 @@ _HTTPS: Final = 443
 _LONGEST_NAME: Final = 253
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+# Sharp s, final sigma, the two joiners: Python follows IDNA 2003, which maps them away (RFC 5894, 7.2).
+_READ_IN_TWO_WAYS: Final = frozenset("\u00df\u03c2\u200c\u200d")
 _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _ZONE: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _HOW_TO_WRITE: Final = (
@@ -147,6 +149,9 @@ def _is_address(text: str) -> bool:
 
 def _ascii_name(name: str) -> str:
     """A host name as it goes over the wire (RFC 3490); raises `UsageError` for what is none."""
+    if not _READ_IN_TWO_WAYS.isdisjoint(name):
+        advice = "Give its form in ASCII, which begins with xn--."
+        raise UsageError(f"{name!r} stands for two names, by the old rules and by the new", resolution=advice)
     wrong = UsageError(f"{name!r} is no name that a server can have", resolution=_HOW_TO_WRITE)
     if len(name) > _LONGEST_NAME + 1:
         raise wrong

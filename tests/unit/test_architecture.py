@@ -29,8 +29,8 @@ ALLOWED = {
     "verification": {"errors", "edits", "certs", "regf"},
     "trust": {"errors", "findings", "results", "certs", "verification"},
     "workflows": {
-        "errors", "edits", "findings", "results", "files", "process", "connection", "progress", "certs", "regf",
-        "engines", "verification", "trust",
+        "errors", "edits", "findings", "results", "files", "process", "connection", "progress", "certs",
+        "regf", "engines", "verification", "trust",
     },
     "report": {"errors", "edits", "findings", "results"},
     "cli": {"errors", "findings", "results", "workflows", "report", "engines", "certs"},

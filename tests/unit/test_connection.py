@@ -158,6 +158,12 @@ class TestParsing:
             parse_endpoint(text)
         assert caught.value.resolution == f"Give the name alone: {name}"
 
+    @pytest.mark.parametrize("text", ["straße.example:443", "a\u03c2.example"])
+    def test_a_name_that_stands_for_two_is_asked_for_in_ascii(self, text: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            parse_endpoint(text)
+        assert "xn--" in caught.value.resolution
+
     def test_a_url_without_a_name_gets_the_general_advice(self) -> None:
         with pytest.raises(UsageError) as caught:
             parse_endpoint("https://")

@@ -276,7 +276,7 @@ def _read_bags(outline: _Outline, bags: Any, origin: str, depth: int = 0) -> Non
             continue
         if kind == "pkcs8_shrouded_key_bag":
             _count(outline, bag["bag_value"]["encryption_algorithm"], origin)
-        if len(bag["bag_value"].contents) > 10**9:
+        if len(bag["bag_value"].contents) > LARGEST_KEY:
             raise CertificateError(
                 f"{origin}: the private key is too large for boot media",
                 details="It has more than 8192 bits.",

@@ -76,7 +76,11 @@ def build_paths(
 
     Raises `CertificateError` when there are too many ways to try.
     """
-    known = {each.der: each for each in (leaf, *intermediates, *anchors)}
+    if leaf.is_self_signed:
+        # It issued itself: above it there is only its namesake.
+        return (CertificationPath((leaf,)),) if leaf in anchors else ()
+    between = [each for each in intermediates if not each.is_self_signed]
+    known = {each.der: each for each in (leaf, *between, *anchors)}
     start = _load(leaf.der)
     if start is None:
         raise CertificateError(
@@ -86,11 +90,9 @@ def build_paths(
         )
     manager = _Anchors([loaded for each in anchors if (loaded := _load(each.der)) is not None])
     registry = _Registry()
-    registry.register_multiple(loaded for each in intermediates if (loaded := _load(each.der)) is not None)
+    registry.register_multiple(loaded for each in between if (loaded := _load(each.der)) is not None)
     found = asyncio.run(_collect(PathBuilder(manager, registry), start))
-    paths = [CertificationPath(tuple(known[der] for der in _bytes_of(path))) for path in found]
-    # A root issued nothing but what it signed: above a self-signed certificate there is only its namesake.
-    return tuple(path for path in paths if not any(each.is_self_signed for each in path.certificates[:-1]))
+    return tuple(CertificationPath(tuple(known[der] for der in _bytes_of(path))) for path in found)
 
 
 def fault_of(path: CertificationPath) -> str | None:

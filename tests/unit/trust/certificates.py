@@ -36,6 +36,7 @@ def make(
     signer: ec.EllipticCurvePrivateKey | None = None,
     begin: datetime = making.BEGIN,
     end: datetime = making.END,
+    serial: int = 0x0ABCDEF,
 ) -> Certificate:
     """A certificate; text stands for a common name, a DNS name or the URL of a distribution point.
 
@@ -49,7 +50,7 @@ def make(
         .subject_name(subject_name)
         .issuer_name(issuer_name or subject_name)
         .public_key(own.public_key())
-        .serial_number(0x0ABCDEF)
+        .serial_number(serial)
         .not_valid_before(begin)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)

@@ -1,0 +1,55 @@
+"""Finding the server's own certificate in a file."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.unit.trust.certificates import make
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.errors import CertificateError
+from winpe_certs.trust.server import chain_from
+
+ROOT_KEY, ISSUING_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+ROOT = make("Root", ca=True, key=ROOT_KEY)
+ISSUING = make("Issuing", "Root", ca=True, key=ISSUING_KEY, signer=ROOT_KEY)
+SERVER = make(names=["cmg.contoso.com"], issuer="Issuing", signer=ISSUING_KEY)
+
+
+def leaf(*certificates: Certificate) -> Certificate:
+    return chain_from(certificates, server="x", source="chain.pem", hosts=()).leaf
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+def test_the_order_of_the_file_does_not_matter(order: tuple[int, ...]) -> None:
+    every = (SERVER, ISSUING, ROOT)
+    found = chain_from([every[i] for i in order], server="x", source="chain.pem", hosts=())
+    assert found.leaf == SERVER
+    assert set(found.others) == {ISSUING, ROOT}
+
+
+def test_a_server_alone() -> None:
+    assert leaf(SERVER) == SERVER
+
+
+def test_the_first_of_several_servers_is_meant() -> None:
+    other = make("other.contoso.com", "Issuing", names=["other.contoso.com"], signer=ISSUING_KEY)
+    assert leaf(other, SERVER, ISSUING) == other
+    assert leaf(SERVER, other, ISSUING) == SERVER
+
+
+def test_a_self_made_certificate_may_call_itself_a_ca() -> None:
+    own = make("cmg.contoso.com", names=["cmg.contoso.com"], ca=True)
+    assert leaf(own) == own
+
+
+@pytest.mark.parametrize("certificates", [(ROOT,), (ISSUING, ROOT), (ISSUING,)])
+def test_cas_alone_are_refused(certificates: tuple[Certificate, ...]) -> None:
+    with pytest.raises(CertificateError, match="no server's certificate") as raised:
+        leaf(*certificates)
+    assert "openssl s_client" in raised.value.resolution
+
+
+def test_a_bundle_is_refused() -> None:
+    with pytest.raises(CertificateError, match="too many"):
+        leaf(*[SERVER] * 1001)
