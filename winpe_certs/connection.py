@@ -15,38 +15,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import logging
 import os
 import queue
-import re
 import selectors
 import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.hosts import Endpoint, HostName
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
 _LOG = logging.getLogger(__name__)
-
-_HTTPS: Final = 443
-_LONGEST_NAME: Final = 253
-_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-# Sharp s, final sigma, the two joiners: Python follows IDNA 2003, which maps them away (RFC 5894, 7.2).
-_READ_IN_TWO_WAYS: Final = frozenset("\u00df\u03c2\u200c\u200d")
-_SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
-_ZONE: Final = re.compile(r"[A-Za-z0-9_.-]+")
-_HOW_TO_WRITE: Final = (
-    "Give the server as HOST or HOST:PORT, for example cmg.contoso.com or cmg.contoso.com:8443. "
-    "An IPv6 address with a port goes in brackets: [2001:db8::1]:443."
-)
 
 # Without anonymous and shared-key ciphers, with which a server would send no certificate.
 _CIPHERS: Final = b"ALL:!aNULL:!PSK:!SRP:@SECLEVEL=0"
@@ -79,101 +64,22 @@ class ConnectionFailure(EnvironmentFailure):
     kind = "connection"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a server listens: `host` as it was typed, but without brackets."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_endpoint(text: str) -> Endpoint:
-    """Read "host", "host:port", "[address]:port" or an address; raises `UsageError` with advice.
-
-    Without a port it is 443. Colons without brackets belong to the address if it is one of IPv6.
-    """
-    if not text:
-        raise UsageError("the server's name is empty", resolution=_HOW_TO_WRITE)
-    if "/" in text or "@" in text or "?" in text:
-        name = re.split(r"[/?#]", _SCHEME.sub("", text))[0].rpartition("@")[2]
-        advice = f"Give the name alone: {name}" if name.isprintable() and name else _HOW_TO_WRITE
-        raise UsageError(f"{text!r} is more than the name of a server", resolution=advice)
-    if any(character.isspace() or not character.isprintable() for character in text):
-        raise UsageError(f"{text!r}: a server's name has no blanks in it", resolution=_HOW_TO_WRITE)
-    if _is_address(text):
-        return Endpoint(text, _HTTPS)
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")) or ":" not in host or not _is_address(host):
-            raise UsageError(f"{text!r}: only an IPv6 address goes in brackets", resolution=_HOW_TO_WRITE)
-        return Endpoint(host, _port(rest[1:], text) if rest else _HTTPS)
-    host, colon, port = text.partition(":")
-    if ":" in port:
-        raise UsageError(
-            f"{text!r} is neither a name with a port nor an IPv6 address", resolution=_HOW_TO_WRITE
-        )
-    if not _is_address(host):
-        _ascii_name(host)
-    return Endpoint(host, _port(port, text) if colon else _HTTPS)
-
-
-def fetch_chain(endpoint: Endpoint, server_name: str, limit_seconds: float) -> tuple[bytes, ...]:
+def fetch_chain(endpoint: Endpoint, server: HostName, limit_seconds: float) -> tuple[bytes, ...]:
     """The DER certificates as the server sent them, its own first, or `ConnectionFailure`.
 
-    The server is asked for `server_name` (RFC 6066) unless that is an address. When the handshake fails
+    The server is asked for the name `server` (RFC 6066) unless that is an address. When the handshake fails
     after the certificates came, as with a server that wants one of the client, they are the result all the
     same. OpenSSL decodes and encodes them again: what is not DER in a server's bytes does not survive that.
     """
-    return _Fetch(endpoint, server_name, limit_seconds).run()
-
-
-def _port(text: str, whole: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        raise UsageError(
-            f"{whole!r}: {text!r} is no port, which is a number from 1 to 65535", resolution=_HOW_TO_WRITE
-        )
-    return int(text)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    zone = found.scope_id if isinstance(found, ipaddress.IPv6Address) else None
-    return zone is None or bool(_ZONE.fullmatch(zone))
-
-
-def _ascii_name(name: str) -> str:
-    """A host name as it goes over the wire (RFC 3490); raises `UsageError` for what is none."""
-    if not _READ_IN_TWO_WAYS.isdisjoint(name):
-        advice = "Give its form in ASCII, which begins with xn--."
-        raise UsageError(f"{name!r} stands for two names, by the old rules and by the new", resolution=advice)
-    wrong = UsageError(f"{name!r} is no name that a server can have", resolution=_HOW_TO_WRITE)
-    if len(name) > _LONGEST_NAME + 1:
-        raise wrong
-    try:
-        text = name if name.isascii() else name.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise wrong from error
-    # A last label of digits is a mistyped address.
-    last = text.rstrip(".").rpartition(".")[2]
-    if not _HOST_NAME.fullmatch(text) or len(text.rstrip(".")) > _LONGEST_NAME or last.isdecimal():
-        raise wrong
-    return text
+    return _Fetch(endpoint, server, limit_seconds).run()
 
 
 class _Fetch:
     """One visit to a server, with the time when it must be over."""
 
-    def __init__(self, endpoint: Endpoint, server_name: str, limit_seconds: float) -> None:
-        host = endpoint.host
-        self._host = host if _is_address(host) else _ascii_name(host)
-        # RFC 6066 allows neither an address nor a dot at the end.
-        self._name = "" if _is_address(server_name) else _ascii_name(server_name).rstrip(".")
+    def __init__(self, endpoint: Endpoint, server: HostName, limit_seconds: float) -> None:
+        # RFC 6066 allows no address.
+        self._name = "" if server.address else server.text
         self._endpoint = endpoint
         self._limit = limit_seconds
         self._deadline = time.monotonic() + limit_seconds
@@ -199,7 +105,7 @@ class _Fetch:
     def _look_up(self) -> list[_Found]:
         """The addresses of the host; in a thread, since the system's look-up knows no time limit."""
         answers: queue.SimpleQueue[list[_Found] | Exception] = queue.SimpleQueue()
-        arguments = (self._host, self._endpoint.port, answers)
+        arguments = (self._endpoint.host.text, self._endpoint.port, answers)
         threading.Thread(target=_ask_for_addresses, args=arguments, daemon=True).start()
         while (left := self._deadline - time.monotonic()) > 0:
             try:
@@ -290,14 +196,13 @@ class _Fetch:
 
     def _failure(self, what: str, *, details: str = "", advice: str) -> ConnectionFailure:
         name = f" -servername {self._name}" if self._name else ""
-        wire = Endpoint(self._host, self._endpoint.port)
         nothing = "NUL" if sys.platform == "win32" else "/dev/null"
         return ConnectionFailure(
             f"{self._endpoint}: {what}",
             details=details,
             resolution=f"{advice} This program connects directly and uses no proxy. Where that cannot work, "
             "save the chain to a file on a computer that reaches the server, and give the file with --chain: "
-            f"openssl s_client -connect {wire}{name} -showcerts <{nothing} >cmg-chain.pem",
+            f"openssl s_client -connect {self._endpoint}{name} -showcerts <{nothing} >cmg-chain.pem",
         )
 
     def _timed_out(self, doing: str, advice: str = "", details: str = "") -> ConnectionFailure:

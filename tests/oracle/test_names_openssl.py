@@ -19,9 +19,10 @@ from tests.conftest import Judge
 from tests.unit.certs import making
 from tests.unit.trust.certificates import excluding, make, name, permitting
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.hosts import parse_host
 from winpe_certs.trust.constraints import constraint_faults
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.names import name_reasons, parse_host
+from winpe_certs.trust.names import name_reasons
 
 AT = int(making.NOW.timestamp())
 

@@ -141,9 +141,10 @@ def verify(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Say whether certificates are in images, intact: exit code 0 yes, 1 no.
+    """Say whether certificates are in images, intact.
 
-    A root counts in AuthRoot and in ROOT; with --store only in that store. All images of a file are looked
+    Exit code 0 means yes, 1 no. A root counts in AuthRoot and in ROOT; with --store only in that store.
+    All images of a file are looked
     at unless --index names one. A media folder stands for its sources/boot.wim.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
@@ -176,9 +177,9 @@ def list_(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Show every certificate in the stores of images, with dates and findings.
+    """Show the certificates in the stores of images.
 
-    With --store only that store. A media folder stands for its sources/boot.wim.
+    With dates and findings. With --store only that store. A media folder stands for its sources/boot.wim.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
@@ -211,9 +212,10 @@ def check_server(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Say whether Windows PE from these images would trust a server: exit code 0 yes, 1 no.
+    """Say whether Windows PE from an image would trust a server.
 
-    Judges the chain by the stores in the image: roots, intermediates, names, dates, uses, revocation reach.
+    Exit code 0 means yes for all of them, 1 no. Judges the chain by the stores in the image: roots,
+    intermediates, names, dates, uses, revocation reach.
     The answer is trusted, not trusted, or undocumented: a public root that full Windows would fetch.
     Only --connect uses the network. All images of a file are looked at unless --index names one.
     """
@@ -247,9 +249,10 @@ def check_media_certificate(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Say whether a PKCS#12 file is fit as the client certificate of boot media: exit code 0 yes, 1 no.
+    """Say whether a PKCS#12 file is fit for boot media.
 
-    The password is asked for, or read from a file or an environment variable; it is never shown.
+    That is, as the client certificate of the media. Exit code 0 means yes, 1 no. The password is asked
+    for, or read from a file or an environment variable; it is never shown.
     The private key is not used, kept or shown.
     """
     from winpe_certs.cli.passwords import password_source  # noqa: PLC0415 - start-up time
@@ -310,9 +313,9 @@ def doctor(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Look whether this machine is fit for the job: programs, rights, room, mounts that were left.
+    """Look whether this machine is fit for the job.
 
-    Exit code 1 when something that is needed is missing.
+    Programs, rights, room, mounts that were left. Exit code 1 when something that is needed is missing.
     """
     from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
     from winpe_certs.workflows.doctor import doctor as run  # noqa: PLC0415
@@ -334,9 +337,10 @@ def cleanup(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """List what interrupted runs have left mounted or loaded, and free it with --apply.
+    """List and free what interrupted runs have left.
 
-    What winpe-certs did not mount itself is listed, and only touched with --apply --all.
+    Mounts, loaded hives and work folders are listed, and freed with --apply. What winpe-certs did not
+    mount itself is listed, and only touched with --apply --all.
     """
     from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
     from winpe_certs.workflows.cleanup import cleanup as run  # noqa: PLC0415

@@ -8,8 +8,8 @@ from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.errors import CertificateError
+from winpe_certs.hosts import HostName
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.names import HostName
 
 # A TLS server sends a handful; a file may be a whole bundle. Building paths through more is no honest work.
 _MOST_CERTIFICATES: Final = 1_000

@@ -9,11 +9,11 @@ from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.sources import read_certificates
-from winpe_certs.connection import Endpoint, fetch_chain, parse_endpoint
+from winpe_certs.connection import fetch_chain
 from winpe_certs.errors import UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.names import HostName, parse_host
 from winpe_certs.trust.server import ServerChain, chain_from
 
 _SHOWN_NAMES: Final = 10
@@ -111,8 +111,8 @@ def _without_name(path: Path, leaf: Certificate) -> UsageError:
 
 
 def _from_server(endpoint: Endpoint, names: Sequence[str], seconds: float) -> ServerChain:
-    hosts = [parse_host(name) for name in names or (endpoint.host,)]
-    sent = fetch_chain(endpoint, hosts[0].text, seconds)
+    hosts = [parse_host(name) for name in names] or [endpoint.host]
+    sent = fetch_chain(endpoint, hosts[0], seconds)
     source = f"connected to {endpoint}"
     certificates = [
         Certificate.from_der(der, f"{source}, certificate {number}")

@@ -10,8 +10,9 @@ from cryptography import x509
 from tests.unit.trust.certificates import make
 from winpe_certs.errors import UsageError
 from winpe_certs.findings import Reason, Severity
+from winpe_certs.hosts import HostName, parse_host
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.names import HostName, name_reasons, parse_host
+from winpe_certs.trust.names import name_reasons
 from winpe_certs.trust.words import listed
 
 

@@ -11,9 +11,9 @@ from scripts.testdata import pki
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location
+from winpe_certs.hosts import parse_host
 from winpe_certs.results import ServerResult
 from winpe_certs.trust.answer import judge
-from winpe_certs.trust.names import parse_host
 from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
