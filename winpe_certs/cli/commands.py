@@ -29,6 +29,7 @@ def inject(
     overwrite: o.Overwrite = False,
     dry_run: o.DryRun = False,
     full_check: o.FullCheck = False,
+    recover: o.Recover = False,
     force_managed_copy: o.ForceManagedCopy = False,
     engine: o.EngineName = "auto",
     hive_editor: o.HiveEditor = "native",
@@ -64,7 +65,9 @@ def inject(
         report = run(
             expand(images),
             inputs.gather(cert or ()),
-            WriteOptions(parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, by),
+            WriteOptions(
+                parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, recover, by
+            ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
             expected=_expected(expect_chain, hostname or ()),
@@ -86,6 +89,7 @@ def remove(
     overwrite: o.Overwrite = False,
     dry_run: o.DryRun = False,
     full_check: o.FullCheck = False,
+    recover: o.Recover = False,
     force_managed_copy: o.ForceManagedCopy = False,
     engine: o.EngineName = "auto",
     hive_editor: o.HiveEditor = "native",
@@ -119,7 +123,9 @@ def remove(
         report = run(
             expand(images),
             inputs.gather(cert or (), thumbprint or ()),
-            WriteOptions(parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, by),
+            WriteOptions(
+                parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, recover, by
+            ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),

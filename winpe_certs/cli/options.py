@@ -193,6 +193,12 @@ DryRun: TypeAlias = Annotated[
 FullCheck: TypeAlias = Annotated[
     bool, typer.Option("--full-check", help="Also walk the whole hive and refuse any broken invariant.")
 ]
+Recover: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--recover", help="Replay the log files of a hive that was not closed cleanly, as Windows would."
+    ),
+]
 ForceManagedCopy: TypeAlias = Annotated[
     bool,
     typer.Option(

@@ -14,6 +14,7 @@ from winpe_certs.files import system_errors, write_new
 
 # Far above any registry hive; keeps a mistaken path from filling the memory.
 MAXIMUM_FILE: Final = 1 << 30
+_LOG_EXTENSIONS: Final = frozenset({"LOG", "LOG1", "LOG2"})
 
 
 class FolderImages:
@@ -59,11 +60,22 @@ class FolderImages:
 
 
 class HiveImages(FolderImages):
-    """A bare hive file: whatever file is asked for, it is this one."""
+    """A bare hive file: whatever hive is asked for, it is this one; its log files stand beside it."""
 
-    def locate(self, path: str) -> Path:  # noqa: ARG002 - the hive stands for any path
-        """The hive file."""
-        return self.root
+    def locate(self, path: str) -> Path:
+        """The hive file, or its log file for a path with such an extension."""
+        extension = path.rpartition("\\")[2].rpartition(".")[1:]
+        if extension[1].upper() not in _LOG_EXTENSIONS:
+            return self.root
+        wanted = (self.root.name + "".join(extension)).upper()
+        with system_errors(self.root.parent, "list"):
+            beside = [entry for entry in self.root.parent.iterdir() if entry.name.upper() == wanted]
+        if len(beside) != 1 or beside[0].is_symlink():
+            raise TargetError(
+                f"{self.root}: there is no {''.join(extension)} file beside this hive",
+                resolution="Copy the log files along with the hive.",
+            )
+        return beside[0]
 
 
 class FolderTarget:

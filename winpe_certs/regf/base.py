@@ -19,7 +19,7 @@ _TAKE_AGAIN = "Take the file again from its original image and check it, for exa
 _CLOSE_CLEANLY = (
     "Boot the image (or load the hive) once in Windows so that it applies the log files, shut down and "
     "capture again; or take the hive from the original image. The log files beside it (.LOG1, .LOG2) may "
-    "hold the missing part."
+    "hold the missing part: inject and remove replay them with --recover."
 )
 
 

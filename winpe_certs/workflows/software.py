@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from winpe_certs.errors import HiveError, TargetError
@@ -29,9 +30,9 @@ def open_software(hive: bytes, origin: str, *, full_check: bool = False) -> Hive
     return opened
 
 
-def refuse_broken(hive: bytes, origin: str) -> None:
-    """Walk the whole hive and raise `HiveError`, naming every broken invariant."""
-    violations = check(hive)
+def refuse_broken(hive: bytes, origin: str, *, harmless: Collection[str] = ()) -> None:
+    """Walk the whole hive and raise `HiveError`, naming every broken invariant but the harmless ones."""
+    violations = [violation for violation in check(hive) if violation.invariant not in harmless]
     if not violations:
         return
     lines = [f"offset {found.offset:#x}: {found.invariant}: {found.message}" for found in violations]

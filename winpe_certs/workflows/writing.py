@@ -19,7 +19,7 @@ from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
-from winpe_certs.errors import Interrupted, VerificationFailure, WinpeCertsError
+from winpe_certs.errors import Interrupted, UsageError, VerificationFailure, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
@@ -36,6 +36,7 @@ from winpe_certs.verification.stored import StoredCertificates, read_stored
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
+from winpe_certs.workflows.recovery import FoundHive, recovered
 from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software, refuse_broken
 
@@ -88,6 +89,7 @@ class WriteOptions:
     dry_run: bool = False
     full_check: bool = False
     force_managed_copy: bool = False
+    recover: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
     machine: Machine = field(default_factory=Machine)
 
@@ -100,6 +102,7 @@ class Outcome:
     places: list[Place] = field(default_factory=list)
     planned: list[ImagePlan] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     engine: EngineUse | None = None
     error: WinpeCertsError | None = None
 
@@ -108,7 +111,7 @@ class Outcome:
         return Report(
             command,
             images=tuple(self.images),
-            warnings=warnings,
+            warnings=(*warnings, *self.remarks),
             dry_run=dry_run,
             engine=self.engine,
             plan=Plan(tuple(self.planned), tuple(self.commands)),
@@ -134,6 +137,7 @@ class _EditedHive:
     new: bytes
     plan: HivePlan
     confirmed: _Confirmed
+    remark: str
 
     @property
     def is_changed(self) -> bool:
@@ -151,6 +155,11 @@ def change(
 
     A target that fails ends the work; those before it are done, those behind it untouched.
     """
+    if options.recover and options.engine.hive_editor != "native":
+        raise UsageError(
+            "--recover goes with --hive-editor native alone",
+            resolution="Leave --recover out: reg.exe replays the log files itself when it loads the hive.",
+        )
     workshop = Workshop(options.engine, options.machine)
     places = [recognise(path, reading=False) for path in paths]
     outputs = outputs_for(
@@ -190,6 +199,7 @@ def _change_target(
 ) -> None:
     """Plan, carry out, and enter into the outcome what is changed for good, also when the rest fails."""
     edited = _plan(place, target, planner, options, moment)
+    outcome.remarks += [each.remark for each in edited if each.remark]
     outcome.planned += [
         ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits) for each in edited
     ]
@@ -214,9 +224,10 @@ def _plan(
     for image in select(origin, target, options.index, writing=True):
         hive = target.read(image.index, SOFTWARE_HIVE)
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
-        if hive not in edited:
+        # What was recovered also depends on the log files, which may differ where the hives do not.
+        if hive not in edited or edited[hive].remark:
             words = words_for(origin, image, target)
-            edited[hive] = _edit(image, words, hive, planner, options, moment)
+            edited[hive] = _edit(image, words, hive, target, planner, options, moment)
         known = replace(edited[hive], image=image)
         result.append(known)
         if known.is_changed:
@@ -230,19 +241,21 @@ def _edit(
     image: ImageInfo,
     words: tuple[str, ...],
     hive: bytes,
+    target: Target,
     planner: Planner,
     options: WriteOptions,
     moment: Moment,
 ) -> _EditedHive:
     origin = _hive_origin(words[0], image)
-    plan = planner(open_software(hive, origin, full_check=options.full_check), origin)
-    new = apply(hive, plan.edits, now=moment.filetime, origin=origin)
+    found = recovered(target, image.index, hive, origin) if options.recover else FoundHive(hive)
+    plan = planner(open_software(found.data, origin, full_check=options.full_check), origin)
+    new = apply(found.data, plan.edits, now=moment.filetime, origin=origin)
     if new == hive:
         new = hive
     if options.full_check and new is not hive:
         refuse_broken(new, f"{origin} after the edit")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
-    return _EditedHive(image, words, hive, new, plan, _confirm(new, plan, origin, words))
+    return _EditedHive(image, words, hive, new, plan, _confirm(new, plan, origin, words), found.remark)
 
 
 def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options: WriteOptions) -> None:
