@@ -128,13 +128,6 @@ class TargetError(InputError):
     kind = "target"
 
 
-class ExpectationError(WinpeCertsError):
-    """What the caller expects of the changed image does not hold; the image was not changed."""
-
-    exit_code = ExitCode.NO
-    kind = "expectation"
-
-
 class EnvironmentFailure(WinpeCertsError):  # noqa: N818 - a failure of the surroundings, not of the input
     """The system or an external program failed: rights, space, a lock, a vanished file."""
 

@@ -30,6 +30,8 @@ KEY_KINDS = {
 }
 
 # Beyond those of RFC 4514, under the names that OpenSSL shows.
+_LINE_BREAKS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+
 ATTRIBUTE_NAMES = {
     "1.2.840.113549.1.9.1": "emailAddress",
     "2.5.4.5": "serialNumber",
@@ -193,4 +195,10 @@ def _readable(name: x509.Name) -> str:
     from cryptography.x509 import ObjectIdentifier  # noqa: PLC0415 - start-up time
 
     attributes = {ObjectIdentifier(number): text for number, text in ATTRIBUTE_NAMES.items()}
-    return ", ".join(part.rfc4514_string(attributes) for part in reversed(name.rdns))
+    text = ", ".join(part.rfc4514_string(attributes) for part in reversed(name.rdns))
+    # A line break in a name must not become one in a message.
+    return "".join(_escaped(each) if each in _LINE_BREAKS else each for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

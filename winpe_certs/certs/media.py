@@ -35,7 +35,7 @@ KEY_STORAGE_WORDS: Final = ("key storage provider", "platform crypto provider")
 
 RECOMMENDATION = f"Microsoft recommends, but does not require, the {RECOMMENDED_PROVIDER}."
 CHANGE_PROVIDER = (
-    f'{RECOMMENDATION} To change it: certutil -csp "{RECOMMENDED_PROVIDER}" -importPFX media.pfx, then export'
+    f'{RECOMMENDATION} To change it: certutil -csp "{RECOMMENDED_PROVIDER}" -importPFX FILE, then export'
     " it again."
 )
 _ORDER: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -106,7 +106,7 @@ def _validity(certificate: Certificate, at: datetime) -> Iterator[Finding]:
     if at < certificate.not_before:
         yield Finding(
             "not-yet-valid",
-            Severity.WARNING,
+            Severity.ERROR,
             f"It is valid only from {certificate.not_before:%Y-%m-%d}.",
             "Check this computer's clock. Windows PE starts with the firmware's clock, which may be"
             " behind as well.",

@@ -66,7 +66,8 @@ def read_certificates(data: bytes, origin: str) -> CertificateFile:
     """
     if len(data) > LARGEST_FILE:
         raise CertificateError(
-            f"{origin}: {len(data)} bytes are too many for a certificate file", resolution=GIVE_CERTIFICATE
+            f"{origin}: more than {LARGEST_FILE} bytes are too many for a certificate file",
+            resolution=GIVE_CERTIFICATE,
         )
     refuse_by_content(data, origin)
     if data[:1] == b"\x30" and not data.isascii():

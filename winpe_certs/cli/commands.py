@@ -70,7 +70,7 @@ def inject(
             ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
-            expected=_expected(expect_chain, hostname or ()),
+            expected=_expected(_single("--expect-chain", expect_chain), hostname or ()),
             moment=Moment.now(),
             progress=progress,
         )
@@ -232,7 +232,13 @@ def check_server(
     from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
 
     talk(verbose=verbose)
-    asked = Asked(chain, tuple(hostname or ()), tuple(server or ()), tuple(connect or ()), connect_timeout)
+    asked = Asked(
+        _single("--chain", chain),
+        tuple(hostname or ()),
+        tuple(server or ()),
+        tuple(connect or ()),
+        connect_timeout,
+    )
     moment = Moment.now() if at is None else Moment.parse(at)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
@@ -354,6 +360,18 @@ def cleanup(
     talk(verbose=verbose)
     report = run(EngineOptions(dism=dism, reg=reg), Machine(), apply=apply, everything=everything)
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _single(option: str, files: Sequence[Path] | None) -> Path | None:
+    """The file of an option that is meant once; the last of several would silently be the only one."""
+    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+
+    if files and len(files) > 1:
+        raise UsageError(
+            f"{option} is given {len(files)} times",
+            resolution="It is for one server; give the others with --server NAME=FILE to check-server.",
+        )
+    return files[0] if files else None
 
 
 def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:

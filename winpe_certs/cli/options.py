@@ -88,7 +88,7 @@ Output: TypeAlias = Annotated[
     ),
 ]
 ChainFile: TypeAlias = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--chain",
         metavar="FILE",
@@ -97,7 +97,7 @@ ChainFile: TypeAlias = Annotated[
     ),
 ]
 ExpectedChain: TypeAlias = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--expect-chain",
         metavar="FILE",
@@ -110,7 +110,8 @@ HostNames: TypeAlias = Annotated[
     typer.Option(
         "--hostname",
         metavar="NAME",
-        help="Name under which clients reach the server of the chain. Repeatable.",
+        help="Name under which clients reach the server of the chain (or of a single --connect, whose own "
+        "name it replaces). Repeatable.",
         show_default=False,
     ),
 ]
@@ -134,7 +135,9 @@ Connect: TypeAlias = Annotated[
 ]
 ConnectTimeout: TypeAlias = Annotated[
     float,
-    typer.Option("--connect-timeout", metavar="SECONDS", help="Time limit of each --connect.", min=0.1),
+    typer.Option(
+        "--connect-timeout", metavar="SECONDS", help="Time limit of each --connect.", min=0.1, max=600
+    ),
 ]
 At: TypeAlias = Annotated[
     str | None,

@@ -84,6 +84,11 @@ def _from_terminal() -> str:
             return getpass.getpass("Password of the PKCS#12 file: ", stream=sys.stderr)
         except (EOFError, getpass.GetPassWarning) as error:
             raise UsageError("no password could be read from the terminal", resolution=OPTIONS) from error
+        except UnicodeError:
+            # Without the error as a cause: it holds what was typed.
+            raise UsageError(
+                "what the terminal sent is no text in its encoding", resolution=OPTIONS
+            ) from None
 
 
 def _is_terminal(stream: object) -> bool:

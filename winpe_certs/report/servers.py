@@ -41,7 +41,8 @@ def media_parts(media: MediaResult) -> Iterator[RenderableType]:
     yield Text(printable(media.path), style="bold")
     yield Padding(Text(printable(media.subject)), (0, 0, 0, 2))
     yield Padding(Text(printable(f"issued by {media.issuer}")), (0, 0, 0, 2))
-    facts = f"thumbprint {media.thumbprint}, {media.key}, provider {media.provider or 'not named'}"
+    facts = f"thumbprint {media.thumbprint}, {media.key}"
+    facts += f", provider {media.provider}" if media.provider else ""
     yield Padding(Text(printable(facts)), (0, 0, 0, 2))
     window = f"{media.not_before:%Y-%m-%d} to {media.not_after:%Y-%m-%d}"
     yield Padding(Text(f"valid {window}"), (0, 0, 0, 2))

@@ -13,10 +13,10 @@ from rich.text import Text
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
-from winpe_certs.report.plain import printable, quoted
+from winpe_certs.report.plain import printable, printable_lines, quoted
 from winpe_certs.report.servers import media_parts, server_parts
 from winpe_certs.report.styles import SEVERITY_STYLES
-from winpe_certs.results import CertificateResult, Health, HealthLine, ImageResult, Report, Status
+from winpe_certs.results import CertificateResult, Health, HealthLine, ImageResult, Report, Status, Verdict
 
 _STATUS_STYLES: Final = {
     Status.ADDED: "green",
@@ -44,7 +44,7 @@ def render_error(error: WinpeCertsError) -> RenderableType:
     """An error: what and where, why, what to do next."""
     parts: list[RenderableType] = [Text(f"error: {printable(error.message)}", style="bold red")]
     if error.details:
-        parts.append(Padding(Text(printable(error.details)), (0, 0, 0, 2)))
+        parts.append(Padding(Text(printable_lines(error.details)), (0, 0, 0, 2)))
     if error.resolution:
         parts.append(Text.assemble(("next: ", "bold"), printable(error.resolution)))
     return Group(*parts)
@@ -63,7 +63,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         if image.readers:
             confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
             yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
-    if report.judged_at is not None:
+    if report.judged_at is not None and report.images:
         yield Text(f"judged as of {report.judged_at:%Y-%m-%d %H:%M} UTC", style="dim")
     if report.media is not None:
         yield from media_parts(report.media)
@@ -99,7 +99,9 @@ def _headline(report: Report, image: ImageResult) -> Text:
     if image.output is not None:
         text.append(f" -> {printable(image.output)}")
     if report.command in {"inject", "remove"}:
-        if not image.changed:
+        if any(answer.verdict is not Verdict.TRUSTED for answer in image.servers):
+            outcome = "not changed"
+        elif not image.changed:
             outcome = "nothing to change"
         else:
             outcome = "would be changed" if report.dry_run else "changed"

@@ -48,13 +48,16 @@ def _for_host(answer: ServerResult, host: str, reasons: Sequence[Reason]) -> Ser
 def _judge_chain(chain: ServerChain, stores: ImageStores, at: datetime, remedies: Remedies) -> ServerResult:
     """The answer for the chain alone, whatever the server is called."""
     pool = (*chain.others, *stores.intermediates)
-    judged = [
-        judge_path(path, stores, at, remedies) for path in build_paths(chain.leaf, pool, stores.anchors)
-    ]
-    best = _best(judged)
+    sent = {each.der for each in (chain.leaf, *chain.others)}
+
+    def judged(anchors: Sequence[Certificate]) -> list[JudgedPath]:
+        paths = build_paths(chain.leaf, pool, anchors)
+        return [judge_path(path, stores, at, remedies, sent) for path in paths]
+
+    best = _best(judged(stores.anchors))
     if best is not None and best.holds:
         return _result(chain, stores, best, Verdict.TRUSTED)
-    public = _best(_public_paths(chain, pool, stores, at, remedies))
+    public = _best(judged(_absent_public_roots(stores)))
     if public is not None and public.holds:
         reason = _not_in_image(public.path.anchor, remedies)
         return _result(
@@ -62,54 +65,42 @@ def _judge_chain(chain: ServerChain, stores: ImageStores, at: datetime, remedies
         )
     if best is not None:
         return _result(chain, stores, best, Verdict.NOT_TRUSTED)
-    return _incomplete(chain, pool, stores, at, remedies)
+    if public is not None:
+        missing: tuple[Reason, ...] = (_not_in_image(public.path.anchor, remedies),)
+        shown = public
+    else:
+        path = CertificationPath(partial_chain(chain.leaf, pool), is_complete=False)
+        missing = missing_reasons(path.certificates, stores, remedies)
+        shown = judge_path(path, stores, at, remedies, sent)
+    reasons = (*missing, *shown.reasons, *_unreadable(stores))
+    return _result(chain, stores, replace(shown, reasons=reasons), Verdict.NOT_TRUSTED)
 
 
 def _best(judged: Sequence[JudgedPath]) -> JudgedPath | None:
-    """The chain with the fewest errors; among equals the one that stays valid the longest."""
-    return min(judged, key=lambda each: (each.errors, -each.valid_until.timestamp()), default=None)
+    """The chain with the fewest errors; among equals the one valid the longest, then the shortest."""
+    return min(
+        judged,
+        key=lambda each: (each.errors, -each.valid_until.timestamp(), len(each.path.certificates)),
+        default=None,
+    )
 
 
-def _public_paths(
-    chain: ServerChain,
-    pool: Sequence[Certificate],
-    stores: ImageStores,
-    at: datetime,
-    remedies: Remedies,
-) -> list[JudgedPath]:
-    """The chains to public roots that the image does not have."""
-    absent = [root for root in public_roots() if not any(held.is_anchor for held in stores.places_of(root))]
-    return [judge_path(path, stores, at, remedies) for path in build_paths(chain.leaf, pool, absent)]
+def _absent_public_roots(stores: ImageStores) -> list[Certificate]:
+    """The public roots that are no anchors of the image."""
+    return [root for root in public_roots() if not any(held.is_anchor for held in stores.places_of(root))]
 
 
 def _not_in_image(root: Certificate, remedies: Remedies) -> Reason:
     return Reason(
         "public-root-not-in-image",
         Severity.WARNING,
-        f"The root {named(root)} ({root.thumbprint}) is not in this image. It is a public root "
-        f"({list_name()}): full Windows would fetch it on demand; what Windows PE does is not documented.",
+        f"The root {named(root)} ({root.thumbprint}) is in no store of this image that counts. It is a "
+        f"public root ({list_name()}): full Windows would fetch it on demand; what Windows PE does is not "
+        "documented.",
         "To be sure, get the root from its CA, compare the thumbprint, and put it into the image.",
         INVALID_CA,
         remedies.inject(root),
     )
-
-
-def _incomplete(
-    chain: ServerChain,
-    pool: Sequence[Certificate],
-    stores: ImageStores,
-    at: datetime,
-    remedies: Remedies,
-) -> ServerResult:
-    """No chain ends at a root of the image: where it breaks off, and what else is wrong with its parts."""
-    path = CertificationPath(partial_chain(chain.leaf, pool), is_complete=False)
-    judged = judge_path(path, stores, at, remedies)
-    reasons = (
-        *missing_reasons(path.certificates, stores, remedies),
-        *judged.reasons,
-        *_unreadable(stores),
-    )
-    return _result(chain, stores, replace(judged, reasons=reasons), Verdict.NOT_TRUSTED)
 
 
 def _unreadable(stores: ImageStores) -> tuple[Reason, ...]:

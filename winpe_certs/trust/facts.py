@@ -32,7 +32,8 @@ class Facts:
     usage, otherwise the names of RFC 5280 in snake case (``digital_signature``). The lists of addresses are
     URIs as they are spelled; `issuer_urls` are those of CA certificates (AIA, caIssuers).
     `constraints` is None for a certificate without name constraints. `extended_uses` are dotted identifiers,
-    None without such an extension.
+    None without such an extension. `curve` is the library's name of the key's elliptic curve, None for keys
+    of other kinds and those that cannot be read.
     """
 
     subject_key: bytes
@@ -51,6 +52,7 @@ class Facts:
     constraints: x509.NameConstraints | None
     alternative_names: tuple[x509.GeneralName, ...]
     subject: x509.Name
+    curve: str | None
 
 
 @lru_cache(_CACHED)
@@ -85,7 +87,19 @@ def facts_of(certificate: Certificate) -> Facts:
             constraints=_value(found, x509.NameConstraints),
             alternative_names=tuple(names or ()),
             subject=loaded.subject,
+            curve=_curve(loaded),
         )
+
+
+def _curve(loaded: x509.Certificate) -> str | None:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
+
+    try:
+        key = loaded.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+    return key.curve.name if isinstance(key, EllipticCurvePublicKey) else None
 
 
 def _value(found: x509.Extensions, kind: type[Value]) -> Value | None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.paths import has_issuer_name, is_issuer
+from winpe_certs.trust.paths import Issuers, has_issuer_name, is_issuer
 from winpe_certs.trust.remedies import Remedies, file_name
 from winpe_certs.trust.rules import INVALID_CA
 from winpe_certs.trust.stores import Held, ImageStores
 from winpe_certs.trust.words import common_name, named, shortened
 
+_LONGEST: Final = 100
+
 
 def partial_chain(leaf: Certificate, pool: Sequence[Certificate]) -> tuple[Certificate, ...]:
     """The chain as far as it goes, the server's certificate first."""
     chain = [leaf]
-    while not chain[-1].is_self_signed:
-        found = next((each for each in pool if each not in chain and is_issuer(each, chain[-1])), None)
+    seen = {leaf.der}
+    issuers = Issuers(pool)
+    while not chain[-1].is_self_signed and len(chain) < _LONGEST:
+        found = next((each for each in issuers.of(chain[-1]) if each.der not in seen), None)
         if found is None:
             break
         chain.append(found)
+        seen.add(found.der)
     return tuple(chain)
 
 
@@ -30,9 +36,23 @@ def missing_reasons(
 ) -> tuple[Reason, ...]:
     """What to say of the place at which a chain ends without reaching a root of the image."""
     top = chain[-1]
+    distrusted = [held for held in stores.distrusted if is_issuer(held.certificate, top)]
+    if distrusted and not top.is_self_signed:
+        return (_distrusted(distrusted[0], top, remedies),)
     if top.is_self_signed:
         return (_root_missing(top, stores, remedies),)
     return (_issuer_missing(top, stores, remedies),)
+
+
+def _distrusted(held: Held, child: Certificate, remedies: Remedies) -> Reason:
+    return Reason(
+        "disallowed",
+        Severity.ERROR,
+        f"The issuer of {named(child)}, {named(held.certificate)}, stands in {held.place} of this image: "
+        "Windows refuses it wherever else it is.",
+        "If it was put there by mistake, take it out, and put it into the store for its kind.",
+        command=remedies.remove(held.certificate, held.store) if held.is_the_machines else (),
+    )
 
 
 def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies) -> Reason:
@@ -87,8 +107,18 @@ def _issuer_missing(top: Certificate, stores: ImageStores, remedies: Remedies) -
 
 
 def _wrong_store(certificate: Certificate, places: Sequence[Held], remedies: Remedies) -> Reason:
-    kind = "root" if certificate.is_self_signed else "intermediate"
     where = " and ".join(held.place for held in places)
+    if certificate.has_broken_signature:
+        return Reason(
+            "broken-signature",
+            Severity.ERROR,
+            f"The root {named(certificate)} ({certificate.thumbprint}) in {where} is damaged or forged: its "
+            "signature does not fit.",
+            "Take it out, and put the right one in; compare the thumbprint with the PKI team's.",
+            INVALID_CA,
+            remedies.remove(certificate, places[0].store) if places[0].is_the_machines else (),
+        )
+    kind = "root" if certificate.is_self_signed else "intermediate"
     return Reason(
         "issuer-in-wrong-store",
         Severity.ERROR,

@@ -104,7 +104,7 @@ def fault_of(path: CertificationPath) -> str | None:
     # does with an unknown critical extension there is not documented, so the stricter reading is taken.
     unknown = loaded[-1].critical_extensions - SUPPORTED_EXTENSIONS
     if unknown:
-        return f"its root contains a critical extension that is not understood: {', '.join(sorted(unknown))}"
+        return f"a critical extension at its top is not understood: {', '.join(sorted(unknown))}"
     anchor = _anchor(loaded[-1])
     below = list(reversed(loaded[:-1]))
     chain = ValidationPath(anchor, below[:-1], below[-1] if below else None)
@@ -123,6 +123,29 @@ def fault_of(path: CertificationPath) -> str | None:
     except Exception as error:  # noqa: BLE001 - it raises whatever damaged extensions make it run into
         return f"it could not be judged ({type(error).__name__}: {error})"
     return None
+
+
+def is_readable(certificate: Certificate) -> bool:
+    """Whether the library can work with a certificate."""
+    return _load(certificate.der) is not None
+
+
+class Issuers:
+    """Certificates, to be found by what they may have issued."""
+
+    def __init__(self, certificates: Sequence[Certificate]) -> None:
+        self._by_name: dict[str, list[Certificate]] = {}
+        for each in certificates:
+            loaded = _load(each.der)
+            if loaded is not None:
+                self._by_name.setdefault(loaded.subject.hashable, []).append(each)
+
+    def of(self, child: Certificate) -> list[Certificate]:
+        """Those that carry the issuer's name and fit by their identifiers."""
+        loaded = _load(child.der)
+        if loaded is None:
+            return []
+        return [each for each in self._by_name.get(loaded.issuer.hashable, ()) if is_issuer(each, child)]
 
 
 def is_issuer(candidate: Certificate, child: Certificate) -> bool:

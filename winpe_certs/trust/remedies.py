@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.stores import Store
-from winpe_certs.findings import Reason
 from winpe_certs.trust.words import named
 
 _PROGRAM: Final = "winpe-certs"
@@ -39,15 +37,6 @@ class Remedies:
         return (
             _PROGRAM, "remove", *self.image, "--thumbprint", certificate.thumbprint, "--store", str(store)
         )  # fmt: skip
-
-    def remove_disallowed(self, certificate: Certificate) -> tuple[str, ...]:
-        """Take a certificate out of Disallowed."""
-        return self.remove(certificate, Store.DISALLOWED)
-
-    @staticmethod
-    def with_command(reason: Reason, command: tuple[str, ...]) -> Reason:
-        """The same reason with the command line that helps."""
-        return replace(reason, command=command)
 
 
 def file_name(name: str) -> str:

@@ -7,22 +7,20 @@ Names of failures are WinHTTP's, as smsts.log shows them, where they are known; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.stores import Location
 from winpe_certs.certs.usages import covers_servers
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.constraints import constraint_faults
 from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.limits import limit_reasons
+from winpe_certs.trust.image_rules import image_reasons, limited, role_of
 from winpe_certs.trust.paths import CertificationPath, fault_of
 from winpe_certs.trust.remedies import Remedies
 from winpe_certs.trust.revocation import revocation_reasons
-from winpe_certs.trust.stores import Held, ImageStores
+from winpe_certs.trust.stores import ImageStores
 from winpe_certs.trust.words import listed, named
 
 INVALID_CA: Final = "INVALID_CA"
@@ -32,6 +30,7 @@ WRONG_USAGE: Final = "CERT_WRONG_USAGE"
 _SHORT: Final = timedelta(days=365)
 _REFUSED_RSA: Final = 1024
 _WEAK_RSA: Final = 2048
+_CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _BROKEN_HASHES: Final = frozenset({"md5", "md4", "md2"})
 _SERVER_USES: Final = frozenset({"digital_signature", "key_encipherment", "key_agreement"})
 
@@ -56,11 +55,20 @@ class JudgedPath:
         return not self.errors
 
 
-def judge_path(path: CertificationPath, stores: ImageStores, at: datetime, remedies: Remedies) -> JudgedPath:
-    """Hold a chain against every rule, as of a moment (an aware datetime)."""
+def judge_path(
+    path: CertificationPath,
+    stores: ImageStores,
+    at: datetime,
+    remedies: Remedies,
+    sent: Collection[bytes],
+) -> JudgedPath:
+    """Hold a chain against every rule, as of a moment (an aware datetime).
+
+    `sent` are the certificates (DER) that the server sends.
+    """
     begins = max(each.not_before for each in path.certificates)
     expires = min(each.not_after for each in path.certificates)
-    disabled = [end for held in _limited(path, stores) if (end := held.limits.ends) is not None]
+    disabled = [end for held in limited(path, stores) if (end := held.limits.ends) is not None]
     ends = min([expires, *disabled])
     reasons = [
         *_dates(path, at),
@@ -68,24 +76,13 @@ def judge_path(path: CertificationPath, stores: ImageStores, at: datetime, remed
         *_uses(path),
         *_strength(path),
         *_constraints(path),
-        *_disallowed(path, stores, remedies),
-        *_limits(path, stores, at, remedies),
-        *_places(path, stores, remedies),
+        *image_reasons(path, stores, at, remedies, sent),
         *_never_valid(begins, expires),
         *_short_window(begins, ends, at),
     ]
     for certificate in path.certificates[:-1]:
         reasons += revocation_reasons(certificate, facts_of(certificate))
     return JudgedPath(path, tuple(reasons), begins, ends)
-
-
-def role_of(path: CertificationPath, certificate: Certificate) -> str:
-    """What a certificate is in a chain, with its name, to begin a sentence with."""
-    if certificate is path.leaf:
-        return f"The server's certificate {named(certificate)}"
-    if certificate is path.anchor and (path.is_complete or certificate.is_self_signed):
-        return f"The root {named(certificate)}"
-    return f"The intermediate {named(certificate)}"
 
 
 def _dates(path: CertificationPath, at: datetime) -> Iterator[Reason]:
@@ -163,14 +160,23 @@ def _uses(path: CertificationPath) -> Iterator[Reason]:
 def _strength(path: CertificationPath) -> Iterator[Reason]:
     for certificate in path.certificates:
         who = role_of(path, certificate)
-        bits = certificate.key_bits
-        if certificate.key_kind in {"RSA", "DSA"} and bits is not None and bits < _WEAK_RSA:
-            refused = bits < _REFUSED_RSA
+        bits, curve = certificate.key_bits, facts_of(certificate).curve
+        if certificate.key_kind == "RSA" and bits is not None:
+            if bits < _WEAK_RSA:
+                yield Reason(
+                    "weak-key",
+                    Severity.ERROR if bits < _REFUSED_RSA else Severity.WARNING,
+                    f"{who} has a key of only {bits} bits.",
+                    "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
+                )
+        elif curve not in _CURVES:
+            what = f"of the kind {certificate.key_kind}{f', {curve}' if curve else ''}"
             yield Reason(
-                "weak-key",
-                Severity.ERROR if refused else Severity.WARNING,
-                f"{who} has a key of only {bits} bits.",
-                "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
+                "unknown-key",
+                Severity.ERROR,
+                f"{who} has a key {what}. TLS in Windows is known to work with RSA and with EC on P-256, "
+                "P-384 and P-521.",
+                "Have it issued with one of these.",
             )
     for certificate in path.certificates[:-1]:
         used_hash = certificate.signature_hash
@@ -209,68 +215,6 @@ def _constraints(path: CertificationPath) -> Iterator[Reason]:
                     + listed(faults),
                     "Use a server name that the CA is allowed to issue for, or another CA.",
                 )
-
-
-def _disallowed(path: CertificationPath, stores: ImageStores, remedies: Remedies) -> Iterator[Reason]:
-    for certificate in path.certificates:
-        if certificate.thumbprint in stores.disallowed:
-            yield Reason(
-                "disallowed",
-                Severity.ERROR,
-                f"{role_of(path, certificate)} stands in the store Disallowed of this image: Windows refuses "
-                "it wherever else it is.",
-                "If it was put there by mistake, take it out.",
-                command=remedies.remove_disallowed(certificate),
-            )
-
-
-def _limited(path: CertificationPath, stores: ImageStores) -> Iterator[Held]:
-    """The places that count for the chain's certificates and hold properties against them.
-
-    Which of several copies Windows takes is not documented, so every one is held against the chain.
-    """
-    for certificate in path.certificates:
-        is_anchor = certificate is path.anchor
-        for held in stores.places_of(certificate):
-            counts = held.is_anchor if is_anchor else held.is_issuer
-            if counts and not held.limits.is_empty:
-                yield held
-
-
-def _limits(
-    path: CertificationPath, stores: ImageStores, at: datetime, remedies: Remedies
-) -> Iterator[Reason]:
-    leaf_facts = facts_of(path.leaf)
-    for held in _limited(path, stores):
-        role = "root" if held.is_anchor else "intermediate"
-        where = f"The {role} {named(held.certificate)} in {held.place}"
-        for reason in limit_reasons(held.limits, where, path.leaf, leaf_facts, at):
-            yield remedies.with_command(reason, remedies.inject(held.certificate, held.store))
-
-
-def _places(path: CertificationPath, stores: ImageStores, remedies: Remedies) -> Iterator[Reason]:
-    anchors = [held for held in stores.places_of(path.anchor) if held.is_anchor]
-    if anchors and all(held.location is not Location.MACHINE for held in anchors):
-        places = " and ".join(held.place for held in anchors)
-        yield Reason(
-            "policy-store",
-            Severity.WARNING,
-            f"The root stands only in {places}. Windows takes roots from there; whether Windows PE does so "
-            "is not documented.",
-            "Put it into AuthRoot, as in Microsoft's procedure.",
-            command=remedies.inject(path.anchor),
-        )
-    for certificate in path.certificates[1:-1]:
-        misplaced = [held for held in stores.places_of(certificate) if held.is_in_root_store]
-        if misplaced:
-            yield Reason(
-                "intermediate-in-root-store",
-                Severity.WARNING,
-                f"{role_of(path, certificate)} also stands in the root store {misplaced[0].place}; "
-                "intermediates there are known to break HTTPS.",
-                "Take it out of there; it belongs in CA.",
-                command=remedies.remove(certificate, misplaced[0].store),
-            )
 
 
 def _never_valid(begins: datetime, ends: datetime) -> Iterator[Reason]:

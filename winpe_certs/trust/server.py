@@ -10,9 +10,12 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.errors import CertificateError
 from winpe_certs.hosts import HostName
 from winpe_certs.trust.facts import facts_of
+from winpe_certs.trust.names import name_reasons
+from winpe_certs.trust.words import named
 
 # A TLS server sends a handful; a file may be a whole bundle. Building paths through more is no honest work.
 _MOST_CERTIFICATES: Final = 1_000
+_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ def chain_from(
 ) -> ServerChain:
     """Find the server's own certificate among those of a file; raises `CertificateError` without one.
 
-    It is the one that issued none of the others; if several are so, the first that is no CA. A CA counts only
-    when it carries host names, as self-made server certificates do.
+    It is the one that issued none of the others. A CA counts only when it carries host names, as self-made
+    server certificates do. When several are left, the one that has the names asked for is meant; if that
+    leaves a choice, there is no telling.
     """
     if len(certificates) > _MOST_CERTIFICATES:
         raise CertificateError(
@@ -44,17 +48,34 @@ def chain_from(
         )
     issuers = {facts_of(each).issuer_key for each in certificates if not each.is_self_issued}
     ends = [each for each in certificates if facts_of(each).subject_key not in issuers]
-    candidates = sorted(ends, key=lambda each: each.is_ca)
-    chosen = next((each for each in candidates if _may_be_a_server(each)), None)
-    if chosen is None:
+    servers = [each for each in ends if _may_be_a_server(each)]
+    servers = [each for each in servers if not each.is_ca] or servers
+    if len(servers) > 1:
+        servers = [each for each in servers if _has_all(each, hosts)] or servers
+    if not servers:
         raise CertificateError(
             f"{source}: there is no server's certificate in it",
-            details="\n".join(f"CA: {each.subject}" for each in certificates[:10]),
+            details="\n".join(f"CA: {each.subject}" for each in certificates[:_SHOWN]),
             resolution="Save the chain that the server sends, its own certificate included: "
             "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.pem",
         )
+    if len(servers) > 1:
+        raise CertificateError(
+            f"{source}: which of the {len(servers)} servers' certificates in it is meant cannot be told",
+            details="\n".join(
+                f"{each.thumbprint} {named(each)}, until {each.not_after:%Y-%m-%d}"
+                for each in servers[:_SHOWN]
+            ),
+            resolution="Give a file with the one that the server uses and its intermediates alone.",
+        )
+    (chosen,) = servers
     others = tuple(each for each in certificates if each is not chosen)
     return ServerChain(server, source, chosen, others, tuple(hosts))
+
+
+def _has_all(certificate: Certificate, hosts: Sequence[HostName]) -> bool:
+    facts = facts_of(certificate)
+    return bool(hosts) and not any(name_reasons(facts, host) for host in hosts)
 
 
 def _may_be_a_server(certificate: Certificate) -> bool:

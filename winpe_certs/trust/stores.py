@@ -7,7 +7,7 @@ project certinject on real Windows). Whether Windows PE differs from Windows her
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location, Store, place_in_words
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.trust.limits import Limits, limits_of
+from winpe_certs.trust.paths import is_readable
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 
 _ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
@@ -36,6 +37,11 @@ class Held:
         return place_in_words(self.store, self.location)
 
     @property
+    def is_the_machines(self) -> bool:
+        """Whether it stands where this program writes; policy and enterprise stores are filled elsewhere."""
+        return self.location is Location.MACHINE
+
+    @property
     def is_in_root_store(self) -> bool:
         """Whether it stands where Windows takes roots from."""
         return self.store in _ROOT_STORES and (self.store == Store.ROOT or self.location is Location.MACHINE)
@@ -53,28 +59,37 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class ImageStores:
-    """Everything that an image holds; `unreadable` are places and thumbprints of what could not be read."""
+    """Everything that an image holds.
+
+    `distrusted` are the certificates of Disallowed that can be read, `disallowed` the thumbprints of all of
+    them, each with the place where it stands. `unreadable` are places and thumbprints of what cannot be read.
+    """
 
     held: tuple[Held, ...]
-    disallowed: frozenset[str]
+    distrusted: tuple[Held, ...]
+    disallowed: Mapping[str, tuple[str, Location]]
     unreadable: tuple[str, ...]
 
     @classmethod
     def from_stored(cls, stored: StoredCertificates) -> ImageStores:
         """Sort what was read from a hive."""
         held: list[Held] = []
+        distrusted: list[Held] = []
+        disallowed: dict[str, tuple[str, Location]] = {}
         unreadable: list[str] = []
         for each in stored.certificates:
-            if each.store == Store.DISALLOWED:
-                continue
+            is_distrusted = each.store == Store.DISALLOWED
+            if is_distrusted:
+                disallowed.setdefault(each.key_name.upper(), (each.key_name, each.location))
             try:
-                held.append(_held(each))
+                found = _held(each, by_any_name=is_distrusted)
             except (BlobError, CertificateError):
                 unreadable.append(f"{each.key_name.upper()} in {place_in_words(each.store, each.location)}")
-        disallowed = frozenset(
-            each.key_name.upper() for each in stored.certificates if each.store == Store.DISALLOWED
-        )
-        return cls(tuple(held), disallowed, tuple(unreadable))
+                continue
+            (distrusted if is_distrusted else held).append(found)
+            if is_distrusted:
+                disallowed.setdefault(found.certificate.thumbprint, (each.key_name, each.location))
+        return cls(tuple(held), tuple(distrusted), disallowed, tuple(unreadable))
 
     @property
     def anchors(self) -> tuple[Certificate, ...]:
@@ -91,14 +106,19 @@ class ImageStores:
         return tuple(held for held in self.held if held.certificate.der == certificate.der)
 
 
-def _held(stored: StoredCertificate) -> Held:
+def _held(stored: StoredCertificate, *, by_any_name: bool) -> Held:
+    """Windows takes a certificate by its key's name; with another one inside it is not that certificate.
+
+    For Disallowed the stricter reading is taken: what is inside counts as well.
+    """
     if stored.blob is None:
         raise BlobError(f"the key {stored.key_name} has no Blob")
     blob = parse(stored.blob, stored.key_name)
     certificate = Certificate.from_der(blob.certificate_der, stored.key_name)
-    if certificate.thumbprint != stored.key_name.upper():
-        # Windows takes a certificate by its key's name; with another one inside it is not that certificate.
+    if certificate.thumbprint != stored.key_name.upper() and not by_any_name:
         raise BlobError(f"the key {stored.key_name} holds another certificate")
+    if not is_readable(certificate):
+        raise CertificateError(f"{stored.key_name}: the library that builds chains cannot read it")
     return Held(certificate, stored.store, stored.location, limits_of(blob))
 
 

@@ -74,7 +74,8 @@ def inject(
         )
 
     outcome = change(paths, plan, options, moment, progress)
-    report = outcome.report("inject", inputs.warnings, dry_run=options.dry_run)
+    warnings = (*inputs.warnings, *(expected.warnings if expected else ()))
+    report = outcome.report("inject", warnings, dry_run=options.dry_run)
     if report.error is None and report.changed and not options.dry_run:
         injected = [(injection.store, injection.certificate.thumbprint) for injection in injections]
         report = replace(report, advice=after_change(outcome.places, options.output, injected))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from winpe_certs.certs.blob import Blob
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.sources import read_certificates
+from winpe_certs.certs.sources import LARGEST_FILE, CertificateFile, read_certificates
 from winpe_certs.certs.stores import normalise_thumbprint
 from winpe_certs.errors import UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
@@ -38,6 +38,16 @@ class Inputs:
     warnings: tuple[str, ...]
 
 
+def read_certificate_file(path: Path) -> CertificateFile:
+    """The certificates of one file; raises `UsageError` without one, and as `read_certificates` does."""
+    if path_kind(path) is not PathKind.FILE:
+        raise UsageError(f"{path}: no such certificate file", resolution="Check the path.")
+    with system_errors(path, "read"), path.open("rb") as file:
+        # Not all of a boot image that was given by mistake.
+        data = file.read(LARGEST_FILE + 1)
+    return read_certificates(data, str(path))
+
+
 def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iterable[Wanted] = ()) -> Inputs:
     """Read the certificate files; raises `UsageError` when nothing was given or a file is missing.
 
@@ -46,11 +56,7 @@ def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iter
     wanted: dict[str, Wanted] = {each.thumbprint: each for each in live}
     warnings: list[str] = []
     for path in files:
-        if path_kind(path) is not PathKind.FILE:
-            raise UsageError(f"{path}: no such certificate file", resolution="Check the path after --cert.")
-        with system_errors(path, "read"):
-            data = path.read_bytes()
-        found = read_certificates(data, str(path))
+        found = read_certificate_file(path)
         warnings += found.warnings
         for entry in found.entries:
             thumbprint = entry.certificate.thumbprint

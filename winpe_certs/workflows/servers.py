@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.sources import read_certificates
+from winpe_certs.certs.file_kinds import GIVE_CERTIFICATE
 from winpe_certs.connection import fetch_chain
-from winpe_certs.errors import UsageError
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.errors import CertificateError, UsageError
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.server import ServerChain, chain_from
+from winpe_certs.trust.words import listed, named
+from winpe_certs.workflows.inputs import read_certificate_file
 
 _SHOWN_NAMES: Final = 10
+_GIVE_CHAIN: Final = (
+    "Give the server's certificate and its intermediates, as the server sends them: "
+    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.pem"
+)
 _PROXY: Final = (
     "{endpoint}: a proxy that inspects TLS may have answered instead of the server. Compare the issuer with "
     "what the PKI team expects; Windows PE may sit in another network."
@@ -35,7 +40,8 @@ class Servers:
 class Asked:
     """Servers as they are typed: a chain with its names, ``NAME=FILE``, or a host to connect to.
 
-    Without a chain `hostnames` belong to the one host of `connect` and replace its own name.
+    Without a chain `hostnames` belong to the one host of `connect` and replace its own name: the server is
+    asked under each of them.
     """
 
     chain: Path | None = None
@@ -67,7 +73,7 @@ def gather_servers(asked: Asked) -> Servers:
     endpoints = [parse_endpoint(text) for text in asked.connect]
     own_names = asked.hostnames if asked.chain is None else ()
     for endpoint in endpoints:
-        chains.append(_from_server(endpoint, own_names, asked.connect_seconds))
+        chains += _from_server(endpoint, own_names, asked.connect_seconds)
         warnings.append(_PROXY.format(endpoint=endpoint))
     return Servers(tuple(chains), tuple(warnings))
 
@@ -88,16 +94,23 @@ def _refuse_odd(asked: Asked) -> None:
 
 
 def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> ServerChain:
-    if path_kind(path) is not PathKind.FILE:
-        raise UsageError(f"{path}: no such certificate file", resolution="Check the path.")
-    with system_errors(path, "read"):
-        data = path.read_bytes()
-    found = read_certificates(data, str(path))
+    try:
+        found = read_certificate_file(path)
+    except CertificateError as error:
+        if error.resolution == GIVE_CERTIFICATE:
+            raise CertificateError(error.message, details=error.details, resolution=_GIVE_CHAIN) from error
+        raise
     warnings += found.warnings
     certificates = [entry.certificate for entry in found.entries]
     chain = chain_from(certificates, server=path.name, source=str(path), hosts=hosts)
     if not hosts:
         raise _without_name(path, chain.leaf)
+    strangers = [each for each in chain.others if not each.is_ca]
+    if strangers:
+        warnings.append(
+            f"{path}: {named(chain.leaf)} ({chain.leaf.thumbprint}) is taken for the server's certificate; "
+            f"not considered: {listed([each.thumbprint for each in strangers])}"
+        )
     return chain
 
 
@@ -110,13 +123,18 @@ def _without_name(path: Path, leaf: Certificate) -> UsageError:
     )
 
 
-def _from_server(endpoint: Endpoint, names: Sequence[str], seconds: float) -> ServerChain:
-    hosts = [parse_host(name) for name in names] or [endpoint.host]
-    sent = fetch_chain(endpoint, hosts[0], seconds)
+def _from_server(endpoint: Endpoint, names: Sequence[str], seconds: float) -> list[ServerChain]:
+    """One chain for each name: a server may have another certificate for each that it is asked for."""
     source = f"connected to {endpoint}"
-    certificates = [
-        Certificate.from_der(der, f"{source}, certificate {number}")
-        for number, der in enumerate(sent, start=1)
-    ]
-    # A server's own certificate comes first (RFC 8446 section 4.4.2): nothing has to be guessed.
-    return ServerChain(str(endpoint), source, certificates[0], tuple(certificates[1:]), tuple(hosts))
+    by_chain: dict[tuple[bytes, ...], list[HostName]] = {}
+    for host in [parse_host(name) for name in names] or [endpoint.host]:
+        by_chain.setdefault(fetch_chain(endpoint, host, seconds), []).append(host)
+    chains = []
+    for sent, hosts in by_chain.items():
+        # The server's own certificate comes first (RFC 8446 section 4.4.2): nothing has to be guessed.
+        leaf, *others = (
+            Certificate.from_der(der, f"{source}, certificate {number}")
+            for number, der in enumerate(sent, start=1)
+        )
+        chains.append(ServerChain(str(endpoint), source, leaf, tuple(others), tuple(hosts)))
+    return chains

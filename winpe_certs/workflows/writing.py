@@ -19,7 +19,7 @@ from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
-from winpe_certs.errors import Interrupted, UsageError, VerificationFailure, WinpeCertsError
+from winpe_certs.errors import ExitCode, Interrupted, UsageError, VerificationFailure, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
@@ -53,8 +53,24 @@ class Expectation:
     blob: bytes | None
 
 
+class ExpectationError(WinpeCertsError):
+    """An image would not be after the change what the caller expects; it is not changed.
+
+    `answers` say why.
+    """
+
+    exit_code = ExitCode.NO
+    kind = "expectation"
+
+    def __init__(
+        self, message: str, answers: tuple[ServerResult, ...], *, details: str, resolution: str
+    ) -> None:
+        super().__init__(message, details=details, resolution=resolution)
+        self.answers = answers
+
+
 Acceptance: TypeAlias = Callable[[StoredCertificates, tuple[str, ...]], tuple[ServerResult, ...]]
-"""Looks at what stands in a hive after the edits, and raises when the image is not to be written like that.
+"""Looks at what stands in a hive after the edits; `ExpectationError` when the image is not to be written so.
 
 The words name the image in command lines.
 """
@@ -198,7 +214,7 @@ def _change_target(
     output: Path | None,
 ) -> None:
     """Plan, carry out, and enter into the outcome what is changed for good, also when the rest fails."""
-    edited = _plan(place, target, planner, options, moment)
+    edited = _plan(place, target, planner, options, moment, outcome)
     outcome.remarks += [each.remark for each in edited if each.remark]
     outcome.planned += [
         ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits) for each in edited
@@ -215,7 +231,12 @@ def _change_target(
 
 
 def _plan(
-    place: Place, target: Target, planner: Planner, options: WriteOptions, moment: Moment
+    place: Place,
+    target: Target,
+    planner: Planner,
+    options: WriteOptions,
+    moment: Moment,
+    outcome: Outcome,
 ) -> list[_EditedHive]:
     """Read, plan and edit the hive of each chosen image, and hand the changed ones to the target."""
     origin = str(place.path)
@@ -227,7 +248,14 @@ def _plan(
         # What was recovered also depends on the log files, which may differ where the hives do not.
         if hive not in edited or edited[hive].remark:
             words = words_for(origin, image, target)
-            edited[hive] = _edit(image, words, hive, target, planner, options, moment)
+            try:
+                edited[hive] = _edit(image, words, hive, target, planner, options, moment)
+            except ExpectationError as error:
+                refused = ImageResult(
+                    origin, image.index, image.name, changed=False, certificates=(), servers=error.answers
+                )
+                outcome.images.append(refused)
+                raise
         known = replace(edited[hive], image=image)
         result.append(known)
         if known.is_changed:

@@ -44,7 +44,7 @@ def only(store: MediaStore, code: str) -> Finding:
         ("any-usage", [("media-provider", I)]),
         ("no-usage", [("no-extended-key-usage", W), ("media-provider", I)]),
         ("expired", [("expired", E), ("media-provider", I)]),
-        ("future", [("not-yet-valid", W), ("media-provider", I)]),
+        ("future", [("not-yet-valid", E), ("media-provider", I)]),
         ("ec", [("media-key-kind", E), ("media-provider", I)]),
         ("rsa1024", [("weak-key", W), ("media-provider", I)]),
         ("sha1", [("media-sha1", W), ("media-provider", I)]),
@@ -97,7 +97,7 @@ def test_dates_up_to_the_second() -> None:
     store = variant("provider")
     begin, end = store.certificate.not_before, store.certificate.not_after
     second = timedelta(seconds=1)
-    assert found(store, begin - second) == [("not-yet-valid", W)]
+    assert found(store, begin - second) == [("not-yet-valid", E)]
     assert found(store, begin) == []
     assert found(store, end - timedelta(days=90) - second) == []
     assert found(store, end - timedelta(days=90)) == [("expires-soon", W)]

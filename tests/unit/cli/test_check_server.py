@@ -265,6 +265,55 @@ def test_the_report_names_what_to_look_at_when_the_root_is_not_at_fault(
     assert "0x87D00215" in missing.out
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_of_several_servers_in_a_file_the_one_with_the_name_is_meant(
+    run: Program, hive: Path, root: Path, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    run("inject", hive, "-c", root)
+    names = ("cmg-server", "other-server", "corp-issuing")
+    both = tmp_path / "both.pem"
+    both.write_bytes(pki.pem(*(names[number] for number in order)))
+    done = run("check-server", hive, "--chain", both, "--hostname", HOST, *AT, "-f", "json")
+    assert _answers(done.document)[0]["verdict"] == "trusted"
+    assert any(pki.thumbprint("other-server") in warning for warning in done.document["warnings"])
+    unclear = run("check-server", hive, "--chain", both, "--hostname", "x.example", *AT)
+    assert unclear.code == 3
+    assert "cannot be told" in unclear.err
+    assert pki.thumbprint("cmg-server") in unclear.err
+
+
+def test_a_chain_given_twice_is_wrong_usage(run: Program, hive: Path, root: Path, chain: Path) -> None:
+    twice = (chain, "--chain", chain, "--hostname", HOST)
+    assert run("check-server", hive, "--chain", *twice).code == 2
+    expect = ("--expect-chain", chain, "--expect-chain", chain, "--hostname", HOST)
+    assert run("inject", hive, "-c", root, *expect).code == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"PK\x03\x04", bytes(100)])
+def test_what_is_no_chain_is_told_with_the_way_to_get_one(
+    run: Program, hive: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "chain.pem").write_bytes(content)
+    done = run("check-server", hive, "--chain", "chain.pem", "--hostname", HOST)
+    assert done.code == 3
+    assert "openssl s_client" in done.err
+
+
+def test_a_boot_image_given_as_a_chain_is_not_read_whole(
+    run: Program, hive: Path, root: Path, tmp_path: Path
+) -> None:
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(1 << 40)
+    for option in (
+        ("check-server", hive, "--chain", "huge"),
+        ("inject", hive, "-c", root, "--expect-chain", "huge"),
+    ):
+        done = run(*option, "--hostname", HOST)
+        assert done.code == 3
+        assert "too many for a certificate file" in done.err
+    assert run("inject", hive, "-c", "huge").code == 3
+
+
 class TestExpectChain:
     def test_an_image_that_then_trusts_is_committed_and_says_so(
         self, run: Program, image: Path, root: Path, chain: Path
@@ -284,9 +333,14 @@ class TestExpectChain:
         done = run("inject", image, "-c", certs / "corp-root-2.cer", "-i", "1", *expect, "-f", "json")
         assert done.code == 1
         assert done.document["error"]["kind"] == "expectation"
-        assert "issuer-missing (INVALID_CA)" in done.document["error"]["details"]
-        assert "Contoso-Corporate-Root-CA.cer" in done.document["error"]["resolution"]
+        assert done.document["error"]["message"].startswith(f"{image}, image 1: not changed")
+        (refused,) = done.document["images"]
+        assert (refused["index"], refused["changed"]) == (1, False)
+        assert _codes(refused["servers"][0]) == {"issuer-missing"}
         assert image.read_bytes() == before
+        text = run("inject", image, "-c", certs / "corp-root-2.cer", "-i", "1", *expect)
+        assert "image 1 (Microsoft Windows PE (x64)): not changed" in text.out
+        assert "--index 1 --cert Contoso-Corporate-Root-CA.cer" in text.out
 
     def test_a_wrong_name_is_refused_too(self, run: Program, hive: Path, root: Path, chain: Path) -> None:
         before = hive.read_bytes()

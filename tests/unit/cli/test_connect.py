@@ -62,6 +62,18 @@ def test_a_server_that_forgets_its_intermediate(run: Program, trusting: Path, tm
     assert "--cert Contoso-Issuing-CA-1.cer" in done.out
 
 
+def test_a_server_is_asked_under_every_name(run: Program, trusting: Path, tmp_path: Path) -> None:
+    """It may have another certificate for each."""
+    with TlsServer(tmp_path) as server:
+        names = ("--hostname", HOST, "--hostname", "cmg.corp.example")
+        done = run(
+            "check-server", trusting, "--connect", f"127.0.0.1:{server.port}", *names, *AT, "-f", "json"
+        )
+    assert server.names == [HOST, "cmg.corp.example"]
+    answers = done.document["images"][0]["servers"]
+    assert [answer["verdict"] for answer in answers] == ["trusted", "not trusted"]
+
+
 def test_files_and_live_servers_in_one_call(
     run: Program, trusting: Path, tmp_path: Path, certs: Path
 ) -> None:

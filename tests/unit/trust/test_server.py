@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit.trust.certificates import make
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.errors import CertificateError
+from winpe_certs.hosts import parse_host
 from winpe_certs.trust.server import chain_from
 
 ROOT_KEY, ISSUING_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -32,10 +33,23 @@ def test_a_server_alone() -> None:
     assert leaf(SERVER) == SERVER
 
 
-def test_the_first_of_several_servers_is_meant() -> None:
-    other = make("other.contoso.com", "Issuing", names=["other.contoso.com"], signer=ISSUING_KEY)
-    assert leaf(other, SERVER, ISSUING) == other
-    assert leaf(SERVER, other, ISSUING) == SERVER
+OTHER = make("other.contoso.com", "Issuing", names=["other.contoso.com"], signer=ISSUING_KEY)
+RENEWED = make(names=["cmg.contoso.com"], issuer="Issuing", signer=ISSUING_KEY, serial=2)
+
+
+@pytest.mark.parametrize("certificates", [(OTHER, SERVER, ISSUING), (SERVER, OTHER, ISSUING)])
+def test_of_several_servers_the_one_with_the_names_is_meant(certificates: tuple[Certificate, ...]) -> None:
+    for name, wanted in (("cmg.contoso.com", SERVER), ("other.contoso.com", OTHER)):
+        found = chain_from(certificates, server="x", source="chain.pem", hosts=[parse_host(name)])
+        assert found.leaf == wanted
+
+
+@pytest.mark.parametrize("name", ["cmg.contoso.com", "third.contoso.com"])
+def test_what_cannot_be_told_apart_is_refused_and_listed(name: str) -> None:
+    certificates = (SERVER, OTHER, RENEWED, ISSUING)
+    with pytest.raises(CertificateError, match="cannot be told") as raised:
+        chain_from(certificates, server="x", source="chain.pem", hosts=[parse_host(name)])
+    assert RENEWED.thumbprint in raised.value.details
 
 
 def test_a_self_made_certificate_may_call_itself_a_ca() -> None:

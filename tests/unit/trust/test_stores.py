@@ -124,3 +124,48 @@ def test_what_cannot_be_read_is_no_anchor_and_is_named(damage: dict[str, object]
 def test_an_expired_copy_of_a_renewed_root_is_told_apart() -> None:
     answer = ask(stored("not-yet-valid-root", "AuthRoot"), sent=("cmg-server", "corp-issuing", "corp-root"))
     assert codes(answer) == ["root-not-in-image"]
+
+
+@pytest.mark.parametrize("location", [POLICY, ENTERPRISE])
+def test_what_other_stores_hold_is_not_put_right_by_this_program(location: Location) -> None:
+    """A command that changes the machine's store would do nothing, or harm."""
+    client_only = (0x09, bytes.fromhex("300a06082b06010505070302"))
+    narrowed = replace(
+        stored("corp-root", "ROOT", location), blob=pki.registry_blob("corp-root", client_only)
+    )
+    for held in (
+        (stored("corp-root", "AuthRoot"), stored("corp-issuing", "Disallowed", location)),
+        (stored("corp-root", "AuthRoot"), narrowed),
+        (stored("corp-root", "AuthRoot"), stored("corp-issuing", "ROOT", location)),
+    ):
+        (reason,) = ask(*held).reasons
+        assert reason.command == ()
+        assert "group policy or the enterprise" in reason.advice
+
+
+def test_a_distrusted_certificate_counts_under_any_name() -> None:
+    hidden = replace(stored("corp-issuing", "Disallowed"), key_name="AB" * 20)
+    answer = ask(stored("corp-root", "AuthRoot"), hidden)
+    assert (answer.verdict, codes(answer)) == ("not trusted", ["disallowed"])
+    assert answer.reasons[0].command == ()
+    assert "AB" * 20 in answer.reasons[0].message
+
+
+def test_an_issuer_that_stands_in_disallowed_alone_is_named() -> None:
+    answer = ask(stored("corp-root", "Disallowed"))
+    assert (answer.verdict, codes(answer)) == ("not trusted", ["disallowed"])
+    assert "Contoso Corporate Root CA" in answer.reasons[0].message
+
+
+@pytest.mark.parametrize("location", [POLICY, ENTERPRISE])
+def test_an_intermediate_of_another_ca_store_gets_the_remark_too(location: Location) -> None:
+    held = (stored("corp-root", "AuthRoot"), stored("corp-issuing", "CA", location))
+    assert codes(ask(*held, sent=("cmg-server",))) == ["policy-store"]
+    assert codes(ask(*held)) == []
+
+
+def test_a_root_with_a_broken_signature_is_called_that() -> None:
+    der = pki.der("corp-root")
+    broken = Certificate.from_der(der[:-1] + bytes([der[-1] ^ 1]), "broken")
+    held = StoredCertificate(MACHINE, "AuthRoot", broken.thumbprint, blob_for(broken).to_bytes())
+    assert codes(ask(held)) == ["broken-signature"]
