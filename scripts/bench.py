@@ -109,11 +109,15 @@ def startup(rounds: int) -> str:
     return "start-up: " + ", ".join(f"{name} {median:.0f} ms" for name, median in medians.items())
 
 
+def machine() -> str:
+    """What the figures were measured on."""
+    return f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}"
+
+
 def report(figures: dict[str, dict[str, float]], base: Path, rounds: int) -> str:
     """The table that people read."""
-    machine = f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}"
     lines = [
-        f"{base.name}: {base.stat().st_size / 1e6:.0f} MB; {rounds} rounds; {machine}",
+        f"{base.name}: {base.stat().st_size / 1e6:.0f} MB; {rounds} rounds; {machine()}",
         f"{'':14}{'median s':>10}{'min':>8}{'max':>8}{'peak MB':>10}{'growth':>12}",
     ]
     for name, row in figures.items():
