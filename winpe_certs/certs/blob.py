@@ -112,9 +112,9 @@ def parse(data: bytes, origin: str) -> Blob:
     has_certificate = False
     offset = 0
     while offset < len(data):
-        if has_certificate and data[offset:] in END_ELEMENTS:
-            return Blob(tuple(properties), data[offset:])
         rest = len(data) - offset
+        if has_certificate and rest == HEADER.size and data[offset:] in END_ELEMENTS:
+            return Blob(tuple(properties), data[offset:])
         if rest < HEADER.size:
             raise _refusal(origin, offset, f"{rest} bytes are left, too few for an element")
         property_id, reserved, length = HEADER.unpack_from(data, offset)

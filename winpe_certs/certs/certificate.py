@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from winpe_certs.certs.library import reading_certificate
+from winpe_certs.errors import CertificateError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -30,6 +31,9 @@ KEY_KINDS = {
 }
 
 # Beyond those of RFC 4514, under the names that OpenSSL shows.
+LARGEST = 1 << 20
+"""Bytes of one certificate: real ones have a few thousand, and a million already takes seconds to read."""
+
 _LINE_BREAKS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 ATTRIBUTE_NAMES = {
@@ -76,6 +80,11 @@ class Certificate:
         A self-signed certificate of version 1 has no basic constraints and counts as a CA, as Windows takes
         it when it stands in a root store. A version 3 certificate is a CA only if it says so.
         """
+        if len(der) > LARGEST:
+            raise CertificateError(
+                f"{origin}: {len(der)} bytes are too many for a certificate",
+                resolution="Give the certificate alone.",
+            )
         with reading_certificate(bytes(der), origin) as loaded:
             return cls._from_loaded(bytes(der), loaded)
 

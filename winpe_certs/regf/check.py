@@ -30,6 +30,9 @@ class Violation:
     message: str
 
 
+MOST_VIOLATIONS: Final = 100_000
+
+
 @dataclass(slots=True)
 class Cells:
     """The cells of a hive under judgement: `marks` has one byte for every eight bytes of the bins."""
@@ -40,8 +43,9 @@ class Cells:
     violations: list[Violation] = field(default_factory=list)
 
     def report(self, invariant: str, offset: int, message: str) -> None:
-        """Note one broken invariant."""
-        self.violations.append(Violation(invariant, offset, message))
+        """Note one broken invariant, as long as there are not too many to be of use."""
+        if len(self.violations) < MOST_VIOLATIONS:
+            self.violations.append(Violation(invariant, offset, message))
 
     def take(self, offset: int, invariant: str, what: str, minimum: int) -> tuple[int, int] | None:
         """Take ownership of a cell; give its content's file positions, or report and give None."""

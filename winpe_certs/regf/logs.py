@@ -111,7 +111,15 @@ def _from_journals(hive: bytes, logs: Sequence[Log], origin: str) -> Recovered:
                 f"Entry {number} is missing, {entry.log} goes on with {entry.sequence}.",
             )
     data = bytearray(hive)
+    room = len(hive) + sum(len(log.data) for log in logs)
     for entry in steps:
+        if entry.bins_size > room:
+            # A hive grows by pages, and every new page is in the logs.
+            raise _refusal(
+                origin,
+                f"its log file {entry.log} makes it larger than the logs can fill",
+                f"Entry {entry.sequence} gives {entry.bins_size} bytes of hive bins.",
+            )
         for offset, page in entry.pages:
             position = layout.BASE_BLOCK_SIZE + offset
             data.extend(bytes(max(0, position + len(page) - len(data))))

@@ -7,6 +7,7 @@ The algorithm is the one that Microsoft publishes with .NET; the seed for log fi
 from __future__ import annotations
 
 import struct
+from itertools import chain
 from typing import Final
 
 LOG_SEED: Final = 0x82EF4D887A4E55C5
@@ -19,7 +20,7 @@ def marvin32(data: bytes, seed: int = LOG_SEED) -> int:
     whole = len(data) & ~3
     tail = data[whole:] + b"\x80"
     last = int.from_bytes(tail.ljust(4, b"\0"), "little")
-    for (block,) in (*struct.iter_unpack("<I", memoryview(data)[:whole]), (last,), (0,)):
+    for (block,) in chain(struct.iter_unpack("<I", memoryview(data)[:whole]), ((last,), (0,))):
         low = (low + block) & _MASK
         high ^= low
         low = ((((low << 20) & _MASK) | (low >> 12)) + high) & _MASK

@@ -31,6 +31,8 @@ from winpe_certs.wim.resource import RETRY
 
 # Windows knows at most 32,767 characters of a path, so no deeper tree can be meant.
 _MAXIMUM_DEPTH: Final = 16_384
+_MOST_LETTERS: Final = 1 << 28
+"""In all paths together; the images of Windows have some ten million."""
 _READ_AHEAD: Final = 512
 
 
@@ -155,6 +157,8 @@ class Directory:
             length, _, digest, name_size = STREAM.unpack_from(raw)
             if not STREAM_FIXED_SIZE + name_size <= length <= self._plain.plain_size - offset:
                 raise self._damaged(offset, f"a stream entry of {length} bytes")
+            if name_size % 2:
+                raise self._damaged(offset, f"a stream's name of {name_size} bytes")
             if STREAM_FIXED_SIZE + name_size > len(raw):
                 raw = self._plain.read(offset, STREAM_FIXED_SIZE + name_size)
             name = _text(raw[STREAM_FIXED_SIZE : STREAM_FIXED_SIZE + name_size])
@@ -225,16 +229,21 @@ class Directory:
         """
         yield "", self.root
         seen = {self.root.subdirectory_offset}
-        room = self._plain.plain_size // ENTRY_FIXED_SIZE
+        room = self._plain.plain_size // STREAM_FIXED_SIZE
+        letters = _MOST_LETTERS
         pending: list[tuple[str, int, DirectoryEntry]] = [("", 0, self.root)]
         while pending:
             path, depth, folder = pending.pop()
             for child in self.children(folder):
                 child_path = f"{path}\\{child.name}" if path else child.name
                 yield child_path, child
-                room -= 1
+                # Each stream takes bytes of its own, unless folders share them.
+                room -= len(child.streams)
                 if room < 0:
                     raise self._damaged(child.offset, "folders overlap each other")
+                letters -= len(child_path)
+                if letters < 0:
+                    raise self._damaged(child.offset, "its paths are too long altogether")
                 if not child.is_directory or child.subdirectory_offset == 0:
                     continue
                 if child.subdirectory_offset in seen or depth >= _MAXIMUM_DEPTH:

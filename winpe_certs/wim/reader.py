@@ -22,7 +22,8 @@ from winpe_certs.wim.xml import WimXml
 
 # Windows' own limits lie far below; what claims more is damaged or hostile.
 MAXIMUM_METADATA: Final = 512 << 20
-MAXIMUM_LOOKUP_TABLE: Final = 512 << 20
+MAXIMUM_LOOKUP_TABLE: Final = 64 << 20
+MAXIMUM_XML: Final = 16 << 20
 MAXIMUM_INTEGRITY_TABLE: Final = 64 << 20
 MAXIMUM_FILE: Final = 1 << 30
 
@@ -102,7 +103,7 @@ class WimFile:
 
     def xml_bytes(self) -> bytes:
         """The XML as it is stored."""
-        return self.resource(self.header.xml, "XML", MAXIMUM_LOOKUP_TABLE).read_all()
+        return self.resource(self.header.xml, "XML", MAXIMUM_XML).read_all()
 
     def integrity_table(self) -> IntegrityTable | None:
         """The integrity table, None when the file has none."""

@@ -24,11 +24,11 @@ _ARCHITECTURES: Final = {"0": "x86", "5": "arm", "6": "ia64", "9": "x64", "12": 
 
 @dataclass(slots=True)
 class _Element:
-    """Text of an element and its place in the UTF-8 form (bytes)."""
+    """Text of an element, in the pieces that it came in, and its place in the UTF-8 form (bytes)."""
 
     start: int
     end: int
-    text: str
+    pieces: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class ImageXml:
     def text(self, path: str) -> str:
         """Text of an element such as ``WINDOWS/ARCH``, empty when it is missing."""
         element = self.elements.get(path)
-        return element.text.strip() if element else ""
+        return "".join(element.pieces).strip() if element else ""
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ class WimXml:
         if len(self._path) > _MAXIMUM_DEPTH:
             raise self._damaged(f"its elements are nested more than {_MAXIMUM_DEPTH} deep")
         at = self._utf8.find(b">", self._parser.CurrentByteIndex) + 1
-        self._open.append(_Element(at, at, ""))
+        self._open.append(_Element(at, at))
         if len(self._path) == 2 and tag == "IMAGE":
             index = attributes.get("INDEX", "")
             if not index.isascii() or not index.isdigit() or len(index) > 9:
@@ -128,7 +128,7 @@ class WimXml:
 
     def _characters(self, text: str) -> None:
         if self._open:
-            self._open[-1].text += text
+            self._open[-1].pieces.append(text)
 
     def set_total_bytes(self, total: int) -> None:
         """Let ``WIM/TOTALBYTES`` be this number, if the element is there."""
