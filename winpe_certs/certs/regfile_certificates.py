@@ -88,15 +88,19 @@ def reg_certificates(data: bytes, origin: str) -> tuple[list[RegCertificate], li
 def _keys(reg: RegFile, origin: str) -> list[_Key]:
     """Collect the operations by key; names compare without case, and the last value of a name counts."""
     keys: dict[str, _Key] = {}
+    # The values of a key follow each other: its path, which may be long, is looked at once.
+    path, folded, inside = "", "", False
     for operation in reg.operations:
-        inside = STORES.fullmatch(operation.key) is not None
+        if operation.key != path:
+            path, folded = operation.key, operation.key.casefold()
+            inside = STORES.fullmatch(path) is not None
         if isinstance(operation, DeleteRegKey | DeleteRegValue) and inside:
             raise CertificateError(
                 f"{origin}, line {operation.line}: this .reg file deletes {_shown(operation.key)}",
                 details="A certificate file can only add certificates.",
                 resolution="Use 'winpe-certs remove' to take a certificate out of an image.",
             )
-        key = keys.setdefault(operation.key.casefold(), _Key(operation.key, operation.line))
+        key = keys.setdefault(folded, _Key(operation.key, operation.line))
         if isinstance(operation, SetRegValue):
             key.values[operation.name.casefold()] = operation
     return list(keys.values())

@@ -145,6 +145,12 @@ class CellStore(CellView):
                 details=f"Its bins take {offset} bytes; the format ends at 2 GiB.",
                 resolution="Add less, or compact the hive first.",
             )
+        if self._is_withheld(offset, length):
+            raise HiveError(
+                f"{self.origin}: the hive is damaged: a structure refers to what lies behind its end",
+                details=f"A bin at hive offset 0x{offset:X} would come to life below it.",
+                resolution="Take the file again from its original image.",
+            )
         position = layout.BASE_BLOCK_SIZE + offset
         # Bytes behind the last bin mean nothing, but they must not show up inside a bin.
         self.data[position : position + length] = bytes(length)

@@ -104,9 +104,10 @@ class _Walk:
 
     def odd(self, offset: int) -> None:
         """Note a reference to a cell that has an owner already, or to what is no cell."""
-        if not 0 < offset < self.end:
+        if offset <= 0:
             return
-        if offset & 7 == 0 and self.state[offset >> 3] == _FOLLOWED:
+        # One behind the end counts as well: a bin may be added there.
+        if offset < self.end and offset & 7 == 0 and self.state[offset >> 3] == _FOLLOWED:
             self.shared.add(offset)
         else:
             self.dangling.add(offset)
