@@ -35,7 +35,8 @@ def cut_short(said: Value, stored: Value, minor: int) -> bool:
     """Tell whether a reader has lost the end of a long value in a last segment without room to spare.
 
     hivex and libregf pass over the last four bytes of a segment's cell. Windows gives every segment a whole
-    cell (16352 bytes), where that is right. The editor gives the last one what its data needs; until it does as
+    cell (16352 bytes), where that is right. The editor gives the last one what its data needs; until it
+    does as
     Windows does (see `test_the_last_segment_of_a_long_value_has_a_whole_cell`), this is excused.
     """
     size, read = len(stored.data), len(said.data)
