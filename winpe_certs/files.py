@@ -262,18 +262,19 @@ class LockedFile:
                 raise self._refusal
         try:
             with system_errors(self.path, "append the changes"):
-                self.file.seek(start)
-                self.file.write(payload)
-                self.file.flush()
-                self.file.truncate(start + len(payload))
-                os.fsync(self.file.fileno())
+                self._write(start, payload)
+                self._cut(start + len(payload))
             yield
         except BaseException:
             if not self._committing:
                 with contextlib.suppress(OSError):
-                    self.file.truncate(start)
-                    os.fsync(self.file.fileno())
+                    self._cut(start)
             raise
+
+    def cut(self, size: int) -> None:
+        """Make the file end at `size` and sync it, once a commit has left nothing in use behind that."""
+        with system_errors(self.path, "cut off its end"):
+            self._cut(size)
 
     def commit(self, expected: bytes, head: bytes) -> None:
         """Write the file's first bytes in one write and sync it; raises when they are not `expected` before.
@@ -298,10 +299,26 @@ class LockedFile:
 
     def _write_head(self, head: bytes) -> None:
         with system_errors(self.path, "write the header"):
-            self.file.seek(0)
-            self.file.write(head)
-            self.file.flush()
+            self._write(0, head)
             os.fsync(self.file.fileno())
+
+    def _write(self, at: int, data: bytes) -> None:
+        """Write past the buffer: what failed once must not be written again by a later seek or close."""
+        raw = self.file.raw  # type: ignore[attr-defined] # a buffered file
+        raw.seek(at)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[raw.write(rest) :]
+        self._forget()
+
+    def _cut(self, size: int) -> None:
+        os.ftruncate(self.file.fileno(), size)
+        self._forget()
+        os.fsync(self.file.fileno())
+
+    def _forget(self) -> None:
+        """Drop what the buffer holds of the file: only a seek from the end never stays within it."""
+        self.file.seek(0, os.SEEK_END)
 
     def _head_on_disk(self, size: int) -> bytes:
         if sys.platform == "win32":

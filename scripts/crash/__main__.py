@@ -53,8 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if why_not():
         sys.exit(why_not())
-    # Like Ctrl-C: what is mounted is unmounted on the way out.
+    # Like Ctrl-C: what is mounted is unmounted on the way out. A job in the background has its Ctrl-C
+    # ignored, and would hand that on to the runs.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     extent = Extent(Effort(12, every=8) if options.short else Effort(options.random), options.short)
     done = []

@@ -217,6 +217,21 @@ def test_an_image_that_cannot_be_read_back_behind_the_commit_gets_its_old_header
     assert {outcome.what.split()[2] for outcome in outcomes} == {"read", "pread64"}
 
 
+def test_an_early_read_that_fails_is_told(
+    prepared: Callable[[Target], Prepared], tmp_path: Path
+) -> None:
+    expected, _ = prepared(IN_PLACE)
+    _hold(faults.failing_reads(expected, tmp_path.resolve(), newest=1, every=60))
+
+
+@pytest.mark.parametrize("missing", [1, 4096])
+def test_bytes_that_fail_to_be_written_are_not_tried_again_behind_our_back(
+    missing: int, prepared: Callable[[Target], Prepared], tmp_path: Path
+) -> None:
+    expected, _ = prepared(IN_PLACE)
+    _hold(full_disk.limited(expected, tmp_path.resolve(), [len(expected.new_bytes) - missing]))
+
+
 @pytest.mark.parametrize("target", [IN_PLACE, COPY, HIVE], ids=str)
 def test_a_disk_that_is_full_is_told_and_leaves_everything_as_it_was(
     target: Target, prepared: Callable[[Target], Prepared], tmp_path: Path

@@ -20,6 +20,7 @@ from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import ExitCode, Interrupted, UsageError, VerificationFailure, WinpeCertsError
+from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.reading import Hive
@@ -192,7 +193,7 @@ def change(
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
             outcome.engine = workshop.engine_for(place, how)
-            with workshop.open(place, how) as target:
+            with system_errors(place.path, "work on it"), workshop.open(place, how) as target:
                 _change_target(place, target, planner, options, moment, outcome, output)
         except WinpeCertsError as error:
             outcome.error = error
