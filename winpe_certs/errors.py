@@ -128,6 +128,16 @@ class TargetError(InputError):
     kind = "target"
 
 
+class MissingFileError(TargetError):
+    """An image or folder does not have the file that was looked for."""
+
+
+class EvidenceError(InputError):
+    """An evidence file is not, or no longer, what was written."""
+
+    kind = "evidence"
+
+
 class EnvironmentFailure(WinpeCertsError):  # noqa: N818 - a failure of the surroundings, not of the input
     """The system or an external program failed: rights, space, a lock, a vanished file."""
 

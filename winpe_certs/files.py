@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
 
 _SHARING_VIOLATION: Final = 32
@@ -90,7 +91,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 def write_new(
     path: Path,
-    pieces: Iterable[bytes],
+    pieces: Iterable[bytes | FileRange],
     *,
     like: Path | None = None,
     overwrite: bool = False,
@@ -107,10 +108,13 @@ def write_new(
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            # Without a buffer: what the system copies itself must follow what was written before it.
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
                 for piece in pieces:
-                    file.write(piece)
-                file.flush()
+                    if isinstance(piece, FileRange):
+                        copy_range(piece, file)
+                    else:
+                        write_all(file, piece)
                 os.fsync(file.fileno())
             _take_after(temporary, like)
             if check is not None:
@@ -251,15 +255,19 @@ class LockedFile:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
+    def refuse_read_only(self) -> None:
+        """Raise `EnvironmentFailure` when the file could only be opened for reading."""
+        with system_errors(self.path, "write"):
+            if self._refusal is not None:
+                raise self._refusal
+
     @contextlib.contextmanager
     def appended(self, start: int, payload: bytes) -> Iterator[None]:
         """Write `payload` at `start`, make it the file's end and sync it, for the length of the block.
 
         Leaving the block by an error truncates the file to `start`, unless a commit has begun.
         """
-        with system_errors(self.path, "write"):
-            if self._refusal is not None:
-                raise self._refusal
+        self.refuse_read_only()
         try:
             with system_errors(self.path, "append the changes"):
                 self._write(start, payload)
@@ -326,6 +334,14 @@ class LockedFile:
             return self.file.read(size)
         else:  # noqa: RET505 - mypy knows platforms by their branches
             return os.pread(self.file.fileno(), size, 0)
+
+    def give_way(self) -> None:
+        """Let another file take this one's name: Windows renames over no file that is open.
+
+        Elsewhere the lock is held until the end: who waits for it finds out that the file was replaced.
+        """
+        if sys.platform == "win32":
+            self.file.close()
 
     @contextlib.contextmanager
     def reopened(self) -> Iterator[BinaryIO]:

@@ -120,6 +120,166 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestResult:
+    """The manifest of one image: a line for each directory entry, and the SHA-256 of all as a text."""
+
+    path: str
+    index: int
+    name: str
+    entries: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that evidence says of an image, and what was found."""
+
+    subject: str
+    expected: str
+    found: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as it was said."""
+        return self.expected == self.found
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """An image held against the evidence of a change; `recorded_as` is the file that the evidence names."""
+
+    path: str
+    recorded_as: str
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """An image that is what it was before a change: its size in bytes, its SHA-256, and what was cut off."""
+
+    path: str
+    size: int
+    sha256: str
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """A WIM without its dead space: sizes in bytes, lookup table entries that are kept and left out.
+
+    `output` is None for a file that the compact one takes the place of, or that there is nothing to save in.
+    """
+
+    path: str
+    output: str | None
+    size_before: int
+    size_after: int
+    resources: int
+    dropped: int
+
+    @property
+    def saved(self) -> int:
+        """Bytes that are saved, 0 for a file that would not get smaller."""
+        return max(0, self.size_before - self.size_after)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written (or would be, in a dry run)."""
+        return self.output is not None or self.saved > 0
+
+
+class Side(StrEnum):
+    """Where a certificate stands, of two images that are held against each other."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyDifference:
+    """A property of a Blob that differs: its name, and what it says on each side, None where missing."""
+
+    id: int | None
+    name: str
+    first: str | None
+    second: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateDifference:
+    """A certificate that is not the same in a store of two images.
+
+    `properties` say how its Blobs differ when both images have it.
+    """
+
+    side: Side
+    store: str
+    thumbprint: str
+    subject: str | None = None
+    properties: tuple[PropertyDifference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedImage:
+    """One image of two that are compared; `index` is None for folders and hives."""
+
+    path: str
+    index: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two images held against each other; `same` counts the certificates that do not differ at all.
+
+    An image that the other side has no counterpart for stands alone, with None for the other.
+    """
+
+    first: ComparedImage | None
+    second: ComparedImage | None
+    same: int = 0
+    differences: tuple[CertificateDifference, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the images have the same certificates."""
+        return self.first is not None and self.second is not None and not self.differences
+
+
+class AuditVerdict(StrEnum):
+    """How an image stands in an audit. `LOOKED_AT`: nothing was required of it."""
+
+    MET = "met"
+    UNMET = "unmet"
+    DIRTY = "dirty"
+    UNREADABLE = "unreadable"
+    NOT_WINDOWS = "not Windows"
+    LOOKED_AT = "looked at"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedImage:
+    """One image of an estate, or what stands for the images of something that cannot be read.
+
+    `inside` is the path of its file in an .iso. `certificates` are the required ones, `others` those of the
+    root and intermediate stores that there is something to say of. `findings` are about the image itself.
+    """
+
+    path: str
+    verdict: AuditVerdict
+    inside: str = ""
+    index: int | None = None
+    name: str = ""
+    architecture: str = ""
+    version: str = ""
+    certificates: tuple[CertificateResult, ...] = ()
+    others: tuple[CertificateResult, ...] = ()
+    servers: tuple[ServerResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EngineUse:
     """The engine that worked on a target, why it was chosen, and the program that it drives, if it does."""
 
@@ -183,13 +343,21 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A target that a command over several has failed on, going on with the next."""
+
+    path: str
+    error: WinpeCertsError
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer of one call.
 
     `holds` is False when a verification said no. `files` are those that `export` wrote (or would write).
     `engine` is that of the last target, `plan` what a changing command was about to do.
     `judged_at` is the moment that answers about servers are for.
-    `error` ended the work; what stands in `images` was done before it.
+    `error` ended the work; what stands in `images` was done before it. `failures` did not end it.
     """
 
     command: str
@@ -205,10 +373,19 @@ class Report:
     engine: EngineUse | None = None
     plan: Plan | None = None
     media: MediaResult | None = None
+    manifests: tuple[ManifestResult, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
+    restored: Restoration | None = None
+    audited: tuple[AuditedImage, ...] = ()
+    compaction: Compaction | None = None
+    comparisons: tuple[Comparison, ...] = ()
     judged_at: datetime | None = None
     error: WinpeCertsError | None = None
+    failures: tuple[Failure, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether anything was changed (or would be, in a dry run)."""
-        return any(image.changed for image in self.images) or bool(self.files)
+        if self.compaction is not None:
+            return self.compaction.changed
+        return any(image.changed for image in self.images) or bool(self.files) or self.restored is not None

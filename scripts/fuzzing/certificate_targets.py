@@ -27,7 +27,7 @@ from winpe_certs.certs.stores import Location, Store, default_store, edits_for
 from winpe_certs.errors import UsageError
 from winpe_certs.hosts import HostName, parse_endpoint, parse_host
 from winpe_certs.trust.answer import judge
-from winpe_certs.trust.constraints import read_constraints
+from winpe_certs.trust.constraints import NameComparisons, read_constraints
 from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.limits import Limits, limit_reasons, limits_of
 from winpe_certs.trust.names import name_reasons
@@ -64,7 +64,7 @@ def blob(data: bytes) -> None:
     found = parse(data, ORIGIN)
     assert found.to_bytes() == data
     blob_findings(found)
-    limit_reasons(limits_of(found), ORIGIN, _server(), facts_of(_server()), AT)
+    limit_reasons(limits_of(found), ORIGIN, _server(), AT, NameComparisons())
 
 
 def reg_file(data: bytes) -> None:
@@ -109,7 +109,7 @@ def server_chain(data: bytes) -> None:
 def name_constraints(data: bytes) -> None:
     """Property 0x54 of a Blob, applied to a server with every kind of name."""
     limits = Limits(constraints=(data,))
-    limit_reasons(limits, ORIGIN, _server(), facts_of(_server()), AT)
+    limit_reasons(limits, ORIGIN, _server(), AT, NameComparisons())
     with suppress(ValueError):  # what it promises its callers
         read_constraints(data)
 

@@ -18,6 +18,7 @@ from winpe_certs.wim.header import Header
 from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE
 from winpe_certs.wim.lookup import LookupTable, LookupTableEditor
+from winpe_certs.wim.manifest import entries_of, to_text
 from winpe_certs.wim.reader import PlainBytes, WimFile
 from winpe_certs.wim.xml import WimXml
 
@@ -90,7 +91,7 @@ def wim_header(data: bytes) -> None:
 def wim_lookup_table(data: bytes) -> None:
     """The lookup table, looked through and changed."""
     table = LookupTable(data, ORIGIN)
-    entries = table.entries()
+    entries = list(table.entries())
     assert len(entries) == len(table)
     table.metadata()
     table.end_of_resources()
@@ -105,12 +106,16 @@ def wim_lookup_table(data: bytes) -> None:
 
 
 def wim_metadata(data: bytes) -> None:
-    """The metadata of an image: the walk through its directories, and the way to SOFTWARE."""
+    """The metadata of an image: the walk through its directories, the way to SOFTWARE, the manifest."""
     directory = Directory(PlainBytes(data), ORIGIN)
     with suppress(InputError):
         directory.find_file(SOFTWARE)
+    count = 0
     for _, entry in directory.walk():
         assert entry.contents in entry.streams
+        count += 1
+    entries = entries_of(data, ORIGIN)
+    assert to_text(entries).encode().count(b"\n") == len(entries) == count
 
 
 def wim_xml(data: bytes) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from asn1crypto import pkcs12
 from cryptography.hazmat.primitives.serialization import NoEncryption
 
-from scripts.fuzzing import chains, logs
+from scripts.fuzzing import chains, evidence_targets, logs
 from scripts.testdata import lzx_encoder, media_pki, pki, wim_writer, xpress_encoder
 from scripts.testdata.hive_writer import REG_BINARY, REG_DWORD, REG_SZ, Hive, Key, Value, build_hive, text
 from scripts.testdata.hives import STORES, certificate_key
@@ -278,6 +278,7 @@ _MAKERS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "pkcs12": _media_stores,
     "chain": _chains,
     "constraints": _constraints,
+    "evidence": evidence_targets.documents,
     "host": _hosts,
     "hive-reader": _hives,
     "hive-editor": _hives,

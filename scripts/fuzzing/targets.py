@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scripts.fuzzing import certificate_targets, hive_targets, image_targets, logs, seals
+from scripts.fuzzing import certificate_targets, evidence_targets, hive_targets, image_targets, logs, seals
 from winpe_certs.errors import ExitCode, WinpeCertsError
 
 
@@ -109,6 +109,20 @@ _HOST: Final = (
     b"://",
     b"@",
 )
+_JSON: Final = (
+    b"NaN",
+    b"1e999",
+    b"9" * 30,
+    b"[" * 300,
+    b'{"a":',
+    b"null",
+    b"{},",
+    b"\\u0000",
+    b"\\ud800",
+    b'"way_back": null,',
+    b"\xed\xa0\x80",
+    b"\r\n",
+)
 _TAGS: Final = ("<WIM>", "</WIM>", "<IMAGE INDEX='1'>", "</IMAGE>", "<![CDATA[", "]]>", "&#0;", "<!--", "-->")
 _XML: Final = tuple(text.encode("utf-16-le") for text in _TAGS)
 
@@ -124,6 +138,9 @@ TARGETS: Final[dict[str, Target]] = {
         certificate_targets.server_chain, longest=8000, words=_DER, is_der=True, seal=seals.seal_chain
     ),
     "constraints": Target(certificate_targets.name_constraints, longest=2000, words=_DER, is_der=True),
+    "evidence": Target(
+        evidence_targets.evidence, longest=12_000, words=_JSON, seal=evidence_targets.seal_evidence
+    ),
     "host": Target(certificate_targets.host, longest=300, words=_HOST),
     "hive-reader": Target(
         hive_targets.read_hive, longest=1 << 17, seal=seals.seal_hive, places=seals.hive_places

@@ -33,6 +33,7 @@ FILES = {
     "pkcs12": 1200,
     "chain": 1200,
     "constraints": 2000,
+    "evidence": 2000,
     "host": 3000,
     "hive-reader": 4000,
     "hive-editor": 4000,

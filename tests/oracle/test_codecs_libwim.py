@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from scripts.chunks.libwim import CHUNK_SIZES, LibWim
 from scripts.testdata import lzx_encoder, xpress_encoder
-from tests.oracle.libwim_codecs import CHUNK_SIZES, LibWim, chunks_of, corpus, load_libwim
+from tests.oracle.libwim_codecs import chunks_of, corpus, load_libwim
 from winpe_certs.errors import ChunkError
 from winpe_certs.wim.codecs.interface import Compression, decoder_for
 

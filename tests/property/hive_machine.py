@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.property.hive_cases import HiveCase, violations
 from tests.property.hive_dump import KeyPath
-from tests.property.hive_judges import LIBREGF, Judge
+from tests.property.hive_judges import Judge
 from tests.property.hive_model import Refused
 from tests.unit.regf.dump import RawKeys
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
@@ -45,18 +45,23 @@ class HiveMachine(RuleBasedStateMachine):
     """Edits are collected, and saved together now and then."""
 
     case: ClassVar[HiveCase]
-    reads_every_save: ClassVar[bool]
+    every_save: ClassVar[Judge | None]
+    """Who reads each save; all judges read when a sequence ends."""
+    asks_midway: ClassVar[bool]
+    asks_from: ClassVar[int]
+    """The first of the case's sequences at whose end all judges are asked."""
 
     def __init__(self) -> None:
         super().__init__()
         self.data = self.case.data
         self.model = self.case.model.copy()
-        self.raw = RawKeys(self.data)
+        self.raw = self.case.raw
         self.pending: list[Edit] = []
         self.new: list[KeyPath] = []
         self.saves = self.asked = 0
         self.is_sound = True
         self.case.done["sequences"] += 1
+        self.number = self.case.done["sequences"]
 
     # --- what to edit -----------------------------------------------------------------------------
 
@@ -156,8 +161,8 @@ class HiveMachine(RuleBasedStateMachine):
         self.case.file.write_bytes(result)
         model.settle_security(after)
         self.compare_cells(after)
-        if self.reads_every_save:
-            self.compare(LIBREGF)
+        if self.every_save in self.case.judges:
+            self.compare(self.every_save)
         self.raw = after
         self.model.touched.clear()
         assert apply(result, edits[-1:], now=now + 1) is result, "doing it again is no change"
@@ -200,7 +205,7 @@ class HiveMachine(RuleBasedStateMachine):
         assert wrong == [], wrong[:5]
         self.case.done[judge.name] += 1
 
-    @precondition(lambda self: self.saves > self.asked)
+    @precondition(lambda self: self.asks_midway and self.saves > self.asked)
     @rule()
     def ask_all_judges(self) -> None:
         self.is_sound = False
@@ -214,5 +219,5 @@ class HiveMachine(RuleBasedStateMachine):
         if self.is_sound:
             if self.pending:
                 self.save()
-            if self.saves > self.asked:
+            if self.saves > self.asked and self.number >= self.asks_from:
                 self.ask_all_judges()

@@ -69,12 +69,17 @@ def descriptor_of(cells: RawKeys, path: KeyPath) -> bytes:
 
 @dataclass
 class Model:
-    """Keys by path. `touched` collects the keys that an edit had to change, since it was last emptied."""
+    """Keys by path.
+
+    `touched` collects the keys that an edit had to change, since it was last emptied. `unsettled` has the new
+    keys, with the security descriptors one of which each must have.
+    """
 
     keys: Dump
     marks: Marks
     places: dict[tuple[bytes, ...], KeyPath] = field(default_factory=dict)
     touched: set[KeyPath] = field(default_factory=set)
+    unsettled: dict[KeyPath, frozenset[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.places:
@@ -123,12 +128,22 @@ class Model:
             if found is None:
                 self._change(place, self.keys[place], now)
                 found = (*place, name)
+                self.unsettled[found] = self._descriptors_around(place)
                 self.places[tuple(map(folded, found))] = found
-                # Which descriptor it has is found out by a judge, and then held against rules and the others.
                 self._change(found, Key((), now, b"", None), now)
                 changed = True
             place = found
         return place, changed
+
+    def _descriptors_around(self, parent: KeyPath) -> frozenset[bytes]:
+        """The descriptors of a key and its subkeys, one of which a new subkey must have."""
+        depth = len(parent) + 1
+        around = [path for path in self.keys if len(path) == depth and path[:-1] == parent]
+        found: set[bytes] = set()
+        for path in (parent, *around):
+            security = self.keys[path].security
+            found |= self.unsettled[path] if security is None else {security}
+        return frozenset(found)
 
     def _set(self, path: KeyPath, value: Value, now: int) -> bool:
         place, changed = self._create(path, now)
@@ -192,11 +207,10 @@ class Model:
         )
 
     def settle_security(self, cells: RawKeys) -> None:
-        """Give new keys the descriptors that they have, which must be those of a parent or sibling."""
-        new = [path for path in self.touched if path in self.keys and self.keys[path].security is None]
-        for path in sorted(new, key=len):
-            siblings = {key.security for other, key in self.keys.items() if other[:-1] == path[:-1] and other}
-            siblings.add(self.keys[path[:-1]].security)
-            security = descriptor_of(cells, path)
-            assert security in siblings - {None}, f"the new key {path} has a descriptor from nowhere"
-            self.keys[path] = self.keys[path]._replace(security=security)
+        """Give new keys the descriptors that they have, after a look whether they may have them."""
+        for path, choice in self.unsettled.items():
+            if path in self.keys:
+                security = descriptor_of(cells, path)
+                assert security in choice, f"the new key {path} has a descriptor from nowhere"
+                self.keys[path] = self.keys[path]._replace(security=security)
+        self.unsettled.clear()

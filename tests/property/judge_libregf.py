@@ -113,8 +113,9 @@ def _text(function: str, handle: ctypes.c_void_p) -> str:
 def may_say(said: Value, stored: Value, minor: int) -> bool:
     """Tell whether it says this of a value because of its known ways, and not because of what is stored.
 
-    It takes data of one to three bytes from the wrong end of their field. Strings in one cell end for it at
-    their first zero, and without one reach into the cell's slack. It knows segments only from version 1.5 on.
+    Names end for it at a NUL. It takes data of one to three bytes from the wrong end of their field. Strings
+    in one cell end for it at their first zero, and without one reach into the cell's slack. It knows segments
+    only from version 1.5 on.
     """
     if (said.name, said.kind) != (stored.name.split("\0")[0], stored.kind):
         return False

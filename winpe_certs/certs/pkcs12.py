@@ -6,10 +6,12 @@ is, and which cryptographic provider the key asks for: the attribute that ``winc
 ``szOID_PKCS_12_KEY_PROVIDER_NAME_ATTR``, in a key bag (section 4.2) outside the encrypted parts.
 
 The library decrypts the private key along with the certificates. Nothing here keeps, uses or prints it: that
-there is one, and which certificate it belongs to, is all that is taken from it.
+there is one, how large it is (`winpe_certs.certs.pkcs12_keys`), and which certificate it belongs to, is all
+that is taken from it.
 
 Refused: stores signed with a key instead of a password (section 3.1), methods and hash rounds beyond reason,
-several keys that leave open which certificate is meant. Counts inside an encrypted part cannot be looked at.
+keys beyond reason or under a method that cannot be looked through, several keys that leave open which
+certificate is meant. Parts that are encrypted as a whole with RC2 or DES cannot be looked into before.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.file_kinds import KIND_WORDS, DerKind, der_kind, refuse_by_content
 from winpe_certs.certs.library import reading
 from winpe_certs.certs.pem import decode_base64, has_pem_block
+from winpe_certs.certs.pkcs12_keys import READABLE_CIPHERS, decrypted, require_modest_key, too_large
 from winpe_certs.certs.text_encoding import decode_text
 from winpe_certs.errors import CertificateError
 
 LARGEST_FILE: Final = 1024 * 1024
-LARGEST_KEY: Final = 5 * 1024  # RSA with 8192 bits: the library tests keys for primes, which takes its time.
-MOST_ROUNDS: Final = 10_000_000
+LARGEST_KEY: Final = 5 * 1024  # RSA with 8192 bits
+MOST_ROUNDS: Final = 2_500_000
 DEEPEST_NESTING: Final = 8
 
 PROVIDER_NAME: Final = "1.3.6.1.4.1.311.17.1"
@@ -72,6 +75,9 @@ class _Outline:
     """What can be seen of a store without its password; `providers` has an entry for each key bag."""
 
     providers: list[str | None] = field(default_factory=list)
+    plain_keys: list[bytes] = field(default_factory=list)
+    encrypted_keys: list[Any] = field(default_factory=list)
+    encrypted_parts: list[Any] = field(default_factory=list)
     rounds: int = 0
     methods: set[str] = field(default_factory=set)
     is_for_accounts: bool = False
@@ -85,7 +91,11 @@ def read_media(data: bytes, password: str | None, origin: str) -> MediaStore:
     _refuse_other_kinds(data, origin)
     with _structure(origin):
         outline = _outline(data, origin)
-    has_key, found = _open(data, _password_bytes(password, origin), outline, origin)
+    passwords = _password_bytes(password, origin)
+    with _structure(origin):
+        for each in passwords:
+            _require_modest_keys(outline, each, origin)
+    has_key, found = _open(data, passwords, outline, origin)
     if len(outline.providers) > 1 and (not has_key or len(found) > 1):
         raise CertificateError(
             f"{origin}: there are {len(outline.providers)} private keys in this file",
@@ -102,6 +112,26 @@ def read_media(data: bytes, password: str | None, origin: str) -> MediaStore:
         provider=outline.providers[0] if has_key and outline.providers else None,
         provider_is_hidden=has_key and not outline.providers,
     )
+
+
+def _require_modest_keys(outline: _Outline, password: bytes | None, origin: str) -> None:
+    """Look at the keys of a store, and at those in its encrypted parts, before the library tests them."""
+    from asn1crypto.pkcs12 import SafeContents  # noqa: PLC0415 - start-up time
+
+    inside = _Outline(rounds=outline.rounds)
+    for part in outline.encrypted_parts:
+        plain = decrypted(part["content_encryption_algorithm"], part["encrypted_content"].native, password)
+        if plain is not None:
+            _read_bags(inside, SafeContents.load(plain), origin)
+    for info in (*outline.plain_keys, *inside.plain_keys):
+        require_modest_key(info, origin)
+    for key in (*outline.encrypted_keys, *inside.encrypted_keys):
+        algorithm = key["encryption_algorithm"]
+        if algorithm.encryption_cipher not in READABLE_CIPHERS:
+            raise _unsupported(f"{algorithm['algorithm'].native} for the private key", origin)
+        found = decrypted(algorithm, key["encrypted_data"].native, password)
+        if found is not None:
+            require_modest_key(found, origin)
 
 
 def _end_entity(certificates: list[Certificate], origin: str) -> Certificate:
@@ -257,6 +287,7 @@ def _outline(data: bytes, origin: str) -> _Outline:
         if kind == "encrypted_data":
             encrypted = content["content"]["encrypted_content_info"]
             _count(outline, encrypted["content_encryption_algorithm"], origin)
+            outline.encrypted_parts.append(encrypted)
         elif kind == "enveloped_data":
             outline.is_for_accounts = True
         elif kind == "data":
@@ -277,11 +308,11 @@ def _read_bags(outline: _Outline, bags: Any, origin: str, depth: int = 0) -> Non
         if kind == "pkcs8_shrouded_key_bag":
             _count(outline, bag["bag_value"]["encryption_algorithm"], origin)
         if len(bag["bag_value"].contents) > LARGEST_KEY:
-            raise CertificateError(
-                f"{origin}: the private key is too large for boot media",
-                details="It has more than 8192 bits.",
-                resolution="Use a certificate with an RSA key of 2048 bits.",
-            )
+            raise too_large(origin)
+        if kind == "pkcs8_shrouded_key_bag":
+            outline.encrypted_keys.append(bag["bag_value"])
+        else:
+            outline.plain_keys.append(bag["bag_value"].untag().dump())
         outline.providers.append(_provider(bag["bag_attributes"]))
 
 

@@ -32,7 +32,10 @@ from winpe_certs.edits import ValueType
 from winpe_certs.errors import RegFileError
 
 LARGEST_FILE = 64 * 1024 * 1024
+# Enough for 5 MB of Blobs, which is more than all stores of a computer; some seconds of work at most.
+MOST_LINES = 200_000
 MOST_WARNINGS = 1000
+EXPORT_LESS = "Export only the key of the certificate, not the whole hive."
 BLANKS = " \t"
 NUL = b"\0\0"
 
@@ -61,9 +64,17 @@ def parse_reg(data: bytes, origin: str) -> RegFile:
     if len(data) > LARGEST_FILE:
         raise RegFileError(
             f"{origin}: {len(data)} bytes are too many for a .reg file with certificates",
-            resolution="Export only the key of the certificate, not the whole hive.",
+            resolution=EXPORT_LESS,
         )
-    return _Reader(decode_text(data), origin).read()
+    decoded = decode_text(data)
+    lines = max(decoded.text.count("\n"), decoded.text.count("\r"))
+    if lines > MOST_LINES:
+        raise RegFileError(
+            f"{origin}: {lines} lines are too many for a .reg file with certificates",
+            details=f"At most {MOST_LINES} lines are read.",
+            resolution=EXPORT_LESS,
+        )
+    return _Reader(decoded, origin).read()
 
 
 class _Reader:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from winpe_certs.certs.stores import Store
+    from winpe_certs.workflows.watching import EvidenceOptions
     from winpe_certs.workflows.servers import Servers
 
 
@@ -23,6 +24,7 @@ def inject(
     index: o.Index = None,
     store: o.StoreName = "auto",
     allow: o.Allow = None,
+    replace: o.Replaced = None,
     expect_chain: o.ExpectedChain = None,
     hostname: o.HostNames = None,
     output: o.Output = None,
@@ -31,6 +33,9 @@ def inject(
     full_check: o.FullCheck = False,
     recover: o.Recover = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    evidence: o.EvidenceOutput = None,
+    change_id: o.ChangeId = None,
+    redact: o.Redact = False,
     engine: o.EngineName = "auto",
     hive_editor: o.HiveEditor = "native",
     dism: o.DismPath = None,
@@ -39,6 +44,7 @@ def inject(
     scratch_dir: o.ScratchFolder = None,
     log_path: o.LogPath = None,
     dism_timeout: o.DismTimeout = 3600,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -51,6 +57,7 @@ def inject(
     is not changed: exit code 1.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415
     from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
@@ -60,16 +67,27 @@ def inject(
     from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
             inputs.gather(cert or ()),
             WriteOptions(
-                parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, recover, by
+                parse_index(index),
+                output,
+                overwrite,
+                dry_run=dry_run,
+                full_check=full_check,
+                force_managed_copy=force_managed_copy,
+                recover=recover,
+                keep_going=bool(replace),
+                evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                engine=by,
             ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
+            replaced=inputs.gather((), replace).wanted if replace else (),
             expected=_expected(_single("--expect-chain", expect_chain), hostname or ()),
             moment=Moment.now(),
             progress=progress,
@@ -91,6 +109,9 @@ def remove(
     full_check: o.FullCheck = False,
     recover: o.Recover = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    evidence: o.EvidenceOutput = None,
+    change_id: o.ChangeId = None,
+    redact: o.Redact = False,
     engine: o.EngineName = "auto",
     hive_editor: o.HiveEditor = "native",
     dism: o.DismPath = None,
@@ -99,6 +120,7 @@ def remove(
     scratch_dir: o.ScratchFolder = None,
     log_path: o.LogPath = None,
     dism_timeout: o.DismTimeout = 3600,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -109,6 +131,7 @@ def remove(
     Roots that Windows itself needs, though expired, are refused: --allow required-root.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415
     from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
@@ -118,13 +141,22 @@ def remove(
     from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
             inputs.gather(cert or (), thumbprint or ()),
             WriteOptions(
-                parse_index(index), output, overwrite, dry_run, full_check, force_managed_copy, recover, by
+                parse_index(index),
+                output,
+                overwrite,
+                dry_run=dry_run,
+                full_check=full_check,
+                force_managed_copy=force_managed_copy,
+                recover=recover,
+                evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                engine=by,
             ),
             store=_store(store),
             allowed=parse_allowed(allow or ()),
@@ -143,6 +175,8 @@ def verify(
     store: o.StoreName = "auto",
     strict_blob: o.StrictBlob = False,
     full_check: o.FullCheck = False,
+    evidence: o.HeldEvidence = None,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -150,16 +184,26 @@ def verify(
     """Say whether certificates are in images, intact.
 
     Exit code 0 means yes, 1 no. A root counts in AuthRoot and in ROOT; with --store only in that store.
-    All images of a file are looked
-    at unless --index names one. A media folder stands for its sources/boot.wim.
+    All images of a file are looked at unless --index names one. A media folder stands for its
+    sources/boot.wim. With --evidence instead of certificates: whether the image still is what that change
+    made it.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
     from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
     from winpe_certs.workflows.verify import verify as run  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
+    if evidence is not None:
+        _refuse_beside_evidence(cert, thumbprint, index, store != "auto", strict_blob, full_check)
+        from winpe_certs.workflows.attest import verify_evidence  # noqa: PLC0415
+
+        with ProgressBar(enabled=not quiet) as progress:
+            report = verify_evidence(expand(images), evidence, progress=progress)
+        return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(images),
@@ -179,6 +223,7 @@ def list_(
     *,
     index: o.Index = None,
     store: o.StoreName = "auto",
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -188,11 +233,13 @@ def list_(
     With dates and findings. With --store only that store. A media folder stands for its sources/boot.wim.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
     from winpe_certs.workflows.listing import list_certificates  # noqa: PLC0415
     from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     with ProgressBar(enabled=not quiet) as progress:
         report = list_certificates(
             expand(images),
@@ -214,6 +261,7 @@ def check_server(
     connect_timeout: o.ConnectTimeout = 10,
     at: o.At = None,
     index: o.Index = None,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -226,12 +274,14 @@ def check_server(
     Only --connect uses the network. All images of a file are looked at unless --index names one.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415
     from winpe_certs.workflows.check_server import check_server as run  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
     from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
     from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     asked = Asked(
         _single("--chain", chain),
         tuple(hostname or ()),
@@ -315,53 +365,6 @@ def export(
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 
-def doctor(
-    *,
-    dism: o.DismPath = None,
-    reg: o.RegPath = None,
-    mount_dir: o.MountFolder = None,
-    scratch_dir: o.ScratchFolder = None,
-    report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
-    quiet: o.Quiet = False,
-) -> int:
-    """Look whether this machine is fit for the job.
-
-    Programs, rights, room, mounts that were left. Exit code 1 when something that is needed is missing.
-    """
-    from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.doctor import doctor as run  # noqa: PLC0415
-
-    talk(verbose=verbose)
-    engine = "auto" if dism is None else "dism"
-    options = EngineOptions(engine=engine, dism=dism, reg=reg, mount_dir=mount_dir, scratch_dir=scratch_dir)
-    report = run(options, Machine())
-    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
-
-
-def cleanup(
-    *,
-    apply: o.Apply = False,
-    everything: o.Everything = False,
-    dism: o.DismPath = None,
-    reg: o.RegPath = None,
-    report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
-    quiet: o.Quiet = False,
-) -> int:
-    """List and free what interrupted runs have left.
-
-    Mounts, loaded hives and work folders are listed, and freed with --apply. What winpe-certs did not
-    mount itself is listed, and only touched with --apply --all.
-    """
-    from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.cleanup import cleanup as run  # noqa: PLC0415
-
-    talk(verbose=verbose)
-    report = run(EngineOptions(dism=dism, reg=reg), Machine(), apply=apply, everything=everything)
-    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
-
-
 def _single(option: str, files: Sequence[Path] | None) -> Path | None:
     """The file of an option that is meant once; the last of several would silently be the only one."""
     from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
@@ -387,6 +390,35 @@ def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
     from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
 
     return gather_servers(Asked(chain, tuple(hostnames)))
+
+
+def _refuse_beside_evidence(*options: object) -> None:
+    """What is looked at is what the evidence names; anything asked for besides would be passed over."""
+    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+
+    if any(options):
+        raise UsageError(
+            "--evidence says itself what to look for",
+            resolution="Leave --cert, --thumbprint, --index, --store, --strict-blob and --full-check out, or "
+            "verify these in a call of its own.",
+        )
+
+
+def _evidence(
+    path: Path | None, change_id: str | None, *, redacted: bool, overwrite: bool
+) -> EvidenceOptions | None:
+    if path is not None:
+        from winpe_certs.workflows.watching import EvidenceOptions  # noqa: PLC0415 - start-up time
+
+        return EvidenceOptions(path, change_id, redacted, overwrite)
+    if change_id is not None or redacted:
+        from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+
+        raise UsageError(
+            f"{'--redact' if redacted else '--change-id'}: there is no evidence to put it in",
+            resolution="Add --evidence FILE.",
+        )
+    return None
 
 
 def _store(name: str) -> Store | None:

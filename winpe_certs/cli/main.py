@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, ParamSpec
@@ -11,7 +12,14 @@ from typing import Annotated, ParamSpec
 import typer
 
 from winpe_certs import __version__
-from winpe_certs.cli import commands
+from winpe_certs.cli import (
+    commands,
+    estate_commands,
+    evidence_commands,
+    evidence_files,
+    image_commands,
+    machine_commands,
+)
 from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, wants_json
 from winpe_certs.cli.signals import ended_by_signals
 from winpe_certs.errors import ExitCode, Interrupted, UsageError, WinpeCertsError
@@ -50,10 +58,19 @@ app.command()(_interruptible(commands.verify))
 app.command("list")(_interruptible(commands.list_))
 app.command()(_interruptible(commands.check_server))
 app.command()(_interruptible(commands.check_media_certificate))
+app.command()(_interruptible(estate_commands.audit))
+app.command()(_interruptible(evidence_commands.manifest))
 app.command()(_interruptible(commands.export))
 app.command()(_interruptible(commands.remove))
-app.command()(_interruptible(commands.doctor))
-app.command()(_interruptible(commands.cleanup))
+app.command()(_interruptible(evidence_commands.undo))
+app.command()(_interruptible(image_commands.compact))
+app.command()(_interruptible(image_commands.diff))
+app.command()(_interruptible(machine_commands.doctor))
+app.command()(_interruptible(machine_commands.cleanup))
+
+_evidence = typer.Typer(help="Look at evidence files.", no_args_is_help=True, rich_markup_mode=None)
+_evidence.command("show")(_interruptible(evidence_files.show_page))
+app.add_typer(_evidence, name="evidence")
 
 
 def _print_version(value: bool) -> None:
@@ -90,10 +107,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             resolution="Please report it with the output of the same command and --verbose.",
         )
         failure.__cause__ = error
-    command = arguments[0] if arguments and not arguments[0].startswith("-") else None
     with contextlib.suppress(OutputLostError):
-        show_error(failure, as_json=as_json, command=command, verbose=verbose)
+        show_error(failure, as_json=as_json, command=_command_in(arguments), verbose=verbose)
     return int(failure.exit_code)
+
+
+def _command_in(arguments: list[str]) -> str | None:
+    """The command that a command line names, with the one below it if it is a group: ``evidence show``."""
+    groups = {group.name for group in app.registered_groups}
+    words = arguments[: 2 if arguments and arguments[0] in groups else 1]
+    return " ".join(itertools.takewhile(lambda word: not word.startswith("-"), words)) or None
 
 
 def _run(arguments: list[str]) -> int:

@@ -24,6 +24,27 @@ Images: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+WimFiles: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(metavar="IMAGE", help="A .wim, or a media folder with one.", show_default=False),
+]
+WimFile: TypeAlias = Annotated[Path, typer.Argument(metavar="IMAGE", help="A .wim.", show_default=False)]
+FirstImage: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="A", help="A .wim, a folder, a SOFTWARE hive or a media folder.", show_default=False
+    ),
+]
+SecondImage: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="B", help="The same, to hold against it.", show_default=False)
+]
+SecondIndex: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--index-b", metavar="N", help="Image in B, when it is another.", show_default=False),
+]
+BothIndex: TypeAlias = Annotated[
+    str | None, typer.Option("--index", "-i", metavar="N", help="Image in both files.", show_default=False)
+]
 CertificateFiles: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
@@ -102,6 +123,16 @@ ExpectedChain: TypeAlias = Annotated[
         "--expect-chain",
         metavar="FILE",
         help="Commit only if the image then trusts this server (with --hostname).",
+        show_default=False,
+    ),
+]
+Replaced: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace",
+        metavar="SHA1",
+        help="Thumbprint of an old certificate that goes out in the same change; of several images one "
+        "that fails does not stop the others. Repeatable.",
         show_default=False,
     ),
 ]
@@ -207,6 +238,48 @@ ForceManagedCopy: TypeAlias = Annotated[
     typer.Option(
         "--force-managed-copy",
         help="Change a copy that Configuration Manager manages, or a file with several hard links.",
+    ),
+]
+EvidenceOutput: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence",
+        metavar="FILE",
+        help="Write what the change was as JSON: for the auditor, and for `undo`.",
+        show_default=False,
+    ),
+]
+ChangeId: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--change-id", metavar="TEXT", help="Number of the change, for the evidence.", show_default=False
+    ),
+]
+Redact: TypeAlias = Annotated[
+    bool, typer.Option("--redact", help="Leave user, host and paths out of the evidence.")
+]
+EvidenceInput: TypeAlias = Annotated[
+    Path,
+    typer.Option("--evidence", metavar="FILE", help="The evidence of the change.", show_default=False),
+]
+HeldEvidence: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence",
+        metavar="FILE",
+        help="Instead of certificates: hold the image against the evidence of a change.",
+        show_default=False,
+    ),
+]
+ChangedImage: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="IMAGE", help="The .wim that was changed in place.", show_default=False)
+]
+CodecName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--codec",
+        metavar="NAME",
+        help="What codes the chunks of a .wim: auto (libwim where it is installed), python or libwim.",
     ),
 ]
 EngineName: TypeAlias = Annotated[

@@ -35,7 +35,12 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
         from winpe_certs.report import json  # noqa: PLC0415 - start-up time
 
         _write(json.render(report) + "\n")
-    elif not quiet or not report.holds or report.error is not None:
+    elif report.command == "manifest":
+        from winpe_certs.report import manifest  # noqa: PLC0415 - start-up time
+
+        if not quiet:
+            _write_exactly(manifest.render(report))
+    elif not quiet or not report.holds or report.error is not None or report.failures:
         from winpe_certs.report import text  # noqa: PLC0415 - start-up time
 
         _print(text.render(report))
@@ -43,7 +48,15 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
         if not as_json:
             show_error(report.error, as_json=False, command=None, verbose=verbose)
         return int(report.error.exit_code)
+    if report.failures:
+        return max(int(failure.error.exit_code) for failure in report.failures)
     return int(ExitCode.DONE if report.holds else ExitCode.NO)
+
+
+def show_document(text: str) -> int:
+    """Print a text as it is, for people to keep; returns the exit code."""
+    _write_exactly(text)
+    return int(ExitCode.DONE)
 
 
 def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, verbose: bool) -> None:
@@ -108,6 +121,14 @@ def _print(renderable: object, *, to_stderr: bool = False) -> None:
     with console.capture() as capture:
         console.print(renderable)
     _write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()), to_stderr=to_stderr)
+
+
+def _write_exactly(text: str) -> None:
+    """Write a text that other programs hash: into files and pipes in UTF-8, its lines ended by LF alone."""
+    with contextlib.suppress(AttributeError):
+        if not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr] # suppressed
+    _write(text)
 
 
 def _write(text: str, *, to_stderr: bool = False) -> None:

@@ -5,11 +5,13 @@ Leaving a target without `commit` discards every replacement.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeAlias
 
 from winpe_certs.edits import Edit
+from winpe_certs.progress import Progress
+from winpe_certs.wim.manifest import ManifestEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,36 @@ class Replacement:
     reg_text: Callable[[str], bytes]
 
 
+Manifest: TypeAlias = tuple[ManifestEntry, ...]
+"""Every directory entry of an image, as lines that can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSurvey:
+    """An image on the disk: its manifest (None for a hive that is no image), its hive if it was chosen."""
+
+    manifest: Manifest | None
+    hive: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a target's file is at some moment: sizes in bytes, SHA-256 in hexadecimal.
+
+    Of a WIM: `live_size` is where everything ends that is in use, `header` the 208 bytes at its start.
+    `has_earlier` tells that an earlier survey's live bytes are all still there, but for its header: with that
+    put back and the file cut to the earlier `live_size` it is what it was.
+    """
+
+    size: int
+    sha256: str
+    live_size: int
+    live_sha256: str
+    header: bytes = b""
+    has_earlier: bool = False
+    images: Mapping[int | None, ImageSurvey] = field(default_factory=dict)
+
+
 class Target(Images, Protocol):
     """An open target: a WIM, a folder or a bare hive."""
 
@@ -75,6 +107,14 @@ class Target(Images, Protocol):
 
     def rehearse(self, verify: Verification) -> None:
         """Do everything that `commit` does, in memory, writing nothing."""
+
+    def survey(
+        self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
+    ) -> Survey:
+        """What is on the disk now: before `commit` the target, after it what was written.
+
+        The hive at `path` is taken of the chosen images. `earlier` is the survey from before the commit.
+        """
 
     def __enter__(self) -> Self:
         """The target itself."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-from winpe_certs.engines.base import ImageInfo, Replacement, Verification
+from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
+from winpe_certs.engines.codecs import codecs
+from winpe_certs.engines.survey import survey_wim, survey_wim_file
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import LockedFile, system_errors, write_new
 from winpe_certs.progress import Progress, silent
@@ -17,6 +19,7 @@ from winpe_certs.wim.append import Appendix, append
 from winpe_certs.wim.changes import Changes, prepare
 from winpe_certs.wim.confirm import confirm
 from winpe_certs.wim.copy import CompactCopy, compact
+from winpe_certs.wim.manifest import ManifestEntry, manifest
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.resource import ChunkDecoder
 
@@ -55,6 +58,10 @@ class WimImages:
             raise TargetError(f"{self.wim.origin}: no image was chosen", resolution="Choose one: --index N")
         return self.wim.read_file(index, path, remember=True, progress=self._progress)
 
+    def manifest(self, index: int) -> list[ManifestEntry]:
+        """The manifest of an image: a line for each directory entry."""
+        return manifest(self.wim, index, remember=True)
+
 
 class WimTarget(WimImages):
     """A WIM that is patched in place, or copied with its changes to `output`."""
@@ -79,7 +86,7 @@ class WimTarget(WimImages):
         self._locked = LockedFile(path)
         try:
             with system_errors(path, "read"):
-                wim = WimFile(self._locked.file, str(path))
+                wim = WimFile(self._locked.file, str(path), codecs=codecs())
                 wim.header.refuse_unpatchable(str(path))
         except BaseException:
             self._locked.file.close()
@@ -127,6 +134,15 @@ class WimTarget(WimImages):
         with system_errors(self._path, "read"):
             appendix = append(self.wim, self._prepared())
             self._confirm(io.BufferedReader(_Rehearsal(self._locked.file, appendix)), verify)
+
+    def survey(
+        self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
+    ) -> Survey:
+        """The file as it is now, still locked, or the copy that was written; see `Target.survey`."""
+        if earlier is not None and self._output is not None:
+            return survey_wim_file(self._output, path, chosen, None, progress)
+        with self._locked.reopened() as file:
+            return survey_wim(file, self._path, path, chosen, earlier, progress)
 
     def _prepared(self) -> Changes:
         return prepare(self.wim, self._replacements, self._clock)
@@ -176,7 +192,7 @@ def open_for_reading(path: Path, progress: Progress = silent) -> Iterator[WimIma
     with system_errors(path, "open"):
         file = path.open("rb")
     with file, system_errors(path, "read"):
-        yield WimImages(WimFile(file, str(path)), progress)
+        yield WimImages(WimFile(file, str(path), codecs=codecs()), progress)
 
 
 class _Rehearsal(io.RawIOBase):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final, Self
 
-from winpe_certs.engines.base import ImageInfo, Images, Replacement, Verification
+from winpe_certs.engines.base import ImageInfo, Images, Replacement, Survey, Verification
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.dism_codes import NOT_A_MOUNT_FOLDER, NOTHING_MOUNTED, DismError
 from winpe_certs.engines.dism_program import Dism
@@ -23,6 +23,7 @@ from winpe_certs.engines.folder import FolderImages, read_file
 from winpe_certs.engines.hive_writer import HiveWriter
 from winpe_certs.engines.records import Record, Records, is_same_folder
 from winpe_certs.engines.rehearsal import Rehearsed
+from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import (
     CleanupError,
     EnvironmentFailure,
@@ -126,6 +127,12 @@ class DismTarget:
             with open_for_reading(self._path) as images:
                 self._verify_written(images, index, verify)
             self.saved |= {index}
+
+    def survey(
+        self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
+    ) -> Survey:
+        """The file as it is now; see `Target.survey`."""
+        return survey_wim_file(self._path, path, chosen, earlier, progress)
 
     def _planned(self) -> list[tuple[int, str]]:
         return sorted((index, path) for index, path in self._replacements if index is not None)

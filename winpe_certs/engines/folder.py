@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Self
 
-from winpe_certs.engines.base import ImageInfo, Replacement, Verification
+from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.hive_writer import HiveWriter
 from winpe_certs.engines.rehearsal import Rehearsed
-from winpe_certs.errors import EnvironmentFailure, TargetError, VerificationFailure, WinpeCertsError
+from winpe_certs.engines.survey import survey_hive
+from winpe_certs.errors import (
+    EnvironmentFailure,
+    MissingFileError,
+    TargetError,
+    VerificationFailure,
+    WinpeCertsError,
+)
 from winpe_certs.files import system_errors, write_new
+from winpe_certs.progress import Progress
 
 # Far above any registry hive; keeps a mistaken path from filling the memory.
 MAXIMUM_FILE: Final = 1 << 30
@@ -34,7 +43,7 @@ class FolderImages:
             if name in alike:
                 alike = [name]
             if not alike:
-                raise TargetError(
+                raise MissingFileError(
                     f"{self.root}: there is no {path} in this folder ({place / name} is missing)",
                     resolution="Give the folder that holds Windows, as a mounted or applied image has it.",
                 )
@@ -172,6 +181,19 @@ class FolderTarget:
             (None, path): replacement for path, replacement in self._replacements.items()
         }
         verify(Rehearsed(self._source, replaced), None)
+
+    def survey(
+        self,
+        path: str,
+        chosen: Collection[int | None],  # noqa: ARG002 - there is but one
+        earlier: Survey | None,
+        progress: Progress,
+    ) -> Survey:
+        """The hive's file as it is now, or the one that was written instead; see `Target.survey`."""
+        is_written = earlier is not None and self._output is not None
+        return survey_hive(
+            self._output if is_written and self._output else self._source.locate(path), progress
+        )
 
     def __enter__(self) -> Self:
         """The target itself."""

@@ -93,6 +93,11 @@ class Machine:
         """The records of runs."""
         return Records(self.state / "runs")
 
+    def refuse_mounted(self, path: Path) -> None:
+        """Raise `GuardError` for an image file that Windows has mounted."""
+        if self.is_windows:
+            refuse_mounted(path, mounted_images())
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -181,7 +186,7 @@ class Workshop:
         """Open a target; raises before anything is written or mounted."""
         on_share = place.kind is Kind.WIM and how.output is None and is_unc(str(place.path))
         if on_share and not how.dry_run:
-            self._refuse_mounted(place)
+            self.machine.refuse_mounted(place.path)
             copy = self._run_folder / place.path.name
             reopen = partial(self._open_copy, place, how)
             return StagedTarget(place.path, copy, reopen, self._prepare_folder)
@@ -190,14 +195,10 @@ class Workshop:
     def _open_copy(self, place: Place, how: Opening, path: Path) -> Target:
         return self._open(replace(place, path=path), how)
 
-    def _refuse_mounted(self, place: Place) -> None:
-        if self.machine.is_windows:
-            refuse_mounted(place.path, mounted_images())
-
     def _open(self, place: Place, how: Opening) -> Target:
         engine = choose_engine(place, self.options, self.machine)
         if engine.name == "direct":
-            self._refuse_mounted(place)
+            self.machine.refuse_mounted(place.path)
             return WimTarget(
                 place.path.resolve(),
                 clock=how.clock,

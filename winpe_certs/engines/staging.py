@@ -6,14 +6,16 @@ A share may go away at any moment and knows no reliable locks: the original is o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Self
 
-from winpe_certs.engines.base import ImageInfo, Replacement, Target, Verification
+from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Target, Verification
 from winpe_certs.engines.direct import open_for_reading
+from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files import remove_file, remove_folder, system_errors, write_new
+from winpe_certs.progress import Progress
 
 _PIECE: Final = 1 << 20
 
@@ -83,6 +85,12 @@ class StagedTarget:
         if self._is_changed:
             self._put_back(verify)
         self.saved = self._inner.saved
+
+    def survey(
+        self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
+    ) -> Survey:
+        """The original as it is now; see `Target.survey`."""
+        return survey_wim_file(self._original, path, chosen, earlier, progress)
 
     def _put_back(self, verify: Verification) -> None:
         if _identity(self._original) != self._identity:

@@ -171,7 +171,7 @@ class _Editor:
             0,
         )
         offset = store.allocate(node + stored)
-        index.insert(name, offset)
+        index.insert(name, offset, security)
         position = parent.start + layout.KEY_LONGEST_SUBKEY_NAME
         longest, length = store.u32(position), 2 * unit_count(name)
         if longest & layout.LONGEST_NAME_MASK < length:
@@ -188,7 +188,7 @@ class _Editor:
         for offset in reversed(doomed):
             self._indexes.pop(offset, None)
             self._free_key(offset)
-        index.remove(path[-1])
+        index.remove(path[-1], key.security)
         self._stamp(parent)
 
     def _subtree(self, key: KeyNode, depth: int) -> list[int]:

@@ -6,8 +6,8 @@ Follows M. Suhanov, "Windows registry file format specification", sections "Form
 out; the caller checks the whole result.
 
 Refused: hives whose base block itself is damaged, logs of another hive or of another moment, journals with a
-gap between their files. Entries older than the hive are passed over, and a journal ends at the first entry
-whose checksums are wrong: that is where the writing was cut off.
+gap between their files, logs beyond what the hive can need. Entries older than the hive are passed over, and
+a journal ends at the first entry whose checksums are wrong: that is where the writing was cut off.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from winpe_certs.regf.base import checksum, read_base_block
 from winpe_certs.regf.marvin import marvin32
 
 LARGEST_LOG: Final = 128 << 20
+# The entries of one journal, beside twice the size of the hive. Each flush adds the pages that changed, and
+# Windows turns to the other log long before they are so many; their checksum takes a second for 5 MB.
+SMALL_JOURNAL: Final = 4 << 20
 SECTOR: Final = 512
+# Real entries end less than a page behind their last page (the tests' samples: 4048 bytes at most).
+_MOST_PADDING: Final = 8192
 _JOURNAL: Final = b"HvLE"
 _BITMAP: Final = b"DIRT"
 _ENTRY: Final = struct.Struct("<4sIIIIIQQ")
@@ -95,7 +100,8 @@ def _is_usable(log: Log) -> bool:
 def _from_journals(hive: bytes, logs: Sequence[Log], origin: str) -> Recovered:
     """Replay the entries from the hive's own sequence number on, in order, over all the files."""
     begin = _u32(hive, layout.BASE_SECONDARY_SEQUENCE)
-    runs = [[entry for entry in _entries(log) if entry.sequence >= begin] for log in logs]
+    most = 2 * len(hive) + SMALL_JOURNAL
+    runs = [[entry for entry in _entries(log, most, origin) if entry.sequence >= begin] for log in logs]
     steps = [entry for run in sorted((run for run in runs if run), key=_first) for entry in run]
     if not steps:
         raise _refusal(
@@ -111,15 +117,8 @@ def _from_journals(hive: bytes, logs: Sequence[Log], origin: str) -> Recovered:
                 f"Entry {number} is missing, {entry.log} goes on with {entry.sequence}.",
             )
     data = bytearray(hive)
-    room = len(hive) + sum(len(log.data) for log in logs)
     for entry in steps:
-        if entry.bins_size > room:
-            # A hive grows by pages, and every new page is in the logs.
-            raise _refusal(
-                origin,
-                f"its log file {entry.log} makes it larger than the logs can fill",
-                f"Entry {entry.sequence} gives {entry.bins_size} bytes of hive bins.",
-            )
+        _require_room(hive, logs, entry.bins_size, entry.log, origin)
         for offset, page in entry.pages:
             position = layout.BASE_BLOCK_SIZE + offset
             data.extend(bytes(max(0, position + len(page) - len(data))))
@@ -132,40 +131,69 @@ def _first(run: Sequence[_Entry]) -> int:
     return run[0].sequence
 
 
-def _entries(log: Log) -> Iterator[_Entry]:
-    """The entries of a journal up to the first that is damaged or out of order."""
+def _require_room(hive: bytes, logs: Sequence[Log], bins_size: int, log: str, origin: str) -> None:
+    """A hive grows by pages, and every new page is in the logs."""
+    if bins_size > len(hive) + sum(len(each.data) for each in logs):
+        raise _refusal(
+            origin,
+            f"its log file {log} makes it larger than the logs can fill",
+            f"The log file gives {bins_size} bytes of hive bins.",
+        )
+
+
+def _entries(log: Log, most: int, origin: str) -> Iterator[_Entry]:
+    """The entries of a journal up to the first that is damaged or out of order.
+
+    Refused when they have more than `most` bytes.
+    """
     position, expected = SECTOR, None
-    while (entry := _entry(log, position)) is not None:
-        size, found = entry
-        if expected is not None and found.sequence != expected:
+    while (size := _sound_size(log, position)) is not None:
+        if position + size > SECTOR + most:
+            raise _refusal(
+                origin,
+                f"its log file {log.name} holds more than the hive can need",
+                f"The entries have at least {position + size - SECTOR} bytes; at most {most} can be meant.",
+            )
+        found = _entry(log, position, size)
+        if found is None or (expected is not None and found.sequence != expected):
             return
         yield found
         position, expected = position + size, found.sequence + 1
 
 
-def _entry(log: Log, position: int) -> tuple[int, _Entry] | None:
-    """One entry with its size, or None where there is no sound one."""
+def _sound_size(log: Log, position: int) -> int | None:
+    """The size of an entry whose head is sound, which costs next to nothing to tell; None for any other."""
     data = log.data
     if position + _ENTRY.size > len(data):
         return None
-    signature, size, _, sequence, bins_size, count, body_sum, head_sum = _ENTRY.unpack_from(data, position)
+    signature, size, _, _, bins_size, count, _, head_sum = _ENTRY.unpack_from(data, position)
     body = _ENTRY.size + count * _PAGE.size
     if signature != _JOURNAL or size % SECTOR or not body <= size <= len(data) - position:
         return None
     if bins_size % layout.BIN_ALIGNMENT or not 0 < bins_size <= layout.MAXIMUM_BINS_SIZE:
         return None
-    whole = data[position : position + size]
-    # The checksum of the head covers the one of the body, so both are asked.
-    if marvin32(whole[:32]) != head_sum or marvin32(whole[_ENTRY.size :]) != body_sum:
+    if marvin32(data[position : position + 32]) != head_sum:
         return None
-    pages = []
+    return int(size)
+
+
+def _entry(log: Log, position: int, size: int) -> _Entry | None:
+    """One entry of this size, or None if it is not sound."""
+    whole = log.data[position : position + size]
+    _, _, _, sequence, bins_size, count, body_sum, _ = _ENTRY.unpack_from(whole)
+    body = _ENTRY.size + count * _PAGE.size
+    places = []
     for number in range(count):
         offset, length = _PAGE.unpack_from(whole, _ENTRY.size + number * _PAGE.size)
         if body + length > size or offset + length > bins_size:
             return None
-        pages.append((offset, whole[body : body + length]))
+        places.append((offset, body, body + length))
         body += length
-    return size, _Entry(log.name, sequence, bins_size, tuple(pages))
+    # Where the pages lie is looked at first, because the checksum is slow.
+    if size - body > _MOST_PADDING or marvin32(whole[_ENTRY.size :]) != body_sum:
+        return None
+    pages = tuple((offset, whole[begin:end]) for offset, begin, end in places)
+    return _Entry(log.name, sequence, bins_size, pages)
 
 
 def _from_bitmap(hive: bytes, logs: Sequence[Log], origin: str) -> Recovered:
@@ -177,6 +205,7 @@ def _from_bitmap(hive: bytes, logs: Sequence[Log], origin: str) -> Recovered:
             origin, "its log files are of another moment", f"None of them has the sequence number {wanted}."
         )
     bins_size = _u32(log.data, layout.BASE_BINS_SIZE)
+    _require_room(hive, (log,), bins_size, log.name, origin)
     sectors = bins_size // SECTOR
     start = SECTOR + len(_BITMAP)
     bitmap = log.data[start : start + (sectors + 7) // 8]

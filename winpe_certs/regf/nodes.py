@@ -125,7 +125,7 @@ def read_value(view: CellView, offset: int) -> ValueNode:
 
 
 def read_values(view: CellView, key: KeyNode) -> list[ValueNode]:
-    """Read all value nodes of a key, in the order of its value list."""
+    """Read all value nodes of a key, in the order of its value list; together they must fit into the hive."""
     if key.flags & layout.KEY_PREDEFINED_HANDLE:
         raise view.damaged("key node", key.offset, "It is a predefined handle, which has no value list.")
     if key.value_count == 0:
@@ -136,7 +136,20 @@ def read_values(view: CellView, key: KeyNode) -> list[ValueNode]:
     offsets = view.offsets(start, key.value_count)
     if len(set(offsets)) != len(offsets):
         raise view.damaged("value list", key.value_list, "It names the same key value twice.")
-    return [read_value(view, offset) for offset in offsets]
+    values = []
+    room = view.bins_size
+    for offset in offsets:
+        values.append(read_value(view, offset))
+        room -= least_size(values[-1])
+        if room < 0:
+            why = "Its values have more bytes than the whole hive: they overlap."
+            raise view.damaged("value list", key.value_list, why)
+    return values
+
+
+def least_size(value: ValueNode) -> int:
+    """How many bytes a value takes at least, without its data: its entry in the list, its node and name."""
+    return 4 + layout.VALUE_NAME + len(value.name)
 
 
 def read_segments(view: CellView, value: ValueNode) -> tuple[int, list[int]]:

@@ -3,9 +3,14 @@
 Follows M. Suhanov, "Windows registry file format specification". Everything on the way is judged before it is
 believed. Keys that stand for something else (symbolic links, predefined handles, tombstones of a differencing
 hive) are refused, because a path through them means another key than the one stored here.
+
+Every cell has one owner, so what is read of a sound hive is never more than the hive. Cells that overlap or
+that many keys share would make it more, for this reader and for those that come after it: that is refused.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from winpe_certs.edits import KeyPath
 from winpe_certs.errors import HiveError
@@ -13,7 +18,15 @@ from winpe_certs.regf import layout
 from winpe_certs.regf.base import read_base_block
 from winpe_certs.regf.lists import read_subkey_list
 from winpe_certs.regf.names import upper
-from winpe_certs.regf.nodes import KeyNode, ValueNode, is_key_tombstone, read_data, read_key, read_values
+from winpe_certs.regf.nodes import (
+    KeyNode,
+    ValueNode,
+    is_key_tombstone,
+    least_size,
+    read_data,
+    read_key,
+    read_values,
+)
 from winpe_certs.regf.view import CellView
 
 
@@ -59,6 +72,8 @@ class Hive:
     def __init__(self, data: bytes, origin: str = "hive", *, allow_dirty: bool = False) -> None:
         self._view = CellView(data, read_base_block(data, origin, allow_dirty=allow_dirty), origin)
         self._children: dict[int, dict[str, KeyNode]] = {}
+        self._uncounted = self._view.bins_size
+        self._counted: set[tuple[int, int]] = set()
 
     def key_exists(self, path: KeyPath) -> bool:
         """Tell whether there is such a key."""
@@ -78,19 +93,42 @@ class Hive:
         if key is None:
             return None
         values, index = find_value(self._view, key, name)
+        self._count_nodes(key, values)
         if index is None or values[index].is_tombstone:
             return None
-        return values[index].type, read_data(self._view, values[index])
+        return values[index].type, self._data(key, values[index])
 
     def values(self, path: KeyPath) -> dict[str, tuple[int, bytes]] | None:
         """Give all values of a key by name in stored order, or None when there is no such key."""
         key = self._find(path)
         if key is None:
             return None
-        found = [value for value in read_values(self._view, key) if not value.is_tombstone]
+        values = read_values(self._view, key)
+        self._count_nodes(key, values)
+        found = [value for value in values if not value.is_tombstone]
         if len({upper(value.name) for value in found}) != len(found):
             raise self._view.damaged("value list", key.value_list, "It has two values of the same name.")
-        return {value.name: (value.type, read_data(self._view, value)) for value in found}
+        return {value.name: (value.type, self._data(key, value)) for value in found}
+
+    def _data(self, key: KeyNode, value: ValueNode) -> bytes:
+        data = read_data(self._view, value)
+        if not value.is_inline:
+            self._count(key, value.offset, len(data))
+        return data
+
+    def _count_nodes(self, key: KeyNode, values: Sequence[ValueNode]) -> None:
+        if values:
+            self._count(key, key.value_list, sum(map(least_size, values)))
+
+    def _count(self, key: KeyNode, cell: int, size: int) -> None:
+        """Count the bytes that a key has in some cell, each once; refuse more than there can be."""
+        if (key.offset, cell) in self._counted:
+            return
+        self._counted.add((key.offset, cell))
+        self._uncounted -= size
+        if self._uncounted < 0:
+            why = "What keys have in their cells is more than the whole hive: cells overlap, or are shared."
+            raise self._view.damaged("key node", key.offset, why)
 
     def _find(self, path: KeyPath) -> KeyNode | None:
         key = read_key(self._view, self._view.root)
@@ -109,6 +147,7 @@ class Hive:
             children = {}
             for offset in read_subkey_list(self._view, key).children():
                 child = read_child(self._view, offset, key)
+                self._count(child, layout.NONE, layout.KEY_NAME + len(child.name))
                 if children.setdefault(upper(child.name), child) is not child:
                     why = f"It has two subkeys named {child.name!r}."
                     raise self._view.damaged("subkey list", key.subkey_list, why)

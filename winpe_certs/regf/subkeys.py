@@ -38,7 +38,7 @@ class SubkeyIndex:
         self._root, self._leaves = read.root, read.leaves
         self._count = key.subkey_count
         self._list_offset = key.subkey_list
-        securities: Counter[int] = Counter()
+        self._securities: Counter[int] = Counter()
         previous = ""
         for leaf in self._leaves:
             for index, offset in enumerate(leaf.children()):
@@ -55,12 +55,14 @@ class SubkeyIndex:
                     )
                     raise store.damaged("subkey list", leaf.offset, why)
                 leaf.names.append(uppercased)
-                securities[child.security] += 1
+                self._securities[child.security] += 1
                 previous = uppercased
-        self.new_key_security = max(
-            securities, key=lambda offset: (securities[offset], offset == key.security), default=key.security
-        )
-        """What most subkeys use, in doubt what the key itself uses."""
+
+    @property
+    def new_key_security(self) -> int:
+        """The descriptor that most subkeys use, in doubt the one that the key itself uses."""
+        own, uses = self._key.security, self._securities
+        return max(uses, key=lambda offset: (uses[offset], offset == own), default=own)
 
     def find(self, name: str) -> int | None:
         """Give the offset of the subkey with this name."""
@@ -72,7 +74,7 @@ class SubkeyIndex:
             return None
         return leaf.children()[index]
 
-    def insert(self, name: str, offset: int) -> None:
+    def insert(self, name: str, offset: int, security: int) -> None:
         """Enter a new subkey, which must not be there yet, and count it."""
         uppercased = upper(name)
         if not self._leaves:
@@ -93,12 +95,17 @@ class SubkeyIndex:
         entry = layout.U32.pack(offset) + _tag(leaf.kind, name, uppercased)
         leaf.entries[position:position] = entry
         leaf.names.insert(index, uppercased)
+        self._securities[security] += 1
         self._count += 1
         self._write_leaf(leaf)
         self._write_key()
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, security: int) -> None:
         """Take a subkey, which must be there, out of the list."""
+        self._securities[security] -= 1
+        if not self._securities[security]:
+            # The descriptor may have gone with its last key.
+            del self._securities[security]
         leaf, index = self._place(upper(name))
         del leaf.entries[index * leaf.width : (index + 1) * leaf.width]
         del leaf.names[index]

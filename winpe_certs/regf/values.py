@@ -2,7 +2,9 @@
 
 Follows M. Suhanov, "Windows registry file format specification", sections "Key values list", "Key value" and
 "Big data". Up to four bytes stand in the value itself; up to 16344 bytes in one cell; more in segments behind
-a big data record, or in hives before version 1.4 in one cell of any size.
+a big data record, or in hives before version 1.4 in one cell of any size. A segment is 16344 bytes of data
+and four that mean nothing; Windows gives the last one such a cell as well, however little data is left for
+it, and readers that take all but the last four bytes of a cell for data depend on it.
 """
 
 from __future__ import annotations
@@ -50,10 +52,9 @@ def room_for_value(minor: int, name: str, data: bytes) -> int:
     total = layout.cell_size(layout.VALUE_NAME + len(encode_name(name)[0]))
     size = len(data)
     if uses_big_data(minor, size):
-        whole, rest = divmod(size, layout.BIG_DATA_SEGMENT)
-        total += whole * layout.cell_size(layout.BIG_DATA_SEGMENT) + layout.cell_size(4 * (whole + 1))
-        total += layout.cell_size(layout.BIG_DATA.size)
-        size = rest
+        count = -(-size // layout.BIG_DATA_SEGMENT)
+        total += count * layout.cell_size(layout.BIG_DATA_SEGMENT) + layout.cell_size(4 * count)
+        return total + layout.cell_size(layout.BIG_DATA.size)
     return total + (layout.cell_size(size) if size > layout.INLINE_LIMIT else 0)
 
 
@@ -109,7 +110,8 @@ def _store_data(store: CellStore, data: bytes) -> tuple[int, int]:
     if not uses_big_data(store.minor, len(data)):
         return len(data), store.allocate(data)
     step = layout.BIG_DATA_SEGMENT
-    segments = [store.allocate(data[start : start + step]) for start in range(0, len(data), step)]
+    parts = [data[start : start + step] for start in range(0, len(data), step)]
+    segments = [store.allocate(part.ljust(step, b"\0")) for part in parts]
     list_offset = store.allocate(b"".join(map(layout.U32.pack, segments)))
     record = layout.BIG_DATA.pack(layout.BIG_DATA_SIGNATURE, len(segments), list_offset)
     return len(data), store.allocate(record)

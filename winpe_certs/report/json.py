@@ -8,14 +8,21 @@ from typing import Any, Final
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Reason
+from winpe_certs.report.compaction import compaction_document
+from winpe_certs.report.differences import comparison_document
 from winpe_certs.results import (
+    Attestation,
+    AuditedImage,
+    AuditVerdict,
     CertificateResult,
     EngineUse,
     ImageResult,
     Leftover,
+    ManifestResult,
     MediaResult,
     Plan,
     Report,
+    Restoration,
     ServerResult,
 )
 
@@ -33,11 +40,16 @@ def render(report: Report) -> str:
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "command": report.command,
-        "ok": report.holds and report.error is None,
+        "ok": report.holds and report.error is None and not report.failures,
         "dry_run": report.dry_run,
         "changed": report.changed,
         "images": [_image(image) for image in report.images],
     }
+    if report.command == "audit":
+        document["images"] = [_audited(image) for image in report.audited]
+        document["totals"] = {
+            verdict: sum(image.verdict is verdict for image in report.audited) for verdict in AuditVerdict
+        }
     if report.command == "export":
         document["certificates"] = [_certificate(certificate) for certificate in report.certificates]
         document["files"] = list(report.files)
@@ -50,12 +62,26 @@ def render(report: Report) -> str:
         document["at"] = report.judged_at.isoformat()
     if report.media is not None:
         document["media"] = _media(report.media)
+    if report.command == "manifest":
+        document["manifests"] = [_manifest(manifest) for manifest in report.manifests]
+    if report.attestations:
+        document["evidence"] = [_attestation(attestation) for attestation in report.attestations]
+    if report.restored is not None:
+        document["restored"] = _restoration(report.restored)
+    if report.compaction is not None:
+        document["compaction"] = compaction_document(report.compaction)
+    if report.command == "diff":
+        document["comparisons"] = [comparison_document(each) for each in report.comparisons]
     if report.command == "cleanup":
         document["leftovers"] = [_leftover(item) for item in report.leftovers]
     if report.engine is not None:
         document |= _engine(report.engine)
     if report.dry_run and report.plan is not None:
         document["plan"] = _plan(report.plan)
+    if report.failures:
+        document["failures"] = [
+            {"path": failure.path, **_error(failure.error)} for failure in report.failures
+        ]
     document["warnings"] = list(report.warnings)
     document["advice"] = list(report.advice)
     if report.error is not None:
@@ -96,6 +122,23 @@ def _image(image: ImageResult) -> dict[str, Any]:
     if image.servers:
         document["servers"] = [_server(answer) for answer in image.servers]
     return document
+
+
+def _audited(image: AuditedImage) -> dict[str, Any]:
+    return {
+        "path": image.path,
+        "inside": image.inside or None,
+        "index": image.index,
+        "name": image.name,
+        "architecture": image.architecture or None,
+        "version": image.version or None,
+        "changed": False,
+        "verdict": image.verdict,
+        "certificates": [_certificate(certificate) for certificate in image.certificates],
+        "others": [_certificate(certificate) for certificate in image.others],
+        "servers": [_server(answer) for answer in image.servers],
+        "findings": [_finding(finding) for finding in image.findings],
+    }
 
 
 def _server(answer: ServerResult) -> dict[str, Any]:
@@ -144,6 +187,31 @@ def _media(media: MediaResult) -> dict[str, Any]:
         "provider": media.provider,
         "findings": [_finding(finding) for finding in media.findings],
     }
+
+
+def _manifest(manifest: ManifestResult) -> dict[str, Any]:
+    return {
+        "path": manifest.path,
+        "index": manifest.index,
+        "name": manifest.name,
+        "sha256": manifest.sha256,
+        "entries": list(manifest.entries),
+    }
+
+
+def _attestation(attestation: Attestation) -> dict[str, Any]:
+    return {
+        "path": attestation.path,
+        "recorded_as": attestation.recorded_as,
+        "claims": [
+            {"subject": claim.subject, "expected": claim.expected, "found": claim.found, "ok": claim.holds}
+            for claim in attestation.claims
+        ],
+    }
+
+
+def _restoration(restored: Restoration) -> dict[str, Any]:
+    return {"path": restored.path, "size": restored.size, "sha256": restored.sha256, "cut": restored.cut}
 
 
 def _leftover(item: Leftover) -> dict[str, Any]:

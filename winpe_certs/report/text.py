@@ -13,6 +13,10 @@ from rich.text import Text
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
+from winpe_certs.report.attestations import evidence_parts
+from winpe_certs.report.audit import audit_parts
+from winpe_certs.report.compaction import compaction_parts
+from winpe_certs.report.differences import comparison_parts
 from winpe_certs.report.plain import printable, printable_lines, quoted
 from winpe_certs.report.servers import media_parts, server_parts
 from winpe_certs.report.styles import SEVERITY_STYLES
@@ -63,13 +67,19 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         if image.readers:
             confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
             yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
-    if report.judged_at is not None and report.images:
+    yield from audit_parts(report)
+    if report.judged_at is not None and (report.images or report.audited):
         yield Text(f"judged as of {report.judged_at:%Y-%m-%d %H:%M} UTC", style="dim")
     if report.media is not None:
         yield from media_parts(report.media)
         for finding in report.media.findings:
             yield Padding(_finding(finding), (0, 0, 0, 2))
         yield _fitness(report)
+    yield from evidence_parts(report)
+    if report.compaction is not None:
+        yield from compaction_parts(report.compaction, dry_run=report.dry_run)
+    for comparison in report.comparisons:
+        yield from comparison_parts(comparison)
     for line in report.health:
         yield from _health(line)
     if report.command == "cleanup":
@@ -81,13 +91,31 @@ def _parts(report: Report) -> Iterator[RenderableType]:
             yield from _certificate(certificate, dry_run=report.dry_run, show_status=False)
         for file in report.files:
             yield Text(f"{'would write' if report.dry_run else 'wrote'} {printable(file)}", style="bold")
+    yield from _failures(report)
     for warning in report.warnings:
         yield Text(f"warning: {printable(warning)}", style="yellow")
     if report.advice:
-        headline = "Good to know" if report.command == "check-server" else "What is left to do"
+        headline = "Good to know" if report.command in {"check-server", "compact"} else "What is left to do"
         yield Text(f"\n{headline}", style="bold")
         for advice in report.advice:
             yield Padding(Text(f"- {printable(advice)}"), (0, 0, 0, 2))
+
+
+def _failures(report: Report) -> Iterator[RenderableType]:
+    """What a command over several targets has failed on, and how many went well."""
+    if not report.failures:
+        return
+    for failure in report.failures:
+        yield Text(f"{printable(failure.path)}: failed", style="bold red")
+        yield Padding(render_error(failure.error), (0, 0, 0, 2))
+    done = {image.path for image in report.images} - {failure.path for failure in report.failures}
+    changed = {image.path for image in report.images if image.changed} & done
+    would = "would be " if report.dry_run else ""
+    yield Text(
+        f"{len(changed)} {would}changed, {len(done - changed)} with nothing to change, "
+        f"{len(report.failures)} failed",
+        style="bold",
+    )
 
 
 def _headline(report: Report, image: ImageResult) -> Text:

@@ -10,6 +10,7 @@ from typing import Final
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.results import ChainLink, ServerResult, Verdict
+from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.missing import missing_reasons, partial_chain
 from winpe_certs.trust.names import name_reasons
@@ -49,10 +50,11 @@ def _judge_chain(chain: ServerChain, stores: ImageStores, at: datetime, remedies
     """The answer for the chain alone, whatever the server is called."""
     pool = (*chain.others, *stores.intermediates)
     sent = {each.der for each in (chain.leaf, *chain.others)}
+    comparisons = NameComparisons()
 
     def judged(anchors: Sequence[Certificate]) -> list[JudgedPath]:
         paths = build_paths(chain.leaf, pool, anchors)
-        return [judge_path(path, stores, at, remedies, sent) for path in paths]
+        return [judge_path(path, stores, at, remedies, sent, comparisons) for path in paths]
 
     best = _best(judged(stores.anchors))
     if best is not None and best.holds:
@@ -71,7 +73,7 @@ def _judge_chain(chain: ServerChain, stores: ImageStores, at: datetime, remedies
     else:
         path = CertificationPath(partial_chain(chain.leaf, pool), is_complete=False)
         missing = missing_reasons(path.certificates, stores, remedies)
-        shown = judge_path(path, stores, at, remedies, sent)
+        shown = judge_path(path, stores, at, remedies, sent, comparisons)
     reasons = (*missing, *shown.reasons, *_unreadable(stores))
     return _result(chain, stores, replace(shown, reasons=reasons), Verdict.NOT_TRUSTED)
 

@@ -19,15 +19,17 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.der import read_element
 from winpe_certs.certs.library import reading_certificate
 from winpe_certs.errors import CertificateError
-from winpe_certs.trust.facts import Facts
+from winpe_certs.trust.facts import Facts, facts_of
 from winpe_certs.trust.words import listed, shortened
 
 if TYPE_CHECKING:
     from cryptography import x509
 
+# About a second. Real servers have a hundred names and CAs some dozens of constraints.
 MOST_COMPARISONS: Final = 2**18
 LONGEST_COMPARED: Final = 1000
 
@@ -55,16 +57,62 @@ class _Name:
         return f"the {self.kind} {shortened(self.text) or '(empty)'}"
 
 
+class NameComparisons:
+    """The comparisons of one judgement: bounded over all of its chains, and each certificate looked at once.
+
+    Chains share their certificates, so the same names meet the same constraints again and again.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST_COMPARISONS
+        self._known: dict[tuple[bytes, bytes], tuple[str, ...]] = {}
+
+    def faults_below(self, authority: Certificate, certificate: Certificate) -> tuple[str, ...]:
+        """Say which names of a certificate the constraints of a CA, if it has any, do not allow."""
+        constraints = facts_of(authority).constraints
+        if constraints is None:
+            return ()
+        return self._once(authority.der, certificate, lambda: constraints)
+
+    def faults_by_property(self, der: bytes, certificate: Certificate) -> tuple[str, ...]:
+        """Likewise for bare constraints, as property 0x54 of a Blob holds them."""
+        return self._once(der, certificate, lambda: read_constraints(der))
+
+    def _once(
+        self, source: bytes, certificate: Certificate, constraints: Callable[[], x509.NameConstraints]
+    ) -> tuple[str, ...]:
+        pair = (source, certificate.der)
+        if pair not in self._known:
+            try:
+                self._known[pair] = self._compare(constraints(), facts_of(certificate))
+            except ValueError as error:
+                self._known[pair] = (f"they cannot be read, {error}",)
+        return self._known[pair]
+
+    def _compare(self, constraints: x509.NameConstraints, facts: Facts) -> tuple[str, ...]:
+        count = _count(constraints)
+        # Reading a name costs about as much as comparing it; a subject may be a name of two kinds.
+        needed = (len(facts.alternative_names) + 2) * (count + 1)
+        if needed > self._left:
+            return (f"there are too many names and constraints ({count} here) to compare them all",)
+        self._left -= needed
+        return constraint_faults(constraints, facts)
+
+
 def constraint_faults(constraints: x509.NameConstraints, facts: Facts) -> tuple[str, ...]:
     """Say which names of a certificate the constraints do not allow; empty when all are allowed."""
     names = tuple(_names(facts))
-    permitted = tuple(map(_read, constraints.permitted_subtrees or ()))
-    excluded = tuple(map(_read, constraints.excluded_subtrees or ()))
-    count = len(permitted) + len(excluded)
+    count = _count(constraints)
     if len(names) * count > MOST_COMPARISONS:
         return (f"{len(names)} names and {count} constraints are too many to be compared",)
+    permitted = tuple(map(_read, constraints.permitted_subtrees or ()))
+    excluded = tuple(map(_read, constraints.excluded_subtrees or ()))
     found = (_fault(name, permitted, excluded) for name in names)
     return tuple(fault for fault in found if fault is not None)
+
+
+def _count(constraints: x509.NameConstraints) -> int:
+    return len(constraints.permitted_subtrees or ()) + len(constraints.excluded_subtrees or ())
 
 
 def read_constraints(der: bytes) -> x509.NameConstraints:

@@ -10,7 +10,7 @@ from typing import Final
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location, Store, place_in_words
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.facts import facts_of
+from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.limits import limit_reasons
 from winpe_certs.trust.paths import CertificationPath
 from winpe_certs.trust.remedies import Remedies
@@ -29,11 +29,15 @@ def image_reasons(
     at: datetime,
     remedies: Remedies,
     sent: Collection[bytes],
+    comparisons: NameComparisons,
 ) -> tuple[Reason, ...]:
-    """Everything that the stores of the image say of a chain as of a moment; `sent` as in `judge_path`."""
+    """Everything that the stores of the image say of a chain as of a moment.
+
+    `sent` and `comparisons` as in `judge_path`.
+    """
     return (
         *_disallowed(path, stores, remedies),
-        *_limits(path, stores, at, remedies),
+        *_limits(path, stores, at, remedies, comparisons),
         *_places(path, stores, remedies, sent),
     )
 
@@ -77,13 +81,16 @@ def limited(path: CertificationPath, stores: ImageStores) -> Iterator[Held]:
 
 
 def _limits(
-    path: CertificationPath, stores: ImageStores, at: datetime, remedies: Remedies
+    path: CertificationPath,
+    stores: ImageStores,
+    at: datetime,
+    remedies: Remedies,
+    comparisons: NameComparisons,
 ) -> Iterator[Reason]:
-    leaf_facts = facts_of(path.leaf)
     for held in limited(path, stores):
         role = "root" if held.is_anchor else "intermediate"
         where = f"The {role} {named(held.certificate)} in {held.place}"
-        for reason in limit_reasons(held.limits, where, path.leaf, leaf_facts, at):
+        for reason in limit_reasons(held.limits, where, path.leaf, at, comparisons):
             if held.is_the_machines:
                 yield replace(reason, command=remedies.inject(held.certificate, held.store))
             else:

@@ -17,8 +17,7 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.der import DerError, identifier_list
 from winpe_certs.certs.usages import covers_servers
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.constraints import constraint_faults, read_constraints
-from winpe_certs.trust.facts import Facts
+from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.words import listed
 
 Uses = tuple[str, ...] | None
@@ -70,7 +69,7 @@ def limits_of(blob: Blob) -> Limits:
 
 
 def limit_reasons(
-    limits: Limits, where: str, leaf: Certificate, leaf_facts: Facts, at: datetime
+    limits: Limits, where: str, leaf: Certificate, at: datetime, comparisons: NameComparisons
 ) -> tuple[Reason, ...]:
     """Say which limits keep a server's certificate from being trusted at a moment (an aware datetime).
 
@@ -78,7 +77,7 @@ def limit_reasons(
     """
     return (
         *_by_use(limits, where),
-        *_by_name(limits, where, leaf_facts),
+        *_by_name(limits, where, leaf, comparisons),
         *_by_date(limits, where, at),
         *_by_date_of_issue(limits, where, leaf),
         *_by_archiving(limits, where),
@@ -102,12 +101,9 @@ def _by_use(limits: Limits, where: str) -> Iterator[Reason]:
             )
 
 
-def _by_name(limits: Limits, where: str, leaf_facts: Facts) -> Iterator[Reason]:
+def _by_name(limits: Limits, where: str, leaf: Certificate, comparisons: NameComparisons) -> Iterator[Reason]:
     for der in limits.constraints:
-        try:
-            faults = constraint_faults(read_constraints(der), leaf_facts)
-        except ValueError as error:
-            faults = (f"they cannot be read, {error}",)
+        faults = comparisons.faults_by_property(der, leaf)
         if faults:
             yield _error(
                 "narrowed-names", f"{where} is limited to certain names (property 0x54): {listed(faults)}."

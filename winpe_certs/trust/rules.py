@@ -14,7 +14,7 @@ from typing import Final
 
 from winpe_certs.certs.usages import covers_servers
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.constraints import constraint_faults
+from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.image_rules import image_reasons, limited, role_of
 from winpe_certs.trust.paths import CertificationPath, fault_of
@@ -61,10 +61,11 @@ def judge_path(
     at: datetime,
     remedies: Remedies,
     sent: Collection[bytes],
+    comparisons: NameComparisons,
 ) -> JudgedPath:
     """Hold a chain against every rule, as of a moment (an aware datetime).
 
-    `sent` are the certificates (DER) that the server sends.
+    `sent` are the certificates (DER) that the server sends; `comparisons` are those of all its chains.
     """
     begins = max(each.not_before for each in path.certificates)
     expires = min(each.not_after for each in path.certificates)
@@ -75,8 +76,8 @@ def judge_path(
         *_structure(path),
         *_uses(path),
         *_strength(path),
-        *_constraints(path),
-        *image_reasons(path, stores, at, remedies, sent),
+        *_constraints(path, comparisons),
+        *image_reasons(path, stores, at, remedies, sent, comparisons),
         *_never_valid(begins, expires),
         *_short_window(begins, ends, at),
     ]
@@ -197,16 +198,13 @@ def _strength(path: CertificationPath) -> Iterator[Reason]:
             )
 
 
-def _constraints(path: CertificationPath) -> Iterator[Reason]:
+def _constraints(path: CertificationPath, comparisons: NameComparisons) -> Iterator[Reason]:
     """A CA's name constraints hold for everything below it but self-issued CAs (RFC 5280 section 6.1.4)."""
     for position, authority in enumerate(path.certificates[1:], start=1):
-        constraints = facts_of(authority).constraints
-        if constraints is None:
-            continue
         for certificate in path.certificates[:position]:
             if certificate.is_self_issued and certificate is not path.leaf:
                 continue
-            faults = constraint_faults(constraints, facts_of(certificate))
+            faults = comparisons.faults_below(authority, certificate)
             if faults:
                 yield Reason(
                     "name-constraints",

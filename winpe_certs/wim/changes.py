@@ -142,7 +142,7 @@ def _exchange_contents(
 
 
 def encode(wim: WimFile, plain: bytes, old: Resource) -> NewResource:
-    """Store `plain` with as many of the chunks of `old` as it shares, the others as plain chunks."""
+    """Store `plain` with as many of the chunks of `old` as it shares, the others coded anew if they can be."""
     digest = hashlib.sha1(plain, usedforsecurity=False).digest()
     stored_plain = NewResource((plain,) if plain else (), 0, plain, digest)
     if not old.header.is_compressed or not plain:
@@ -153,6 +153,9 @@ def encode(wim: WimFile, plain: bytes, old: Resource) -> NewResource:
         piece = plain[at : at + size]
         if number < old.chunk_count and old.plain_chunk(number) == piece:
             piece = old.stored_chunk(number)
+        else:
+            coded = wim.decoder.codecs.compress(wim.decoder.compression, piece, size)
+            piece = piece if coded is None else coded
         chunks.append(piece)
     wide = len(plain) > 0xFFFF_FFFF
     table = bytearray()

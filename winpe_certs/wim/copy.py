@@ -21,7 +21,7 @@ from winpe_certs.wim.header import Header
 from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTableEditor
-from winpe_certs.wim.reader import PlainBytes, WimFile
+from winpe_certs.wim.reader import ALWAYS_READ, MOST_EXPANSION, PlainBytes, WimFile
 from winpe_certs.wim.resource import RETRY
 
 _PIECE: Final = 1 << 20
@@ -39,6 +39,13 @@ class CompactCopy:
 
     def add_range(self, offset: int, size: int) -> int:
         """Append a range of the old file; returns its new offset."""
+        last = self._segments[-1] if self._segments else b""
+        if not isinstance(last, bytes) and sum(last) == offset:
+            # Neighbours stay neighbours: a few long ranges are copied faster than many short ones.
+            at = self.size
+            self._segments[-1] = (last[0], last[1] + size)
+            self.size += size
+            return at
         return self._add((offset, size), size)
 
     def add_bytes(self, data: bytes) -> int:
@@ -68,6 +75,17 @@ class CompactCopy:
             size -= len(piece)
             number += 1
         return b"".join(pieces)
+
+    @property
+    def unmoved(self) -> int:
+        """End of the leading bytes that are where they are in the old file (the header counts as one)."""
+        first = self._segments[0] if self._segments else b""
+        return HEADER_SIZE if isinstance(first, bytes) or first[0] != HEADER_SIZE else sum(first)
+
+    def segments(self) -> Iterator[tuple[int, int] | bytes]:
+        """All of the copy in order: its header, ranges of the old file (offset and size), and new bytes."""
+        yield self.header.raw
+        yield from self._segments
 
     def pieces(self, progress: Progress = silent) -> Iterator[bytes]:
         """All bytes of the copy in order, header first."""
@@ -120,9 +138,8 @@ def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> Comp
     xml = stored_at(wim.header.xml, xml_bytes, copy.add_bytes(xml_bytes))
     integrity = wim.header.integrity
     if old_integrity is not None:
-        digests = IntegrityTable.compute(
-            copy.read, old_integrity.piece_size, lookup_table.end, progress=progress
-        ).to_bytes()
+        new_integrity = _integrity(old_integrity, copy, lookup_table.end, progress)
+        digests = new_integrity.to_bytes()
         integrity = stored_at(integrity, digests, copy.add_bytes(digests))
     copy.header = wim.header.with_resources(
         lookup_table=lookup_table, xml=xml, boot_metadata=boot_metadata, integrity=integrity
@@ -130,10 +147,19 @@ def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> Comp
     return copy
 
 
+def _integrity(old: IntegrityTable, copy: CompactCopy, end: int, progress: Progress) -> IntegrityTable:
+    """The table of the copy; pieces that have not moved keep the digests that have just been checked."""
+    size = old.piece_size
+    kept = (min(copy.unmoved, old.covered_end, end) - HEADER_SIZE) // size
+    fresh = IntegrityTable.compute(copy.read, size, end, start=HEADER_SIZE + kept * size, progress=progress)
+    return IntegrityTable(size, old.digests[:kept] + fresh.digests, end)
+
+
 def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
     """How many names of all images use each hash once the changes are in."""
     names: Counter[bytes] = Counter()
-    for index in range(1, wim.header.image_count + 1):
+    known = wim.lookup_table.hashes() | changes.contents.keys()
+    for index, images in _different_images(wim, changes).items():
         changed = changes.metadata.get(index)
         plain = changed.plain if changed else wim.metadata_bytes(index)
         directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}")
@@ -141,14 +167,34 @@ def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
             for stream in entry.streams:
                 if stream.hash == NO_HASH:
                     continue
-                names[stream.hash] += 1
-                if stream.hash not in changes.contents and wim.lookup_table.find(stream.hash) is None:
+                names[stream.hash] += images
+                if stream.hash not in known:
                     raise WimError(
                         f"{wim.origin}: the contents of {path} (image {index}) are not in the file",
                         details=f"No resource with SHA-1 {stream.hash.hex()} is in the lookup table.",
                         resolution=RETRY,
                     )
     return names
+
+
+def _different_images(wim: WimFile, changes: Changes) -> dict[int, int]:
+    """An image for each metadata that there is, and how many images have that; refuses a sum beyond reason.
+
+    A thousand images may name one resource, or small ones that are large once they are decoded.
+    """
+    first: dict[tuple[ResourceHeader, bytes], int] = {}
+    images: Counter[int] = Counter()
+    for index, entry in enumerate(wim.metadata_entries, start=1):
+        is_changed = index in changes.metadata
+        images[index if is_changed else first.setdefault((entry.resource, entry.hash), index)] += 1
+    size = sum(wim.metadata_entries[index - 1].resource.plain_size for index in images)
+    if size > ALWAYS_READ + MOST_EXPANSION * wim.size:
+        raise WimError(
+            f"{wim.origin}: the metadata of its images claims {size} bytes, nearly all of them empty",
+            details=f"The file has {wim.size} bytes.",
+            resolution=RETRY,
+        )
+    return dict(images)
 
 
 def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> dict[int, ResourceHeader]:

@@ -6,12 +6,15 @@ DISM writes: a hash in the entry itself wins, otherwise the first unnamed stream
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol
 
-from winpe_certs.errors import TargetError, WimError
+from winpe_certs.errors import MissingFileError, TargetError, WimError
 from winpe_certs.wim.layout import (
     ATTRIBUTE_DIRECTORY,
     ATTRIBUTE_ENCRYPTED,
@@ -108,6 +111,7 @@ class Directory:
         sizes = struct.unpack(f"<{count}Q", plain.read(8, 8 * count))
         if 8 + 8 * count + sum(sizes) > max(total, 8):
             raise self._damaged(8, f"the {count} security descriptors claim {sum(sizes)} of {total} bytes")
+        self._descriptor_count = count
         self.root = self._entry_at(align8(max(total, 8)))[0]
 
     def _damaged(self, offset: int, why: str) -> WimError:
@@ -193,7 +197,7 @@ class Directory:
             exact = [child for child in alike if child.name == name]
             place = "\\".join(walked)
             if not alike:
-                raise TargetError(
+                raise MissingFileError(
                     f"{self._origin}: there is no {place}",
                     resolution="Check that this is a Windows or Windows PE image, and its index.",
                 )
@@ -222,10 +226,24 @@ class Directory:
                 )
         return entry
 
-    def walk(self) -> Iterator[tuple[str, DirectoryEntry]]:
+    @cached_property
+    def _descriptor_bounds(self) -> array[int]:
+        """Where each security descriptor begins, and where the last one ends."""
+        start = 8 + 8 * self._descriptor_count
+        sizes = struct.unpack(f"<{self._descriptor_count}Q", self._plain.read(8, start - 8))
+        return array("Q", itertools.accumulate(sizes, initial=start))
+
+    def security_descriptor(self, security_id: int) -> bytes | None:
+        """The bytes of a security descriptor, None when the security block has none of this number."""
+        if not 0 <= security_id < self._descriptor_count:
+            return None
+        low, high = self._descriptor_bounds[security_id : security_id + 2]
+        return self._plain.read(low, high - low)
+
+    def walk(self, spell: Callable[[str], str] = str) -> Iterator[tuple[str, DirectoryEntry]]:
         r"""Every entry with its path (the root's is empty), folders before what is in them.
 
-        Raises `WimError` when folders contain themselves.
+        `spell` says how a name stands in paths. Raises `WimError` when folders contain themselves.
         """
         yield "", self.root
         seen = {self.root.subdirectory_offset}
@@ -235,7 +253,7 @@ class Directory:
         while pending:
             path, depth, folder = pending.pop()
             for child in self.children(folder):
-                child_path = f"{path}\\{child.name}" if path else child.name
+                child_path = f"{path}\\{spell(child.name)}" if path else spell(child.name)
                 yield child_path, child
                 # Each stream takes bytes of its own, unless folders share them.
                 room -= len(child.streams)

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from winpe_certs.errors import UnsupportedWimError, WimError
-from winpe_certs.wim.codecs.interface import Compression
+from winpe_certs.wim.codecs.interface import PYTHON, Codecs, Compression
 from winpe_certs.wim.layout import (
     BOOT_INDEX_AT,
     BOOT_METADATA_AT,
@@ -52,8 +52,11 @@ class Header:
     raw: bytes
 
     @classmethod
-    def parse(cls, raw: bytes, origin: str) -> Header:
-        """Read and judge a header; raises `WimError` or `UnsupportedWimError` naming `origin`."""
+    def parse(cls, raw: bytes, origin: str, codecs: Codecs = PYTHON) -> Header:
+        """Read and judge a header; raises `WimError` or `UnsupportedWimError` naming `origin`.
+
+        `codecs` are what the file will be read with.
+        """
         if raw[:8] == PIPABLE_MAGIC:
             raise UnsupportedWimError(
                 f"{origin}: this is a pipable WIM (magic WLPWM), which only wimlib reads",
@@ -70,19 +73,16 @@ class Header:
                 resolution="Give a .wim, an applied or mounted image folder, or a SOFTWARE hive.",
             )
         header = cls(raw)
-        header._refuse_unknown(origin)
+        header._refuse_unknown(origin, codecs)
         return header
 
-    def _refuse_unknown(self, origin: str) -> None:
-        if self._u32(VERSION_AT) == SOLID_VERSION or self.flags & HeaderFlag.LZMS:
-            raise UnsupportedWimError(
-                f"{origin}: this is a solid or LZMS image (ESD), which cannot be read or patched here",
-                details=f"header version {self._u32(VERSION_AT):#x}, flags {self.flags:#x}",
-                resolution="Export it to LZX first: "
-                "DISM /Export-Image /SourceImageFile:IN.esd /SourceIndex:1 "
-                "/DestinationImageFile:OUT.wim /Compress:max",
-            )
-        if self._u32(VERSION_AT) != VERSION or self._u32(HEADER_LENGTH_AT) != HEADER_SIZE:
+    def _refuse_unknown(self, origin: str, codecs: Codecs) -> None:
+        # LZMS comes with the version of solid files, also where no resource is solid. Those that are solid
+        # are refused one by one.
+        if not (self.flags & HeaderFlag.LZMS and codecs.reads(Compression.LZMS)):
+            self._refuse_solid(origin)
+        known = self._u32(VERSION_AT) in {VERSION, SOLID_VERSION}
+        if not known or self._u32(HEADER_LENGTH_AT) != HEADER_SIZE:
             raise UnsupportedWimError(
                 f"{origin}: unknown WIM version {self._u32(VERSION_AT):#x} "
                 f"with a header of {self._u32(HEADER_LENGTH_AT)} bytes",
@@ -120,8 +120,19 @@ class Header:
                 resolution="Copy the image again from its source.",
             )
 
+    def _refuse_solid(self, origin: str) -> None:
+        if self._u32(VERSION_AT) == SOLID_VERSION or self.flags & HeaderFlag.LZMS:
+            raise UnsupportedWimError(
+                f"{origin}: this is a solid or LZMS image (ESD), which cannot be read or patched here",
+                details=f"header version {self._u32(VERSION_AT):#x}, flags {self.flags:#x}",
+                resolution="Export it to LZX first: "
+                "DISM /Export-Image /SourceImageFile:IN.esd /SourceIndex:1 "
+                "/DestinationImageFile:OUT.wim /Compress:max",
+            )
+
     def refuse_unpatchable(self, origin: str) -> None:
         """Raise `UnsupportedWimError` when the file may be read but must not be changed."""
+        self._refuse_solid(origin)
         if self.flags & HeaderFlag.WRITE_IN_PROGRESS:
             raise UnsupportedWimError(
                 f"{origin}: another program has left this image marked as being written",

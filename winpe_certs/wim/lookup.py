@@ -8,7 +8,7 @@ entries are changed in place and never reordered.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from winpe_certs.wim.layout import (
     ResourceHeader,
 )
 
+_FLAGS_AT: Final = 7
 _COUNT_AT: Final = 26
 _HASH_AT: Final = 30
 _COUNT_MAXIMUM: Final = 0xFFFF_FFFF
@@ -69,9 +70,18 @@ class LookupTable:
             self.raw[at + _HASH_AT : at + LOOKUP_ENTRY_SIZE],
         )
 
-    def entries(self) -> list[LookupEntry]:
-        """Every entry, in order."""
-        return [self.entry(number) for number in range(len(self))]
+    def entries(self) -> Iterator[LookupEntry]:
+        """Every entry, in order; a large table has more than should be in memory at once."""
+        return map(self.entry, range(len(self)))
+
+    def hashes(self) -> frozenset[bytes]:
+        """The SHA-1 of everything but metadata: for those who would call `find` for each name of an image."""
+        starts = range(0, len(self) * LOOKUP_ENTRY_SIZE, LOOKUP_ENTRY_SIZE)
+        return frozenset(
+            self.raw[at + _HASH_AT : at + LOOKUP_ENTRY_SIZE]
+            for at in starts
+            if not self.raw[at + _FLAGS_AT] & ResourceFlag.METADATA
+        )
 
     def find(self, digest: bytes) -> LookupEntry | None:
         """The first entry that is no metadata and has this SHA-1."""
@@ -86,7 +96,7 @@ class LookupTable:
 
     def metadata(self) -> list[LookupEntry]:
         """The metadata entries in image order."""
-        flags = self.raw[7::LOOKUP_ENTRY_SIZE]
+        flags = self.raw[_FLAGS_AT::LOOKUP_ENTRY_SIZE]
         found = (self.entry(number) for number, flag in enumerate(flags) if flag & ResourceFlag.METADATA)
         return [entry for entry in found if entry.reference_count and entry.hash != NO_HASH]
 

@@ -19,6 +19,14 @@ from typing import Final
 FEWEST_CHUNKS: Final = 64
 _PIECE: Final = 1 << 20
 
+_alone = False
+
+
+def keep_to_one_process() -> None:
+    """Start no child from here on: for a process that is itself one of as many as there are processors."""
+    global _alone  # noqa: PLW0603 - it is about the process as a whole
+    _alone = True
+
 
 class SecondHalf:
     """Plain bytes that a child process decodes meanwhile; `take` waits for them."""
@@ -56,7 +64,8 @@ class SecondHalf:
 def can_share(chunk_count: int) -> bool:
     """Whether a resource is large enough, and the machine fit, for two processes."""
     return (
-        chunk_count >= FEWEST_CHUNKS
+        not _alone
+        and chunk_count >= FEWEST_CHUNKS
         and sys.platform != "win32"
         and hasattr(os, "fork")
         and (os.cpu_count() or 1) > 1

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from winpe_certs.errors import TargetError, WimError
 from winpe_certs.progress import Progress, silent
+from winpe_certs.wim.codecs.interface import PYTHON, Codecs
 from winpe_certs.wim.directory import Directory, DirectoryEntry
 from winpe_certs.wim.header import Header
 from winpe_certs.wim.integrity import IntegrityTable
@@ -25,7 +26,11 @@ MAXIMUM_METADATA: Final = 512 << 20
 MAXIMUM_LOOKUP_TABLE: Final = 64 << 20
 MAXIMUM_XML: Final = 16 << 20
 MAXIMUM_INTEGRITY_TABLE: Final = 64 << 20
-MAXIMUM_FILE: Final = 1 << 30
+MAXIMUM_FILE: Final = 512 << 20
+# What is read of an image is never stored in much less: hives and directories in a fourth to a twentieth.
+# Zeros take a thousandth, so a small file could otherwise fill the memory.
+MOST_EXPANSION: Final = 64
+ALWAYS_READ: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class WimFile:
     """A WIM on a seekable file.
 
     `header` stands in for the file's own header: how a patch is read back before it is committed.
-    `decoder` may come from another reader of the same file, so that known chunks are not decoded again.
+    `decoder` may come from another reader of the same file, so that known chunks are not decoded again;
+    otherwise one is made of `codecs`, and what these read decides what is refused.
     """
 
     def __init__(
@@ -58,12 +64,14 @@ class WimFile:
         *,
         header: Header | None = None,
         decoder: ChunkDecoder | None = None,
+        codecs: Codecs = PYTHON,
     ) -> None:
         self._file = file
         self.origin = origin
         self.size = file.seek(0, os.SEEK_END)
-        self.header = header or Header.parse(self.read_at(0, min(HEADER_SIZE, self.size)), origin)
-        self.decoder = decoder or ChunkDecoder(self.header.compression, self.header.chunk_size)
+        codecs = decoder.codecs if decoder else codecs
+        self.header = header or Header.parse(self.read_at(0, min(HEADER_SIZE, self.size)), origin, codecs)
+        self.decoder = decoder or ChunkDecoder(self.header.compression, self.header.chunk_size, codecs)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Raw bytes of the file; raises `WimError` when it ends before."""
@@ -83,6 +91,13 @@ class WimFile:
             raise WimError(
                 f"{self.origin}: {what} claims {header.plain_size} bytes; at most {maximum} can be meant",
                 details=f"stored size {header.stored_size} at offset {header.offset}",
+                resolution=RETRY,
+            )
+        if header.plain_size > ALWAYS_READ + MOST_EXPANSION * header.stored_size:
+            raise WimError(
+                f"{self.origin}: {what} claims {header.plain_size} bytes, nearly all of them empty",
+                details=f"It is stored in {header.stored_size} bytes at offset {header.offset}; "
+                f"{MOST_EXPANSION} times as many can be meant, and {ALWAYS_READ >> 20} MiB.",
                 resolution=RETRY,
             )
         return Resource(

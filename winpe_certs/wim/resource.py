@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from winpe_certs.errors import ChunkError, WimError
 from winpe_certs.progress import Progress, silent
-from winpe_certs.wim.codecs.interface import Compression, decoder_for
+from winpe_certs.wim.codecs.interface import PYTHON, Codecs, Compression
 from winpe_certs.wim.layout import ResourceFlag, ResourceHeader
 from winpe_certs.wim.parallel import SecondHalf, can_share
 
 _RECENT_CHUNKS = 16
+_RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
 
 RETRY = "Copy the image again from its source, or check it with: wimlib-imagex verify FILE"
 
@@ -28,11 +29,13 @@ class ChunkDecoder:
     """Decodes the chunks of one file, except those that it was told before.
 
     Stored bytes decide the plain bytes, so reading the very same chunk back needs no second decoding.
+    `codecs` does the work: Python's own unless the caller has chosen others.
     """
 
-    def __init__(self, compression: Compression, chunk_size: int) -> None:
+    def __init__(self, compression: Compression, chunk_size: int, codecs: Codecs = PYTHON) -> None:
         self.compression = compression
         self.chunk_size = chunk_size
+        self.codecs = codecs
         self._remembered: dict[bytes, memoryview] = {}
 
     def decode(self, stored: bytes, plain_size: int) -> bytes | memoryview:
@@ -42,7 +45,7 @@ class ChunkDecoder:
         known = self._remembered.get(stored)
         if known is not None and len(known) == plain_size:
             return known
-        return self._decoder(stored, plain_size, self.chunk_size)
+        return self.codecs.decoder(self.compression)(stored, plain_size, self.chunk_size)
 
     @property
     def has_memory(self) -> bool:
@@ -52,10 +55,6 @@ class ChunkDecoder:
     def remember(self, stored: bytes, plain: memoryview) -> None:
         """Keep what a chunk decodes to, as a part of the whole that the caller has anyway."""
         self._remembered[stored] = plain
-
-    @property
-    def _decoder(self) -> Callable[[bytes, int, int], bytes]:
-        return decoder_for(self.compression)
 
 
 class Resource:
@@ -198,7 +197,7 @@ class Resource:
         plain = self._recent.pop(number, None)
         if plain is None:
             plain = bytes(self.plain_chunk(number))
-            if len(self._recent) >= _RECENT_CHUNKS:
+            if len(self._recent) >= max(1, min(_RECENT_CHUNKS, _RECENT_BYTES // self.chunk_size)):
                 self._recent.pop(next(iter(self._recent)))
         self._recent[number] = plain
         return plain
@@ -221,7 +220,8 @@ class Resource:
         return plain
 
     def _all_chunks(self, progress: Progress) -> bytes:
-        if self._decoder.has_memory or not can_share(self.chunk_count):
+        decoder = self._decoder
+        if decoder.has_memory or not decoder.codecs.is_slow or not can_share(self.chunk_count):
             return b"".join(self._told(self.chunks(), 1, progress))
         middle = self.chunk_count // 2
         stored = {number: self.stored_chunk(number) for number in range(middle, self.chunk_count)}

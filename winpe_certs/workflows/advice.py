@@ -41,15 +41,24 @@ _FOLDER: Final = (
 _HIVE: Final = "The hive is changed; put it back to Windows\\System32\\config\\SOFTWARE of its image."
 _CHECK: Final = "To see it in Windows PE, press F8 there and type: reg query HKLM\\"
 _DEAD_SPACE: Final = (
-    "The old certificate can still be read in unused bytes of the file; `-o OUT` writes a copy without them."
+    "The old certificate can still be read in unused bytes of the file and of the hive in it; `winpe-certs "
+    "compact` (or `-o OUT` with the next change) writes a copy without those of the file."
 )
 
 
 def after_change(
-    places: Sequence[Place], output: Path | None, injected: Sequence[tuple[str, str]]
+    places: Sequence[Place],
+    output: Path | None,
+    injected: Sequence[tuple[str, str]],
+    *,
+    took_out: bool = False,
 ) -> tuple[str, ...]:
-    """Advice after `inject`, each piece once; `injected` are stores and thumbprints."""
+    """Advice after `inject`, each piece once; `injected` are stores and thumbprints.
+
+    `took_out` tells that certificates, or Blobs of them, were replaced.
+    """
     pieces = [piece for place in places for piece in _for_place(place, output)]
+    pieces += _dead_space(places, output) if took_out else ()
     pieces += [_CHECK + "\\".join(("SOFTWARE", *certificate_key(store, t))) for store, t in injected[:1]]
     return tuple(dict.fromkeys(pieces))
 
@@ -57,9 +66,12 @@ def after_change(
 def after_removal(places: Sequence[Place], output: Path | None) -> tuple[str, ...]:
     """Advice after `remove`, each piece once."""
     pieces = [piece for place in places for piece in _for_place(place, output)]
-    if output is None and any(place.kind is Kind.WIM for place in places):
-        pieces.append(_DEAD_SPACE)
-    return tuple(dict.fromkeys(pieces))
+    return tuple(dict.fromkeys((*pieces, *_dead_space(places, output))))
+
+
+def _dead_space(places: Sequence[Place], output: Path | None) -> tuple[str, ...]:
+    """Only a WIM that was changed in place has unused bytes."""
+    return (_DEAD_SPACE,) if output is None and any(place.kind is Kind.WIM for place in places) else ()
 
 
 def _for_place(place: Place, output: Path | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.records import Record, is_running
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.engines.windows_guards import controlled_folder_access, is_elevated
@@ -28,10 +29,23 @@ def doctor(options: EngineOptions, machine: Machine) -> Report:
 def _lines(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
     yield HealthLine("direct engine", Health.OK, "patches WIM files itself; needs no rights and no program")
     yield HealthLine("readers", Health.OK, ", ".join(reader_versions()))
+    yield _codec()
     yield from _wimlib()
     yield from _dism(options, machine)
     yield from _room(options, machine)
     yield from _left_behind(machine)
+
+
+def _codec() -> HealthLine:
+    try:
+        found = codecs()
+    except WinpeCertsError as error:
+        return HealthLine("codec", Health.FAIL, f"{error.message}: {error.details}", error.resolution)
+    if found.is_slow:
+        return HealthLine(
+            "codec", Health.OK, "Python alone; libwim, where it is installed, is some 25 times as fast"
+        )
+    return HealthLine("codec", Health.OK, f"{found.name}, found on this machine")
 
 
 def _wimlib() -> Iterator[HealthLine]:

@@ -19,17 +19,18 @@ from winpe_certs.certs.stores import (
     default_store,
     edits_for,
 )
-from winpe_certs.edits import Edit, ValueType
+from winpe_certs.edits import ValueType
 from winpe_certs.errors import BlobError, CertificateError, UsageError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
-from winpe_certs.results import CertificateResult, Report, ServerResult, Status
+from winpe_certs.results import Report, ServerResult, Status
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
+from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal
 from winpe_certs.workflows.writing import Expectation, HivePlan, WriteOptions, change
 
 if TYPE_CHECKING:
@@ -45,16 +46,19 @@ def inject(
     *,
     store: Store | None = None,
     allowed: frozenset[str] = frozenset(),
+    replaced: Sequence[Wanted] = (),
     expected: Servers | None = None,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
     """Put every certificate into every chosen image; `store` None picks one by the kind of certificate.
 
-    `allowed` are the codes of findings that do not refuse a certificate; `expected` are servers that every
-    image must trust afterwards. Raises before anything is written.
+    `allowed` are the codes of findings that do not refuse a certificate; `replaced` are certificates that go
+    out in the same change; `expected` are servers that every image must trust afterwards. Raises before
+    anything is written.
     """
     injections = [_injection(wanted, store, allowed, moment) for wanted in inputs.wanted]
+    _refuse_same(replaced, injections)
 
     def accept(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:
         if expected is None:
@@ -65,20 +69,27 @@ def inject(
         return expect_trust(expected, found, moment, words)
 
     def plan(hive: Hive, origin: str) -> HivePlan:
-        steps = [_plan_one(hive, origin, injection, allowed) for injection in injections]
+        removals = [plan_removal(hive, origin, wanted, DEFAULT_STORES, allowed) for wanted in replaced]
+        steps = [*removals, *(_plan_one(hive, origin, injection, allowed) for injection in injections)]
         return HivePlan(
-            edits=tuple(edit for edits, _, _ in steps for edit in edits),
-            expected=tuple(expected for _, expected, _ in steps),
-            certificates=tuple(result for _, _, result in steps),
+            edits=tuple(edit for step in steps for edit in step.edits),
+            expected=tuple(expected for step in steps for expected in step.expected),
+            certificates=tuple(result for step in steps for result in step.certificates),
             accept=accept,
         )
 
-    outcome = change(paths, plan, options, moment, progress)
+    outcome = change("inject", paths, plan, options, moment, progress)
     warnings = (*inputs.warnings, *(expected.warnings if expected else ()))
-    report = outcome.report("inject", warnings, dry_run=options.dry_run)
+    report = outcome.report(warnings, dry_run=options.dry_run)
     if report.error is None and report.changed and not options.dry_run:
         injected = [(injection.store, injection.certificate.thumbprint) for injection in injections]
-        report = replace(report, advice=after_change(outcome.places, options.output, injected))
+        took_out = any(
+            certificate.status in {Status.REMOVED, Status.REPLACED}
+            for image in report.images
+            for certificate in image.certificates
+        )
+        advice = after_change(outcome.places, options.output, injected, took_out=took_out)
+        report = replace(report, advice=advice)
     return report
 
 
@@ -105,6 +116,17 @@ def _injection(wanted: Wanted, store: Store | None, allowed: frozenset[str], mom
         findings = (*findings, *blob_findings(wanted.blob))
     _refuse(refusals(findings, allowed), wanted.origin, certificate)
     return _Injection(certificate, wanted.blob or blob_for(certificate), chosen, findings)
+
+
+def _refuse_same(replaced: Sequence[Wanted], injections: Sequence[_Injection]) -> None:
+    """Refuse to take out what goes in: the image would end up with neither meaning."""
+    new = {injection.certificate.thumbprint for injection in injections}
+    for wanted in replaced:
+        if wanted.thumbprint in new:
+            raise UsageError(
+                f"--replace {wanted.thumbprint}: this is the certificate that goes in",
+                resolution="Give the thumbprint of the old one.",
+            )
 
 
 def _moved(wanted: Wanted, store: Store | None, chosen: Store) -> tuple[Finding, ...]:
@@ -136,9 +158,7 @@ def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -
     )
 
 
-def _plan_one(
-    hive: Hive, origin: str, injection: _Injection, allowed: frozenset[str]
-) -> tuple[tuple[Edit, ...], Expectation, CertificateResult]:
+def _plan_one(hive: Hive, origin: str, injection: _Injection, allowed: frozenset[str]) -> HivePlan:
     certificate, store = injection.certificate, injection.store
     findings = injection.findings
     if store is not Store.DISALLOWED and any(
@@ -153,7 +173,8 @@ def _plan_one(
     blob = new if kept is None else kept
     edits = edits_for(new, store, certificate.thumbprint) if kept is None else ()
     expected = Expectation(Location.MACHINE, store, certificate.thumbprint, blob)
-    return edits, expected, result_for(certificate, store, status, (*findings, *remarks))
+    result = result_for(certificate, store, status, (*findings, *remarks))
+    return HivePlan(edits, (expected,), (result,))
 
 
 def _compare(

@@ -50,26 +50,36 @@ def remove(
     stores = DEFAULT_STORES if store is None else (store,)
 
     def plan(hive: Hive, origin: str) -> HivePlan:
-        edits: list[Edit] = []
-        expected: list[Expectation] = []
-        results: list[CertificateResult] = []
-        for wanted in inputs.wanted:
-            found = [name for name in stores if hive.key_exists(certificate_key(name, wanted.thumbprint))]
-            for name in found:
-                stored = _stored_certificate(hive, name, wanted, origin)
-                _refuse_required(stored, wanted, origin, allowed)
-                edits += removal_edits(name, wanted.thumbprint)
-                results.append(_result(wanted, stored, name, Status.REMOVED))
-            if not found:
-                results.append(_result(wanted, wanted.certificate, stores[0], Status.UNCHANGED))
-            expected += [Expectation(Location.MACHINE, name, wanted.thumbprint, None) for name in stores]
-        return HivePlan(tuple(edits), tuple(expected), tuple(results))
+        plans = [plan_removal(hive, origin, wanted, stores, allowed) for wanted in inputs.wanted]
+        return HivePlan(
+            tuple(edit for plan in plans for edit in plan.edits),
+            tuple(expected for plan in plans for expected in plan.expected),
+            tuple(result for plan in plans for result in plan.certificates),
+        )
 
-    outcome = change(paths, plan, options, moment, progress)
-    report = outcome.report("remove", inputs.warnings, dry_run=options.dry_run)
+    outcome = change("remove", paths, plan, options, moment, progress)
+    report = outcome.report(inputs.warnings, dry_run=options.dry_run)
     if report.error is None and report.changed and not options.dry_run:
         report = replace(report, advice=after_removal(outcome.places, options.output))
     return report
+
+
+def plan_removal(
+    hive: Hive, origin: str, wanted: Wanted, stores: Sequence[Store], allowed: frozenset[str]
+) -> HivePlan:
+    """What takes one certificate out of these stores; raises `GuardError` for one that Windows needs."""
+    edits: list[Edit] = []
+    results: list[CertificateResult] = []
+    for store in stores:
+        if hive.key_exists(certificate_key(store, wanted.thumbprint)):
+            stored = _stored_certificate(hive, store, wanted, origin)
+            _refuse_required(stored, wanted, origin, allowed)
+            edits += removal_edits(store, wanted.thumbprint)
+            results.append(_result(wanted, stored, store, Status.REMOVED))
+    if not results:
+        results.append(_result(wanted, wanted.certificate, stores[0], Status.UNCHANGED))
+    expected = (Expectation(Location.MACHINE, store, wanted.thumbprint, None) for store in stores)
+    return HivePlan(tuple(edits), tuple(expected), tuple(results))
 
 
 def _stored_certificate(hive: Hive, store: Store, wanted: Wanted, origin: str) -> Certificate | None:

@@ -42,7 +42,7 @@ def verify(
     def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
         return Seen(
             tuple(
-                _verify_one(found, wanted, store, moment, words[0], strict_blob=strict_blob)
+                verify_one(found, wanted, store, moment, words[0], strict_blob=strict_blob)
                 for wanted in inputs.wanted
             )
         )
@@ -52,7 +52,7 @@ def verify(
     return Report("verify", images, warnings=inputs.warnings, holds=sound, error=error)
 
 
-def _verify_one(
+def verify_one(
     found: StoredCertificates,
     wanted: Wanted,
     store: Store | None,
@@ -61,6 +61,7 @@ def _verify_one(
     *,
     strict_blob: bool,
 ) -> CertificateResult:
+    """The result for one certificate in one image."""
     everywhere = found.find(wanted.thumbprint)
     accepted = _accepted(wanted, store)
     here = [stored for stored in everywhere if _counts(stored, accepted)]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from winpe_certs.certs.regexport import edits_as_reg
 from winpe_certs.certs.stores import Location, store_key
@@ -19,7 +19,15 @@ from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
-from winpe_certs.errors import ExitCode, Interrupted, UsageError, VerificationFailure, WinpeCertsError
+from winpe_certs.errors import (
+    CleanupError,
+    EnvironmentFailure,
+    ExitCode,
+    Interrupted,
+    UsageError,
+    VerificationFailure,
+    WinpeCertsError,
+)
 from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
@@ -27,6 +35,7 @@ from winpe_certs.regf.reading import Hive
 from winpe_certs.results import (
     CertificateResult,
     EngineUse,
+    Failure,
     ImagePlan,
     ImageResult,
     Plan,
@@ -40,8 +49,13 @@ from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.recovery import FoundHive, recovered
 from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software, refuse_broken
+from winpe_certs.workflows.watching import EvidenceOptions, PlannedHive, Watch, unwatched
+
+if TYPE_CHECKING:
+    from winpe_certs.workflows.recording import Recorder
 
 _LOG: Final = logging.getLogger(__name__)
+_EVIDENCE_LOST: Final = "The images are changed as reported; only their evidence is lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,10 @@ Planner: TypeAlias = Callable[[Hive, str], HivePlan]
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How to change targets. `output` is a file, or a folder when there are several targets."""
+    """How to change targets. `output` is a file, or a folder when there are several targets.
+
+    With `keep_going` a target that fails does not end the work.
+    """
 
     index: int | str | None = None
     output: Path | None = None
@@ -107,6 +124,8 @@ class WriteOptions:
     full_check: bool = False
     force_managed_copy: bool = False
     recover: bool = False
+    keep_going: bool = False
+    evidence: EvidenceOptions | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     machine: Machine = field(default_factory=Machine)
 
@@ -115,6 +134,7 @@ class WriteOptions:
 class Outcome:
     """Results of the targets that were done, the plan for them, and the error that ended the work, if any."""
 
+    command: str
     images: list[ImageResult] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     planned: list[ImagePlan] = field(default_factory=list)
@@ -122,17 +142,24 @@ class Outcome:
     remarks: list[str] = field(default_factory=list)
     engine: EngineUse | None = None
     error: WinpeCertsError | None = None
+    failures: list[Failure] = field(default_factory=list)
 
-    def report(self, command: str, warnings: tuple[str, ...], *, dry_run: bool) -> Report:
+    @property
+    def plan(self) -> Plan:
+        """The plan for all targets that were opened."""
+        return Plan(tuple(self.planned), tuple(self.commands))
+
+    def report(self, warnings: tuple[str, ...], *, dry_run: bool) -> Report:
         """The report of the command that this is the outcome of."""
         return Report(
-            command,
+            self.command,
             images=tuple(self.images),
             warnings=(*warnings, *self.remarks),
             dry_run=dry_run,
             engine=self.engine,
-            plan=Plan(tuple(self.planned), tuple(self.commands)),
+            plan=self.plan,
             error=self.error,
+            failures=tuple(self.failures),
         )
 
 
@@ -146,11 +173,15 @@ class _Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class _EditedHive:
-    """A hive before and after its plan; `image` is the one it is for, `words` name that in command lines."""
+    """A hive before and after its plan; `image` is the one it is for, `words` name that in command lines.
+
+    `base` is what was edited: the old hive, or what its log files have made of it.
+    """
 
     image: ImageInfo
     words: tuple[str, ...]
     old: bytes
+    base: bytes
     new: bytes
     plan: HivePlan
     confirmed: _Confirmed
@@ -162,6 +193,7 @@ class _EditedHive:
 
 
 def change(
+    command: str,
     paths: Sequence[Path],
     planner: Planner,
     options: WriteOptions,
@@ -170,7 +202,8 @@ def change(
 ) -> Outcome:
     """Change every target, one commit each, after all of them have passed the guards.
 
-    A target that fails ends the work; those before it are done, those behind it untouched.
+    A target that fails ends the work; those before it are done, those behind it untouched. Evidence, if it is
+    asked for, is of what was done.
     """
     if options.recover and options.engine.hive_editor != "native":
         raise UsageError(
@@ -178,31 +211,92 @@ def change(
             resolution="Leave --recover out: reg.exe replays the log files itself when it loads the hive.",
         )
     workshop = Workshop(options.engine, options.machine)
-    places = [recognise(path, reading=False) for path in paths]
-    outputs = outputs_for(
-        places,
-        options.output,
-        overwrite=options.overwrite,
-        force_managed_copy=options.force_managed_copy,
-    )
-    for place, output in zip(places, outputs, strict=True):
-        if output is None and not options.force_managed_copy:
-            refuse_protected(place)
-    outcome = Outcome()
-    for place, output in zip(places, outputs, strict=True):
+    outcome = Outcome(command)
+    targets = _guarded(paths, options, outcome)
+    recorder = _recorder(command, options, moment, progress)
+    if recorder is not None:
+        recorder.refuse_unfit([*paths, *(output for _, output in targets if output is not None)])
+    for place, output in targets:
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
-            outcome.engine = workshop.engine_for(place, how)
+            engine = outcome.engine = workshop.engine_for(place, how)
             with system_errors(place.path, "work on it"), workshop.open(place, how) as target:
-                _change_target(place, target, planner, options, moment, outcome, output)
+                watch = partial(recorder.watch, place, target, engine, output) if recorder else unwatched
+                _change_target(place, target, planner, options, moment, outcome, output, watch)
         except WinpeCertsError as error:
+            # What could not be taken down may stand in the way of the next.
+            if options.keep_going and not isinstance(error, CleanupError):
+                outcome.failures.append(Failure(str(place.path), error))
+                continue
             outcome.error = error
             break
         except KeyboardInterrupt:
             outcome.error = Interrupted()
             break
         outcome.places.append(place)
+    if recorder is not None:
+        _write_evidence(recorder, outcome)
     return outcome
+
+
+def _guarded(
+    paths: Sequence[Path], options: WriteOptions, outcome: Outcome
+) -> list[tuple[Place, Path | None]]:
+    """The targets that pass the guards, with their outputs; raises for the first that does not."""
+    places: list[Place] = []
+    for path in paths:
+        try:
+            place = recognise(path, reading=False)
+            if options.output is None and not options.force_managed_copy:
+                refuse_protected(place)
+        except WinpeCertsError as error:
+            if not options.keep_going:
+                raise
+            outcome.failures.append(Failure(str(path), error))
+        else:
+            places.append(place)
+    outputs = outputs_for(
+        places,
+        options.output,
+        overwrite=options.overwrite,
+        force_managed_copy=options.force_managed_copy,
+    )
+    return list(zip(places, outputs, strict=True))
+
+
+def _recorder(command: str, options: WriteOptions, moment: Moment, progress: Progress) -> Recorder | None:
+    if options.evidence is None:
+        return None
+    if options.dry_run:
+        raise UsageError(
+            "--evidence: a dry run changes nothing that there could be evidence of",
+            resolution="Leave --dry-run or --evidence out.",
+        )
+    # The values of a document take a while to import, and most runs keep no evidence.
+    from winpe_certs.workflows.recording import Recorder  # noqa: PLC0415
+
+    return Recorder(options.evidence, command, moment, progress)
+
+
+def _write_evidence(recorder: Recorder, outcome: Outcome) -> None:
+    """Write the evidence; when that fails, the outcome says so beside what was done."""
+    errors = [failure.error for failure in outcome.failures]
+    errors += [outcome.error] if outcome.error is not None else []
+    try:
+        recorder.write(outcome.images, outcome.plan, errors)
+    except WinpeCertsError as error:
+        # Never the exit code of a refusal: what was changed is changed.
+        lost: WinpeCertsError = EnvironmentFailure(
+            error.message,
+            details=f"{error.details}\n{_EVIDENCE_LOST}".strip(),
+            resolution="Keep this report instead. The same command, run again, finds nothing to change.",
+        )
+    except KeyboardInterrupt:
+        lost = Interrupted()
+        lost.details = _EVIDENCE_LOST
+    else:
+        return
+    outcome.error = outcome.error or lost
 
 
 def _change_target(
@@ -213,6 +307,7 @@ def _change_target(
     moment: Moment,
     outcome: Outcome,
     output: Path | None,
+    watch: Watch,
 ) -> None:
     """Plan, carry out, and enter into the outcome what is changed for good, also when the rest fails."""
     edited = _plan(place, target, planner, options, moment, outcome)
@@ -221,8 +316,10 @@ def _change_target(
         ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits) for each in edited
     ]
     outcome.commands += target.commands
+    hives = {each.image.index: PlannedHive(each.base, each.new) for each in edited}
     try:
-        _carry_out(place, target, edited, options)
+        with watch(hives):
+            _carry_out(place, target, edited, options)
     except BaseException:
         outcome.images += [
             _result(place, each, output) for each in edited if each.image.index in target.saved
@@ -284,7 +381,8 @@ def _edit(
     if options.full_check and new is not hive:
         refuse_broken(new, f"{origin} after the edit")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
-    return _EditedHive(image, words, hive, new, plan, _confirm(new, plan, origin, words), found.remark)
+    confirmed = _confirm(new, plan, origin, words)
+    return _EditedHive(image, words, hive, found.data, new, plan, confirmed, found.remark)
 
 
 def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options: WriteOptions) -> None:

@@ -13,13 +13,14 @@ import pytest
 from asn1crypto import algos, cms, core, keys
 from asn1crypto import pkcs12 as asn1
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from scripts.testdata import media_pki, pki
 from scripts.testdata.media_pki import AES_PROVIDER, PASSWORD, VARIANTS, Leaf
 from winpe_certs.certs import pkcs12
 from winpe_certs.certs.pkcs12 import LARGEST_FILE, MOST_ROUNDS, MediaStore, PasswordError, read_media
+from winpe_certs.certs.pkcs12_keys import decrypted
 from winpe_certs.errors import CertificateError
 
 Alter = Callable[[Any], None]
@@ -450,3 +451,42 @@ def test_damage_ends_in_our_error_and_soon(seed: int) -> None:
             outcomes.add(type(error).__name__)
     assert time.monotonic() - begin < 60
     assert outcomes == {"read", "CertificateError", "PasswordError"}
+
+
+@pytest.mark.parametrize("encryption", [media_pki.modern, media_pki.legacy])
+def test_what_is_looked_at_is_the_key_itself(encryption: Callable[[], Any]) -> None:
+    (bag,) = media_pki.key_bags(media_pki.store(encryption=encryption()))
+    algorithm, data = (bag["bag_value"][name] for name in ("encryption_algorithm", "encrypted_data"))
+    found = decrypted(algorithm, data.native, PASSWORD.encode())
+    assert found is not None
+    key = serialization.load_der_private_key(found, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    assert key.private_numbers() == pki.private_key(media_pki.KEY).private_numbers()
+    assert decrypted(algorithm, data.native, b"wrong") is None
+    assert decrypted(algorithm, data.native[:-1], PASSWORD.encode()) is None
+
+
+def test_keys_of_other_kinds_are_not_handed_on() -> None:
+    """Those for Diffie-Hellman have a prime as well, which the library would test."""
+    info = keys.PrivateKeyInfo.load(
+        pki.private_key(media_pki.KEY).private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    info["private_key_algorithm"] = {"algorithm": "1.2.840.113549.1.3.1", "parameters": core.Null()}
+    bag = asn1.SafeBag({"bag_id": "key_bag", "bag_value": info})
+    for part in (media_pki.data_content([bag]), media_pki.encrypted_content([bag])):
+        refused(media_pki.packed([part]))
+    info = dsa.generate_private_key(1024).private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    bag = asn1.SafeBag({"bag_id": "key_bag", "bag_value": keys.PrivateKeyInfo.load(info)})
+    assert "a kind that TLS in Windows" in refused(media_pki.packed([media_pki.data_content([bag])])).message
+
+
+def test_a_key_under_a_method_that_cannot_be_looked_through_is_refused() -> None:
+    def old(algorithm: Any) -> None:
+        algorithm["algorithm"] = "pkcs12_sha1_rc2_40"
+
+    data = altered(media_pki.store(encryption=media_pki.legacy()), key=old)
+    assert "pkcs12_sha1_rc2_40 for the private key" in refused(data).details

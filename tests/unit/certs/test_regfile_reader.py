@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.certs.reg_text import START, V5, K, keys, read, sz, values
 from winpe_certs.certs.regfile_layout import CreateRegKey, DeleteRegKey, RegWarning, SetRegValue
-from winpe_certs.certs.regfile_reader import LARGEST_FILE, MOST_WARNINGS, parse_reg
+from winpe_certs.certs.regfile_reader import LARGEST_FILE, MOST_LINES, MOST_WARNINGS, parse_reg
 from winpe_certs.errors import RegFileError
 
 
@@ -233,6 +233,14 @@ def test_a_file_of_absurd_size_is_refused() -> None:
         parse_reg(bytes(LARGEST_FILE + 1), "t.reg")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_file_of_very_many_lines_is_refused(end: str) -> None:
+    header = START.splitlines()[0]
+    assert read(header + end * MOST_LINES).operations == ()
+    with pytest.raises(RegFileError, match="200001 lines are too many"):
+        read(header + end * (MOST_LINES + 1))
+
+
 @pytest.mark.parametrize(
     "line",
     ["01,", "0,", "\\\\", '"', "[", "x", ";"],
@@ -242,7 +250,7 @@ def test_hostile_text_in_one_line_or_in_many_takes_no_endless_time(line: str) ->
     began = time.process_time()
     read(f'{START}"a"=hex:{line * (300_000 // len(line))}\n')
     read(f'{START}"a"="{line * (300_000 // len(line))}"\n')
-    read(f"{START}" + f"{line}\n" * (300_000 // len(line)))
+    read(f"{START}" + f"{line}\n" * (MOST_LINES - 10))
     assert time.process_time() - began < 10
 
 

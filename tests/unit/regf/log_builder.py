@@ -28,9 +28,9 @@ def head(hive: bytes, kind: int, sequence: int) -> bytes:
     return sealed(base)
 
 
-def entry(sequence: int, bins_size: int, pages: Sequence[Page]) -> bytes:
-    """One entry of a journal."""
-    size = 40 + sum(8 + len(data) for _, data in pages)
+def entry(sequence: int, bins_size: int, pages: Sequence[Page], *, padding: int = 0) -> bytes:
+    """One entry of a journal, with so many zeros behind its pages and some to fill the sector."""
+    size = 40 + sum(8 + len(data) for _, data in pages) + padding
     size += -size % SECTOR
     body = b"".join(struct.pack("<II", offset, len(data)) for offset, data in pages)
     body = (body + b"".join(data for _, data in pages)).ljust(size - 40, b"\0")

@@ -155,6 +155,13 @@ def test_security_that_no_key_uses_any_more_leaves_the_ring() -> None:
     assert struct.unpack_from("<i", data, 4096 + built.security)[0] != -48
 
 
+def test_a_descriptor_that_went_with_the_last_sibling_is_not_given_to_a_new_key() -> None:
+    built = with_two_descriptors()
+    data = edited(built.data, DeleteKey(("Microsoft",)))
+    data = edited(data, DeleteKey(("Classes",)), CreateKey(("New",)))
+    assert Hive(data).subkeys(()) == ["New"]
+
+
 def test_a_reference_count_that_is_too_low_is_refused() -> None:
     damaged = HIVE.patched(4096 + HIVE.security + 16, struct.pack("<I", len(HIVE.nodes) - 1))
     for edit in (CreateKey(("New",)), DeleteKey(("Classes",))):

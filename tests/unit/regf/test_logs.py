@@ -8,12 +8,12 @@ import struct
 import pytest
 
 from scripts.testdata.hives import plain_hive
-from tests.unit.regf.log_builder import bitmap, dirty, entry, head, journal
+from tests.unit.regf.log_builder import bitmap, dirty, entry, head, journal, sealed
 from winpe_certs.certs.stores import edits_for
 from winpe_certs.errors import HiveError
 from winpe_certs.regf.check import check
 from winpe_certs.regf.hive import apply
-from winpe_certs.regf.logs import Log, recover
+from winpe_certs.regf.logs import SMALL_JOURNAL, Log, recover
 from winpe_certs.regf.marvin import marvin32
 from winpe_certs.regf.reading import Hive
 
@@ -129,6 +129,30 @@ def test_pages_beyond_the_bins_end_the_journal() -> None:
         bad = entry(NUMBER + 1, SIZE, [(offset, bytes(size))])
         log = journal(CLEAN, entry(NUMBER, GROWN, PAGES), bad, sequence=NUMBER)
         assert is_wanted(replay(OLD, log), NUMBER + 1)
+
+
+def test_an_entry_of_mere_padding_ends_the_journal() -> None:
+    padded = entry(NUMBER, GROWN, PAGES, padding=7680)
+    assert is_wanted(replay(OLD, journal(CLEAN, padded, sequence=NUMBER)), NUMBER + 1)
+    padded = entry(NUMBER, GROWN, PAGES, padding=8193)
+    with pytest.raises(HiveError, match="older than the hive"):
+        replay(OLD, journal(CLEAN, padded, sequence=NUMBER))
+
+
+def test_more_than_the_hive_can_need_is_refused() -> None:
+    most = 2 * len(OLD) + SMALL_JOURNAL
+    enough = entry(NUMBER, SIZE, [(0, bytes(4096))] * (most // 4104 + 1))
+    assert len(enough) > most
+    with pytest.raises(HiveError, match="LOG1 holds more than the hive can need"):
+        replay(OLD, journal(CLEAN, enough, sequence=NUMBER))
+
+
+def test_a_bitmap_cannot_make_the_hive_larger_than_its_log_can_fill() -> None:
+    log = bitmap(CLEAN, NUMBER + 1, [])
+    base = bytearray(log[:512])
+    struct.pack_into("<I", base, 40, 1 << 30)
+    with pytest.raises(HiveError, match="larger than the logs can fill"):
+        replay(OLD, sealed(base) + log[512:].ljust(1 << 18, b"\0"))
 
 
 def test_damage_raises_nothing_but_hive_errors() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.regf.builder import Key, build
 from winpe_certs.errors import HiveError
+from winpe_certs.regf.base import checksum
 from winpe_certs.regf.reading import Hive
 
 TREE = Key(
@@ -145,3 +146,45 @@ def test_two_values_of_one_name_are_refused() -> None:
         Hive(built.data).value((), "a")
     with pytest.raises(HiveError, match="value list"):
         Hive(built.data).values(())
+
+
+def test_keys_that_share_their_data_are_refused() -> None:
+    large = bytes(range(256)) * 60
+    data = bytearray(
+        build(Key(keys={"a": Key(values={"x": (3, large)}), "b": Key(values={"x": (3, b"12345678")})})).data
+    )
+    sound = Hive(bytes(data))
+    for _ in range(3):
+        assert [sound.value((name,), "x") for name in "ab"] == [(3, large), (3, b"12345678")]
+    one, other = sorted(
+        (at for at in range(4096, len(data), 8) if data[at + 4 : at + 6] == b"vk"),
+        key=lambda at: data[at + 8 : at + 12] != u32(len(large)),
+    )
+    data[other + 8 : other + 16] = data[one + 8 : one + 16]
+    for first, second in ("ab", "ba"):
+        shared = Hive(bytes(data))
+        assert shared.value((first,), "x") == (3, large)
+        assert shared.values((first,)) == {"x": (3, large)}
+        with pytest.raises(HiveError, match=r"key node .* is damaged") as raised:
+            shared.values((second,))
+        assert "shared" in raised.value.details
+
+
+def test_values_whose_names_overlap_are_refused() -> None:
+    """Each node takes 24 bytes, and names of thousands that go on over the nodes behind it."""
+    count, length = 400, 3000
+    node = struct.pack("<i2sHIIIHH", -(length + 32), b"vk", length, 0x80000000, 0, 3, 1, 0)
+    data = bytearray(build(Key(values={"a": (3, bytes(4) + node * (count + length // 24 + 8))})).data)
+    first = data.find(node)
+    root = data.find(b"nk") - 4
+    start = first - 4096
+    offsets = struct.pack(f"<{count}I", *range(start, start + 24 * count, 24))
+    listed = len(data) - 4096  # in a bin of its own behind the others
+    data += struct.pack("<4sII20x", b"hbin", listed, 4096) + struct.pack("<i", -4064) + offsets
+    data += bytes(-len(data) % 4096)
+    struct.pack_into("<II", data, root + 4 + 36, count, listed + 32)
+    struct.pack_into("<I", data, 40, len(data) - 4096)
+    struct.pack_into("<I", data, 508, checksum(data))
+    with pytest.raises(HiveError, match="value list") as raised:
+        Hive(bytes(data)).values(())
+    assert "overlap" in raised.value.details

@@ -11,6 +11,7 @@ from winpe_certs.regf.check import check
 from winpe_certs.regf.hive import apply
 from winpe_certs.regf.nodes import uses_big_data
 from winpe_certs.regf.reading import Hive
+from winpe_certs.regf.values import room_for_value
 
 NOW = 133_000_000_000_000_000
 
@@ -49,6 +50,21 @@ def test_data_of_every_size_is_kept_in_the_form_of_its_size(minor: int, size: in
         assert (signature, count) == (b"db", -(-size // 16344))
     assert edited(data, DeleteValue((), "blob")) != data
     assert Hive(edited(data, DeleteValue((), "blob"))).values(()) == {}
+
+
+@pytest.mark.parametrize("minor", [4, 5, 6])
+@pytest.mark.parametrize("size", [16345, 16346, 32685, 32688, 32689, 40_000])
+def test_the_last_segment_of_a_long_value_has_a_whole_cell(size: int, minor: int) -> None:
+    """As in hives from Windows; readers take all but the last four bytes of a segment's cell for data."""
+    built = build(Key(), minor=minor)
+    data = edited(built.data, SetValue((), "Blob", 3, b"x" * size))
+    where = 4096 + fields(data)[2] + 4
+    count, listed = struct.unpack_from("<HI", data, where + 2)
+    segments = struct.unpack_from(f"<{count}I", data, 4096 + listed + 4)
+    assert [struct.unpack_from("<i", data, 4096 + each)[0] for each in segments] == [-16352] * count
+    assert (
+        room_for_value(minor, "Blob", b"x" * size) == 32 + 16 + -(-(4 * count + 4) // 8) * 8 + 16352 * count
+    )
 
 
 def test_the_default_value_has_no_name_and_no_flag() -> None:

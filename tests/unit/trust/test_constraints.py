@@ -11,7 +11,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.unit.certs.making import element
 from tests.unit.trust.certificates import excluding, make, name, permitting
-from winpe_certs.trust.constraints import MOST_COMPARISONS, constraint_faults, read_constraints
+from winpe_certs.trust.constraints import (
+    MOST_COMPARISONS,
+    NameComparisons,
+    constraint_faults,
+    read_constraints,
+)
 from winpe_certs.trust.facts import Facts, facts_of
 
 dns = x509.DNSName
@@ -248,6 +253,37 @@ def test_too_many_comparisons_are_refused() -> None:
     facts = replace(_facts(dns("x.contoso.com")), alternative_names=names)
     (fault,) = constraint_faults(excluding(*[dns("fabrikam.com")] * 100), facts)
     assert "too many" in fault
+
+
+def test_a_judgement_compares_each_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(constraints: x509.NameConstraints, facts: Facts) -> tuple[str, ...]:
+        calls.append(facts)
+        return constraint_faults(constraints, facts)
+
+    monkeypatch.setattr("winpe_certs.trust.constraints.constraint_faults", counted)
+    authority = make("CA", ca=True, constraints=permitting(dns("contoso.com")))
+    good, bad = make(names=["cmg.contoso.com"]), make(names=["cmg.fabrikam.com"])
+    comparisons = NameComparisons()
+    for _ in range(3):
+        assert comparisons.faults_below(authority, good) == ()
+        assert "cmg.fabrikam.com" in comparisons.faults_below(authority, bad)[0]
+        assert "cannot be read" in comparisons.faults_by_property(b"\x30", good)[0]
+        assert comparisons.faults_below(good, bad) == ()
+    assert len(calls) == 2
+
+
+def test_all_chains_of_a_judgement_share_one_bound() -> None:
+    bases = [dns(f"host{each}.fabrikam.com") for each in range(400)]
+    servers = [make(names=[f"{host}.contoso.com" for host in range(200)], serial=n) for n in (1, 2, 3, 4)]
+    authority = make("CA", ca=True, constraints=excluding(*bases))
+    comparisons = NameComparisons()
+    found = [comparisons.faults_below(authority, server) for server in servers]
+    assert found[:3] == [(), (), ()]
+    assert "too many" in found[3][0]
+    assert comparisons.faults_below(authority, servers[0]) == ()
+    assert NameComparisons().faults_below(authority, servers[3]) == ()
 
 
 def test_the_worst_that_is_compared_takes_seconds_at_most() -> None:

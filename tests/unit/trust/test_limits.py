@@ -10,7 +10,7 @@ from tests.unit.certs.making import element
 from tests.unit.trust.certificates import excluding, make, permitting
 from winpe_certs.certs.blob import FILETIME, FILETIME_EPOCH, Blob, Property, PropertyId
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.facts import facts_of
+from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.limits import ADVICE, Limits, limit_reasons, limits_of
 
 WHERE = "The root Contoso Root CA in AuthRoot"
@@ -28,7 +28,7 @@ def _limits(*properties: tuple[int, bytes]) -> Limits:
 
 
 def _reasons(*properties: tuple[int, bytes], at: datetime = making.NOW) -> tuple[Reason, ...]:
-    return limit_reasons(_limits(*properties), WHERE, LEAF, facts_of(LEAF), at)
+    return limit_reasons(_limits(*properties), WHERE, LEAF, at, NameComparisons())
 
 
 def _filetime(moment: datetime) -> bytes:
@@ -48,7 +48,7 @@ def test_a_blob_without_such_properties_limits_nothing() -> None:
     assert limits == Limits()
     assert limits.is_empty
     assert limits.ends is None
-    assert limit_reasons(limits, WHERE, LEAF, facts_of(LEAF), making.NOW) == ()
+    assert limit_reasons(limits, WHERE, LEAF, making.NOW, NameComparisons()) == ()
 
 
 @pytest.mark.parametrize("number", [0x09, 0x7A, 0x54, 0x68, 0x7E, 0x7F, 0x13])

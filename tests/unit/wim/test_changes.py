@@ -13,8 +13,14 @@ from winpe_certs.wim.changes import prepare
 from winpe_certs.wim.confirm import confirm
 from winpe_certs.wim.copy import compact
 from winpe_certs.wim.header import Header
-from winpe_certs.wim.layout import HEADER_SIZE
-from winpe_certs.wim.reader import WimFile
+from winpe_certs.wim.layout import (
+    HEADER_SIZE,
+    IMAGE_COUNT_AT,
+    INTEGRITY_AT,
+    LOOKUP_TABLE_AT,
+    ResourceHeader,
+)
+from winpe_certs.wim.reader import ALWAYS_READ, MOST_EXPANSION, WimFile
 
 PATH = r"Windows\System32\config\SOFTWARE"
 CLOCK = 0x01DC_0000_0000_0001
@@ -218,3 +224,44 @@ def test_a_wide_chunk_table_is_read() -> None:
     data[at : at + len(raw)] = raw
     with pytest.raises(WimError, match="can be meant"):
         opened(bytes(data)).read_file(1, PATH)
+
+
+def test_images_that_share_their_metadata_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if an image had been appended once more; the counts are those of all."""
+    data = bytearray(variant("small"))
+    header = opened(bytes(data)).header
+    table = opened(bytes(data)).lookup_table
+    metadata = table.metadata()[0]
+    own = table.raw[metadata.number * 50 : metadata.number * 50 + 50]
+    made = own + table.raw
+    place = ResourceHeader(len(made), header.lookup_table.flags, len(data), len(made))
+    data[LOOKUP_TABLE_AT : LOOKUP_TABLE_AT + 24] = place.pack()
+    data[INTEGRITY_AT : INTEGRITY_AT + 24] = bytes(24)
+    struct.pack_into("<I", data, IMAGE_COUNT_AT, header.image_count + 1)
+    wim = opened(bytes(data) + made)
+    calls = []
+    read = WimFile.metadata_bytes
+
+    def counted(self: WimFile, index: int) -> bytes:
+        calls.append(index)
+        return read(self, index)
+
+    monkeypatch.setattr(WimFile, "metadata_bytes", counted)
+    copy = b"".join(compact(wim, prepare(wim, {}, CLOCK)).pieces())
+    assert calls == [1, *range(3, header.image_count + 2)]
+    names = sum(
+        stream.hash == digest(small_hive())
+        for index in range(1, header.image_count + 2)
+        for _, entry in wim.directory(index).walk()
+        for stream in entry.streams
+    )
+    assert count_of(opened(copy), small_hive()) == names > 1
+
+
+def test_a_resource_that_is_nearly_all_empty_is_refused() -> None:
+    wim = opened(variant("boot"))
+    most = ALWAYS_READ + MOST_EXPANSION * 1000
+    with pytest.raises(WimError, match="nearly all of them empty"):
+        wim.resource(ResourceHeader(1000, 4, 208, most + 1), "x", 1 << 40)
+    with pytest.raises(WimError, match="need 2050 chunks"):
+        wim.resource(ResourceHeader(1000, 4, 208, most), "x", 1 << 40)

@@ -25,6 +25,11 @@ def test_finds_contents_by_hash_and_never_metadata() -> None:
     assert table.find(digest(9)) is None
 
 
+def test_the_index_knows_what_is_found() -> None:
+    table = LookupTable(entry(digest(1), flags=2) + entry(digest(2)) + entry(digest(3), flags=4), "x")
+    assert table.hashes() == {digest(2), digest(3)}
+
+
 def test_a_hash_that_lies_across_fields_is_no_hit() -> None:
     raw = entry(digest(0xD0)) + entry(digest(3))
     assert LookupTable(raw, "x").find(raw[40:60]) is None

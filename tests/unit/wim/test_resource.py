@@ -63,6 +63,15 @@ def test_decodes_only_the_chunks_that_are_asked_for() -> None:
     assert resource.read(len(PLAIN) + 10, 5) == b""
 
 
+def test_recent_chunks_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for room, kept in [(SIZE * 2, 2), (SIZE - 1, 1), (SIZE * 100, 6)]:
+        monkeypatch.setattr("winpe_certs.wim.resource._RECENT_BYTES", room)
+        resource = opened(STORED, len(PLAIN))
+        for number in range(6):
+            resource.read(SIZE * number, 1)
+        assert len(resource._recent) == kept
+
+
 def test_what_was_read_and_remembered_is_not_decoded_again() -> None:
     decoder = ChunkDecoder(Compression.LZX, SIZE)
     plain = opened(STORED, len(PLAIN), decoder=decoder).read_all(remember=True)

@@ -1,0 +1,1 @@
+"""Chunks of every kind through libwim's compressors and both decoders."""

@@ -1,0 +1,89 @@
+"""The command about many images at once. Heavy imports wait until needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from winpe_certs.cli import options as o
+from winpe_certs.cli.output import show, talk
+from winpe_certs.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from winpe_certs.workflows.servers import Servers
+
+Places: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH",
+        help="Folders with boot images, media or .iso files; .wim and .iso files, SOFTWARE hives.",
+        show_default=False,
+    ),
+]
+RequiredRoots: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--require",
+        "-r",
+        metavar="FILE",
+        help="Certificates that every image must have: PEM (one or many), DER, PKCS#7 or .reg. Repeatable.",
+        show_default=False,
+    ),
+]
+MinimumDays: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--min-days", metavar="DAYS", help="Required certificates must last this long.", min=0, max=36500
+    ),
+]
+
+
+def audit(
+    paths: Places,
+    *,
+    require: RequiredRoots = None,
+    chain: o.ChainFile = None,
+    hostname: o.HostNames = None,
+    server: o.ServerFiles = None,
+    min_days: MinimumDays = 90,
+    at: o.At = None,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Hold all boot images below folders against what is required.
+
+    Exit code 1 when an image does not meet it: a required certificate is missing, expired, about to
+    expire, disallowed or limited, a server is not trusted, or the image is dirty or cannot be read. All
+    images of a file are looked at; .iso files are read in place. One bad image never stops the rest.
+    Without requirements it tells what there is.
+    """
+    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows import inputs  # noqa: PLC0415
+    from winpe_certs.workflows.audit import audit as run  # noqa: PLC0415
+    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    moment = Moment.now() if at is None else Moment.parse(at)
+    required = inputs.gather(require) if require else None
+    servers = _servers(chain or (), hostname or (), server or ())
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(expand(paths), required, servers, days=min_days, moment=moment, progress=progress)
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _servers(chains: Sequence[Path], hostnames: Sequence[str], servers: Sequence[str]) -> Servers | None:
+    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
+
+    if len(chains) > 1:
+        raise UsageError(
+            "--chain was given more than once", resolution="For several servers use --server NAME=FILE."
+        )
+    if not chains and not hostnames and not servers:
+        return None
+    return gather_servers(Asked(next(iter(chains), None), tuple(hostnames), tuple(servers)))

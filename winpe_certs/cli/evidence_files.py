@@ -1,0 +1,48 @@
+"""The commands about evidence files themselves. Heavy imports wait until needed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from winpe_certs.cli import options as o
+from winpe_certs.cli.output import show_document, talk
+
+
+class PageFormat(StrEnum):
+    """What an evidence file can be shown as."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def show_page(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What --evidence has written.", show_default=False)
+    ],
+    *,
+    report_format: Annotated[
+        PageFormat, typer.Option("--format", "-f", help="Page as text or Markdown, or the document itself.")
+    ] = PageFormat.TEXT,
+    verbose: o.Verbose = False,
+) -> int:
+    """Print an evidence file as a page for the change record.
+
+    Nothing is printed of a file that is not exactly what was written: any changed byte is refused, exit
+    code 3. That finds accidents; it is no signature.
+    """
+    from winpe_certs.workflows.evidence_file import read_evidence  # noqa: PLC0415 - start-up time
+
+    talk(verbose=verbose)
+    evidence = read_evidence(file)
+    if report_format is PageFormat.JSON:
+        from winpe_certs.evidence.canonical import to_json  # noqa: PLC0415 - start-up time
+
+        return show_document(to_json(evidence))
+    from winpe_certs.report.evidence import page  # noqa: PLC0415 - start-up time
+
+    return show_document(page(evidence, markdown=report_format is PageFormat.MARKDOWN))

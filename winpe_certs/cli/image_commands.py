@@ -1,0 +1,74 @@
+"""The commands about image files as they are: without dead space, and held against each other.
+
+Heavy imports wait until needed.
+"""
+
+from __future__ import annotations
+
+from winpe_certs.cli import options as o
+from winpe_certs.cli.output import show, talk
+from winpe_certs.cli.progress import ProgressBar
+
+
+def compact(
+    image: o.WimFile,
+    *,
+    output: o.Output = None,
+    overwrite: o.Overwrite = False,
+    dry_run: o.DryRun = False,
+    force_managed_copy: o.ForceManagedCopy = False,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Give back the space that changes have left in an image.
+
+    What a change replaced, a removed certificate too, stays in a .wim as dead bytes. Live contents are copied
+    as they are stored, compared with the original, and the copy takes the file's place by rename. A file with
+    nothing to save is not touched. --dry-run says how much it would save.
+    """
+    from winpe_certs.engines.setup import Machine  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.compact import compact as run  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(
+            image,
+            output=output,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            force_managed_copy=force_managed_copy,
+            machine=Machine(),
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def diff(
+    first: o.FirstImage,
+    second: o.SecondImage,
+    *,
+    index: o.BothIndex = None,
+    second_index: o.SecondIndex = None,
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Show which certificates, and which of their properties, two images do not share.
+
+    Images are compared by index; a single one is held against each of the other file. Exit code 0 when all
+    stores are the same, 1 when they differ.
+    """
+    from winpe_certs.workflows.diff import diff as run  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+
+    talk(verbose=verbose)
+    with ProgressBar(enabled=not quiet) as progress:
+        report = run(
+            first,
+            second,
+            index=parse_index(index),
+            second_index=parse_index(second_index),
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

@@ -1,0 +1,121 @@
+"""The way back from a patch in place: the old header is put back and the file cut to its old length.
+
+Nothing that the old header names was touched by the patch, so this gives the very bytes of before; they are
+hashed before the first write, and again before what was appended is given up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from winpe_certs.engines.survey import Part, hash_parts
+from winpe_certs.errors import GuardError, VerificationFailure
+from winpe_certs.files import LockedFile, system_errors
+from winpe_certs.progress import Progress, silent
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file as it is known to be (or to have been): its size in bytes and its SHA-256 in hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class _Standing(Enum):
+    CHANGED = "the change is in it"
+    HALF_WAY = "the old header is back, the file is not cut yet"
+    RESTORED = "it is what it was before the change"
+
+
+def restore(
+    path: Path,
+    header: bytes,
+    before: Known,
+    after: Known,
+    *,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> None:
+    """Make the file `before` again, with its old `header`; only a file that is exactly `after` is touched.
+
+    A run that was interrupted is brought to its end. Raises `GuardError` for any other file, with what is
+    different about it, `VerificationFailure` when the disk does not give back what was written.
+    """
+    with LockedFile(path) as locked, system_errors(path, "read"):
+        standing = _standing(locked.file, path, header, before, after, progress)
+        if standing is _Standing.RESTORED:
+            raise GuardError(
+                f"{path}: there is nothing to undo: the image is what it was before the change",
+                details=f"{before.size} bytes, SHA-256 {before.sha256}",
+                resolution="It can be used as it is.",
+            )
+        if dry_run:
+            return
+        locked.refuse_read_only()
+        if standing is _Standing.CHANGED:
+            _put_header_back(locked, header, before, progress)
+        locked.cut(before.size)
+    _LOG.info("%s: back to %d bytes", path, before.size)
+
+
+def _put_header_back(locked: LockedFile, header: bytes, before: Known, progress: Progress) -> None:
+    locked.file.seek(0)
+    new_header = locked.file.read(len(header))
+    locked.commit(new_header, header)
+    try:
+        with locked.reopened() as file:
+            _confirm(file, locked.path, before, progress)
+    except BaseException:
+        locked.commit(header, new_header)
+        raise
+
+
+def _confirm(file: BinaryIO, path: Path, before: Known, progress: Progress) -> None:
+    (digest,) = hash_parts(file, [Part(before.size)], progress)
+    if digest != before.sha256:
+        raise VerificationFailure(
+            f"{path}: read back from disk, the image is not what it was before the change",
+            details=f"SHA-256 {digest} instead of {before.sha256}",
+            resolution="The header of the changed image is back in place. Check the disk, try again.",
+        )
+
+
+def _standing(
+    file: BinaryIO, path: Path, header: bytes, before: Known, after: Known, progress: Progress
+) -> _Standing:
+    size = file.seek(0, os.SEEK_END)
+    parts = [Part(size), *([Part(before.size, header)] if size >= before.size else [])]
+    digest, *restored = hash_parts(file, parts, progress)
+    file.seek(0)
+    has_old_header = file.read(len(header)) == header
+    is_recoverable = restored == [before.sha256]
+    if (size, digest) == (after.size, after.sha256) and is_recoverable:
+        return _Standing.CHANGED
+    if has_old_header and is_recoverable and size in {before.size, after.size}:
+        return _Standing.RESTORED if size == before.size else _Standing.HALF_WAY
+    raise GuardError(
+        f"{path}: refused: the image is not the one that the evidence was written for",
+        details=_differences(Known(size, digest), after, is_recoverable=is_recoverable),
+        resolution="If it was changed again since, undo the newest change first; otherwise put the image "
+        "back from its source.",
+    )
+
+
+def _differences(found: Known, after: Known, *, is_recoverable: bool) -> str:
+    lines = []
+    if found.size != after.size:
+        lines.append(f"size: {found.size} bytes instead of {after.size}")
+    lines.append(f"SHA-256: {found.sha256} instead of {after.sha256}")
+    if is_recoverable:
+        lines.append("The bytes of the image before the change are all in it; what differs lies elsewhere.")
+    else:
+        lines.append("The bytes of the image before the change are not all in it any more.")
+    return "\n".join(lines)

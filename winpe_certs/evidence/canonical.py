@@ -1,0 +1,218 @@
+"""An evidence document as JSON and back: one way to write it, so that no byte of it can differ unnoticed.
+
+What is written takes Python's own `json` alone, whose output has been the same for many versions. What is
+read is judged by pydantic against the dataclasses of `document`, then written again and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+from winpe_certs.errors import EvidenceError
+from winpe_certs.evidence.document import (
+    FORMAT,
+    VERSION,
+    CertificateEvidence,
+    Evidence,
+    PlanEvidence,
+    PlannedImage,
+    RunEvidence,
+    Sha256,
+    TargetEvidence,
+    ToolEvidence,
+)
+from winpe_certs.evidence.forms import Many
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+LARGEST: Final = 64 << 20
+MOST_VALUES: Final = 200_000
+"""pydantic notes each wrong value, in up to a kilobyte; commas bound their number before it starts."""
+
+_HEAD: Final = re.compile(rb'\s*\{\s*"format":\s*"([^"\\]{0,80})",\s*"version":\s*([0-9]{1,9})\s*,')
+_LONGEST_QUOTED: Final = 80
+_Path: TypeAlias = tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Evidence as it stands in a file: between what says how to read it and what says that it is whole."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {
+        "extra": "forbid",
+        "strict": True,
+        # The schema is that of what is written, where every key is present.
+        "json_schema_serialization_defaults_required": True,
+    }
+
+    format: Literal["winpe-certs evidence"]
+    version: Literal[1]
+    tool: ToolEvidence
+    run: RunEvidence
+    certificates: Many[CertificateEvidence]
+    plan: PlanEvidence
+    targets: Many[TargetEvidence]
+    sha256: Sha256
+
+
+def to_json(evidence: Evidence) -> str:
+    """The document: ASCII, keys in the order of the dataclasses, last the digest of everything before it."""
+    document = {"format": FORMAT, "version": VERSION, **_plain(evidence)}
+    return json.dumps({**document, "sha256": _digest(document)}, indent=2) + "\n"
+
+
+def from_json(data: bytes, origin: str) -> Evidence:
+    """The evidence in a file, if it is exactly what `to_json` writes; raises `EvidenceError` otherwise."""
+    _refuse_others(data, origin)
+    document = _validated(data, origin)
+    evidence = Evidence(document.tool, document.run, document.certificates, document.plan, document.targets)
+    written = to_json(evidence).encode("ascii")
+    if written == data:
+        _refuse_other_plan(evidence.plan, origin)
+        return evidence
+    if _digest_in(written) != document.sha256:
+        raise EvidenceError(
+            f"{origin}: the file was changed after it was written",
+            details=f"Its contents have the SHA-256 {_digest_in(written)}, and it says {document.sha256}.",
+            resolution="Take the file from where it was kept first: the change record, a backup.",
+        )
+    raise EvidenceError(
+        f"{origin}: line {_first_difference(data, written)}: not written as winpe-certs writes it",
+        details="What it says is whole, but blanks, line ends, escapes or the order of keys differ: "
+        "an editor or a transfer in text mode has rewritten it.",
+        resolution="Take the file from where it was kept first, and copy it as binary.",
+    )
+
+
+def plan_digest(images: Sequence[PlannedImage], commands: Sequence[Sequence[str]]) -> str:
+    """SHA-256 over the canonical JSON of what is planned (sorted keys, no blanks, ASCII)."""
+    return _digest({"images": _plain(images), "commands": _plain(commands)})
+
+
+@cache
+def adapter() -> TypeAdapter[Document]:
+    """What judges a document: pydantic's view of the dataclasses."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - start-up time
+
+    return TypeAdapter(Document)
+
+
+def _plain(value: Any) -> Any:
+    """A value as `json` knows it, in the order of its fields."""
+    if isinstance(value, str):
+        # A lone surrogate has no place in UTF-8, and readers of JSON differ in what they make of its escape.
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {_plain(name): _plain(value[name]) for name in sorted(value)}
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value
+
+
+def _digest(document: Any) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _digest_in(written: bytes) -> str:
+    """The digest of a document that `to_json` wrote: its last 64 digits."""
+    return written[-len('"\n}\n') - 64 :][:64].decode("ascii")
+
+
+def _refuse_others(data: bytes, origin: str) -> None:
+    """Refuse what is no evidence by its first bytes: whatever else was given is not parsed at all."""
+    if len(data) > LARGEST:
+        raise EvidenceError(
+            f"{origin}: too large for evidence",
+            details=f"More than {LARGEST >> 20} MB; what this program writes is far smaller.",
+            resolution="Give the file that --evidence has written.",
+        )
+    if data.count(b",") > MOST_VALUES:
+        raise EvidenceError(
+            f"{origin}: too many values for evidence",
+            details=f"More than {MOST_VALUES:,}; what this program writes has far fewer.",
+            resolution="Give the file that --evidence has written.",
+        )
+    head = _HEAD.match(data)
+    found = head[1].decode("utf-8", "backslashreplace") if head else ""
+    if head is None or found != FORMAT:
+        raise EvidenceError(
+            f"{origin}: no evidence of winpe-certs",
+            details=f'Its format is "{found}".' if head else f'It does not begin as "{FORMAT}" in JSON.',
+            resolution="Give the file that `inject --evidence FILE` or `remove --evidence FILE` has written.",
+        )
+    if int(head[2]) > VERSION:
+        raise EvidenceError(
+            f"{origin}: evidence of version {int(head[2])}, and this program knows version {VERSION}",
+            details="A newer winpe-certs has written it.",
+            resolution="Use the version of winpe-certs that wrote it (`tool` in the file), or a newer one.",
+        )
+
+
+def _validated(data: bytes, origin: str) -> Document:
+    from pydantic import ValidationError  # noqa: PLC0415 - start-up time
+
+    try:
+        return adapter().validate_json(data)
+    except ValidationError as error:
+        raise _refusal(error, origin) from None
+
+
+def _refusal(error: ValidationError, origin: str) -> EvidenceError:
+    count = error.error_count()
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return EvidenceError(
+            f"{origin}: not JSON",
+            details=_short(first["msg"], 300),
+            resolution="The file is cut off or damaged: take it from where it was kept first.",
+        )
+    more = f" There are {count - 1} more such places." if count > 1 else ""
+    return EvidenceError(
+        f"{origin}: {_json_path(first['loc'])}: not as evidence of version {VERSION} has it",
+        details=f"{_short(first['msg'], 300)}.{more}",
+        resolution="The file was changed or is damaged: take it from where it was kept first. The schema is "
+        "winpe_certs/evidence/schema.json.",
+    )
+
+
+def _refuse_other_plan(plan: PlanEvidence, origin: str) -> None:
+    computed = plan_digest(plan.images, plan.commands)
+    if plan.sha256 != computed:
+        raise EvidenceError(
+            f"{origin}: $.plan.sha256: not the digest of the plan",
+            details=f"The plan has the SHA-256 {computed}.",
+            resolution="winpe-certs did not write this file: take it from where it was kept first.",
+        )
+
+
+def _json_path(location: _Path) -> str:
+    """A place as JSONPath writes it: ``$.targets[0].file``."""
+    return "$" + "".join(
+        f"[{step}]" if isinstance(step, int) else f".{_short(step, _LONGEST_QUOTED)}" for step in location
+    )
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def _first_difference(data: bytes, written: bytes) -> int:
+    """The number of the first line that differs."""
+    pairs = zip(data.split(b"\n"), written.split(b"\n"), strict=False)
+    for number, (one, other) in enumerate(pairs, start=1):
+        if one != other:
+            return number
+    return min(data.count(b"\n"), written.count(b"\n")) + 1

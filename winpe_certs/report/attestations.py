@@ -1,0 +1,49 @@
+"""For people: an image held against the evidence of a change, and a change that was taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from winpe_certs.report.plain import printable
+from winpe_certs.results import Attestation, Claim, Report
+
+
+def evidence_parts(report: Report) -> Iterator[RenderableType]:
+    """What a report says of evidence, if it does."""
+    for attestation in report.attestations:
+        yield from _attestation(attestation)
+    restored = report.restored
+    if restored is not None:
+        what = (
+            "would be what it was before the change" if report.dry_run else "is what it was before the change"
+        )
+        yield Text.assemble((printable(restored.path), "bold"), f": {what}")
+        yield _below(f"{restored.size} bytes, SHA-256 {restored.sha256}")
+        yield _below(
+            f"{restored.cut} bytes {'would be' if report.dry_run else 'were'} cut off its end", "dim"
+        )
+
+
+def _attestation(attestation: Attestation) -> Iterator[RenderableType]:
+    wrong = [claim for claim in attestation.claims if not claim.holds]
+    verdict = ("differs from the evidence", "bold red") if wrong else ("is what the evidence says", "green")
+    yield Text.assemble((printable(attestation.path), "bold"), ": ", verdict)
+    for claim in attestation.claims:
+        yield from _claim(claim)
+
+
+def _claim(claim: Claim) -> Iterator[RenderableType]:
+    if claim.holds:
+        yield _below(f"ok       {printable(claim.subject)}: {printable(claim.found)}")
+        return
+    yield _below(f"differs  {printable(claim.subject)}", "bold red")
+    yield _below(f"           evidence: {printable(claim.expected)}")
+    yield _below(f"           found:    {printable(claim.found)}")
+
+
+def _below(text: str, style: str = "") -> RenderableType:
+    return Padding(Text(text, style=style), (0, 0, 0, 2))

@@ -1,0 +1,258 @@
+"""What an audit says of one source: every image in it, held against what is required. Runs in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from winpe_certs.certs.stores import Store
+from winpe_certs.engines.base import ImageInfo, Images
+from winpe_certs.engines.estate import Container, Source, contents_hash, opened, read
+from winpe_certs.errors import DirtyHiveError, MissingFileError, WinpeCertsError
+from winpe_certs.files import system_errors
+from winpe_certs.findings import Finding, Severity
+from winpe_certs.regf.reading import Hive
+from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, ServerResult, Status, Verdict
+from winpe_certs.trust.server import ServerChain
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
+from winpe_certs.workflows.check_server import judge_all
+from winpe_certs.workflows.clock import Moment
+from winpe_certs.workflows.describe import stored_result
+from winpe_certs.workflows.inputs import Wanted
+from winpe_certs.workflows.selection import words_for
+from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
+from winpe_certs.workflows.verify import verify_one
+
+_ROOTS_AND_INTERMEDIATES: Final = frozenset({Store.AUTH_ROOT, Store.ROOT, Store.CA})
+_VERSION_KEY: Final = ("Microsoft", "Windows NT", "CurrentVersion")
+_MAJOR: Final = "currentmajorversionnumber"
+_MINOR: Final = "currentminorversionnumber"
+_DATES: Final = frozenset({"expired", "expiring", "not-yet-valid"})
+_TELLING: Final = frozenset({"damaged", "unreadable", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What every image must meet at a moment: roots that last for so many days, servers that are trusted."""
+
+    roots: tuple[Wanted, ...]
+    servers: tuple[ServerChain, ...]
+    days: int
+    moment: Moment
+
+    def __bool__(self) -> bool:
+        """Whether anything is required at all."""
+        return bool(self.roots or self.servers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the hive of an image says, whichever image has it."""
+
+    certificates: tuple[CertificateResult, ...]
+    others: tuple[CertificateResult, ...]
+    servers: tuple[ServerResult, ...]
+    build: str
+    verdict: AuditVerdict
+
+
+def audit_source(required: Requirements, source: Source) -> tuple[AuditedImage, ...]:
+    """One result for each image of a source, or for what cannot be read of it; raises nothing."""
+    images: list[AuditedImage] = []
+    try:
+        with system_errors(source.path, "read"), opened(source) as containers:
+            for container in containers:
+                images += _container(required, source, container)
+    except Exception as error:  # noqa: BLE001 - one bad image never stops the rest
+        images.append(lost(source, error))
+    return tuple(images)
+
+
+def lost(
+    source: Source, error: Exception | str, inside: str = "", image: ImageInfo | None = None
+) -> AuditedImage:
+    """The result for something that cannot be read; `error` as words is how the process that tried died."""
+    found = AuditedImage(
+        str(source.path),
+        AuditVerdict.DIRTY if isinstance(error, DirtyHiveError) else AuditVerdict.UNREADABLE,
+        inside,
+        findings=(_what_happened(error),),
+    )
+    return found if image is None else _about(found, image)
+
+
+def _what_happened(error: Exception | str) -> Finding:
+    if isinstance(error, WinpeCertsError):
+        advice = " ".join(part for part in (error.details, error.resolution) if part)
+        return Finding(error.kind, Severity.ERROR, error.message, advice)
+    if isinstance(error, MemoryError):
+        return Finding("memory", Severity.ERROR, "There is not enough memory to read it.", "Audit it alone.")
+    if isinstance(error, str):
+        message = f"The process that read it died: {error}."
+        return Finding(
+            "died", Severity.ERROR, message, "Audit it alone; the memory may not be enough for it."
+        )
+    return Finding(
+        "defect",
+        Severity.ERROR,
+        f"A defect of winpe-certs ended the look at it: {type(error).__name__}: {error}",
+        "Please report it, with the image if you can.",
+    )
+
+
+def _container(required: Requirements, source: Source, container: Container) -> Iterator[AuditedImage]:
+    images = container.images
+    if images is None:
+        yield lost(source, container.error or "nothing was opened", container.inside)
+        return
+    try:
+        listed = images.images
+    except Exception as error:  # noqa: BLE001 - the other containers of the source may be sound
+        yield lost(source, error, container.inside)
+        return
+    judged: dict[bytes, _Judged] = {}
+    for image in listed:
+        try:
+            yield _image(required, source, container.inside, images, image, judged)
+        except Exception as error:  # noqa: BLE001 - and so may its other images
+            yield lost(source, error, container.inside, image)
+
+
+def _image(
+    required: Requirements,
+    source: Source,
+    inside: str,
+    images: Images,
+    image: ImageInfo,
+    judged: dict[bytes, _Judged],
+) -> AuditedImage:
+    path = str(source.path)
+    origin = f"{path}, {inside}" if inside else path
+    about = origin if image.index is None else f"{origin}, image {image.index}"
+    try:
+        digest = contents_hash(images, image, SOFTWARE_HIVE)
+        # Images of a file often have the same hive: it is decoded and judged once.
+        seen = judged.get(digest) if digest is not None else None
+        if seen is None:
+            hive = read(images, image, SOFTWARE_HIVE)
+            seen = _judge(required, hive, about, words_for(origin, image, images))
+    except MissingFileError:
+        note = Finding("not-windows", Severity.INFO, "It has no SOFTWARE hive, so it is no image of Windows.")
+        return _about(AuditedImage(path, AuditVerdict.NOT_WINDOWS, inside, findings=(note,)), image)
+    if digest is not None:
+        judged[digest] = seen
+    found = AuditedImage(
+        path,
+        seen.verdict,
+        inside,
+        version=seen.build,
+        certificates=seen.certificates,
+        others=seen.others,
+        servers=seen.servers,
+    )
+    return _about(found, image)
+
+
+def _about(found: AuditedImage, image: ImageInfo) -> AuditedImage:
+    return replace(
+        found,
+        index=image.index,
+        name=image.name,
+        architecture=image.architecture,
+        version=image.version or found.version,
+    )
+
+
+def _judge(required: Requirements, hive: bytes, origin: str, words: tuple[str, ...]) -> _Judged:
+    build = _build(open_software(hive, origin))
+    found = read_stored(hive, origin)
+    roots = tuple(_required(required, wanted, found, words[0]) for wanted in required.roots)
+    names = {wanted.thumbprint for wanted in required.roots}
+    others = tuple(_others(required, found, names, words[0]))
+    servers = judge_all(required.servers, found, required.moment, words)
+    verdict = AuditVerdict.LOOKED_AT
+    if required:
+        is_met = all(map(meets, roots)) and all(each.verdict is Verdict.TRUSTED for each in servers)
+        verdict = AuditVerdict.MET if is_met else AuditVerdict.UNMET
+    return _Judged(roots, others, servers, build, verdict)
+
+
+def meets(result: CertificateResult) -> bool:
+    """Whether a required certificate is where it should be, and nothing is against it."""
+    return result.is_sound and not any(each.code in _DATES for each in result.findings)
+
+
+def _required(
+    required: Requirements, wanted: Wanted, found: StoredCertificates, origin: str
+) -> CertificateResult:
+    result = verify_one(found, wanted, None, required.moment, origin, strict_blob=False)
+    if wanted.certificate is None:
+        return result
+    at, until = required.moment.at, wanted.certificate.not_after
+    # These are about the given certificate and its dates, whatever became of it in the image.
+    findings = [each for each in result.findings if each.code not in {*_DATES, "expires-soon"}]
+    if until < at:
+        findings.append(
+            Finding("expired", Severity.ERROR, f"It expired on {until:%Y-%m-%d}.", "Take the new root.")
+        )
+    elif until - at < timedelta(days=required.days):
+        message = (
+            f"It expires on {until:%Y-%m-%d}, in {(until - at).days} days; {required.days} are asked for."
+        )
+        findings.append(Finding("expiring", Severity.ERROR, message, "Add the new root beside it."))
+    if at < wanted.certificate.not_before:
+        message = f"It is valid only from {wanted.certificate.not_before:%Y-%m-%d}."
+        findings.append(Finding("not-yet-valid", Severity.ERROR, message, "Check the date of the audit."))
+    return replace(result, findings=tuple(findings))
+
+
+def _others(
+    required: Requirements, found: StoredCertificates, names: set[str], origin: str
+) -> Iterator[CertificateResult]:
+    """Certificates that nobody asked for: Windows needs some expired roots, so they fail nothing."""
+    for stored in found.certificates:
+        if stored.store not in _ROOTS_AND_INTERMEDIATES or stored.key_name.upper() in names:
+            continue
+        result = _other(required, stored, origin)
+        if result.findings or result.status is not Status.PRESENT:
+            yield result
+
+
+def _other(required: Requirements, stored: StoredCertificate, origin: str) -> CertificateResult:
+    result = stored_result(stored, origin, required.moment)
+    until, at = result.not_after, required.moment.at
+    kept = [each for each in result.findings if each.code in _TELLING]
+    if until is not None and at <= until < at + timedelta(days=required.days):
+        kept.append(Finding("expires-soon", Severity.INFO, f"It expires on {until:%Y-%m-%d}."))
+    milder = (replace(each, severity=_milder(each), advice="") for each in kept)
+    return replace(result, findings=tuple(milder))
+
+
+def _milder(finding: Finding) -> Severity:
+    return Severity.WARNING if finding.code == "damaged" else Severity.INFO
+
+
+def _build(software: Hive) -> str:
+    """The build as Windows shows it, such as 10.0.26100.1; empty when the hive does not say."""
+    values = software.values(_VERSION_KEY) or {}
+    stored = {name.lower(): data for name, (_, data) in values.items()}
+    build = stored.get("currentbuildnumber", b"").decode("utf-16-le", "replace").rstrip("\0")
+    if not build.isascii() or not build.isdigit():
+        return ""
+    number = {name: int.from_bytes(stored.get(name, b"")[:4], "little") for name in (_MAJOR, _MINOR, "ubr")}
+    head = f"{number[_MAJOR]}.{number[_MINOR]}." if number[_MAJOR] else ""
+    return f"{head}{build}.{number['ubr']}" if "ubr" in stored else f"{head}{build}"
+
+
+def spread(sources: Sequence[Source]) -> list[Source]:
+    """The sources, the largest first, so that the last one to be done is not the longest."""
+    return sorted(sources, key=_size, reverse=True)
+
+
+def _size(source: Source) -> int:
+    try:
+        return source.path.stat().st_size
+    except OSError:
+        return 0

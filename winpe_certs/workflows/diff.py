@@ -1,0 +1,147 @@
+"""``diff``: the certificates and Blob properties that two images do not share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from winpe_certs.certs.blob import Blob, parse
+from winpe_certs.certs.blob_words import differences, whole_in_words
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.stores import Location
+from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.errors import BlobError, CertificateError
+from winpe_certs.progress import Progress, silent
+from winpe_certs.results import (
+    CertificateDifference,
+    ComparedImage,
+    Comparison,
+    PropertyDifference,
+    Report,
+    Side,
+)
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
+from winpe_certs.workflows.describe import place_name
+from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
+
+_Key: TypeAlias = tuple[Location, str, str]
+# Stores in the order of the report: the machine's own before those of policies.
+_ORDER: Final = {location: number for number, location in enumerate(Location)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """An image, and what stands in its stores by location, store and thumbprint."""
+
+    image: ComparedImage
+    stored: dict[_Key, StoredCertificate]
+
+
+def diff(
+    first: Path,
+    second: Path,
+    *,
+    index: int | str | None = None,
+    second_index: int | str | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Hold each image of `first` against the one of the same index in `second`.
+
+    Where one of them has a single image (or one was chosen), it is held against each of the other. Raises as
+    the reading commands do: what cannot be read is neither the same nor different.
+    """
+    ours = _read(first, index, progress)
+    theirs = _read(second, index if second_index is None else second_index, progress)
+    comparisons = tuple(_compare(one, other) for one, other in _pairs(ours, theirs))
+    return Report("diff", comparisons=comparisons, holds=all(each.holds for each in comparisons))
+
+
+def _read(path: Path, index: int | str | None, progress: Progress) -> list[_Stores]:
+    place = recognise(path, reading=True)
+    origin = str(place.path)
+    known: dict[bytes, StoredCertificates] = {}
+    found = []
+    with open_images(place, progress) as target:
+        for image in select(origin, target, index, writing=False):
+            hive = target.read(image.index, SOFTWARE_HIVE)
+            if hive not in known:
+                open_software(hive, origin)
+                known[hive] = read_stored(hive, origin)
+            stored = {
+                (each.location, each.store.upper(), each.key_name.upper()): each
+                for each in known[hive].certificates
+            }
+            found.append(_Stores(ComparedImage(origin, image.index, image.name), stored))
+    return found
+
+
+def _pairs(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores | None, _Stores | None]]:
+    if len(ours) == 1 or len(theirs) == 1:
+        yield from ((one, other) for one in ours for other in theirs)
+        return
+    mine = {each.image.index: each for each in ours}
+    yours = {each.image.index: each for each in theirs}
+    for index in dict.fromkeys([*mine, *yours]):
+        yield mine.get(index), yours.get(index)
+
+
+def _compare(one: _Stores | None, other: _Stores | None) -> Comparison:
+    if one is None or other is None:
+        return Comparison(one.image if one else None, other.image if other else None)
+    keys = sorted(one.stored.keys() | other.stored.keys(), key=lambda key: (_ORDER[key[0]], *key[1:]))
+    found = [
+        _difference(one.stored.get(key), other.stored.get(key))
+        for key in keys
+        if key not in one.stored or key not in other.stored or one.stored[key].blob != other.stored[key].blob
+    ]
+    return Comparison(one.image, other.image, len(keys) - len(found), tuple(found))
+
+
+def _difference(one: StoredCertificate | None, other: StoredCertificate | None) -> CertificateDifference:
+    known = one or other
+    assert known is not None  # noqa: S101 - the key came from one of them
+    side = Side.BOTH if one and other else Side.FIRST if one else Side.SECOND
+    blobs = [_blob(each) for each in (one, other) if each is not None]
+    subjects = [subject for subject in map(_subject, blobs) if subject is not None]
+    return CertificateDifference(
+        side,
+        place_name(known),
+        known.key_name.upper(),
+        subjects[0] if subjects else None,
+        _properties(one, other) if one and other else (),
+    )
+
+
+def _properties(one: StoredCertificate, other: StoredCertificate) -> tuple[PropertyDifference, ...]:
+    first, second = _blob(one), _blob(other)
+    if isinstance(first, Blob) and isinstance(second, Blob):
+        return tuple(
+            PropertyDifference(each.id, each.name, each.first, each.second)
+            for each in differences(first, second)
+        )
+    return (PropertyDifference(None, "Blob", _whole(one, first), _whole(other, second)),)
+
+
+def _whole(stored: StoredCertificate, blob: Blob | str) -> str:
+    words = whole_in_words(stored.blob)
+    return words if isinstance(blob, Blob) or stored.blob is None else f"{words}: {blob}"
+
+
+def _blob(stored: StoredCertificate) -> Blob | str:
+    """The Blob of a key, or what is wrong with it."""
+    try:
+        return parse(stored.blob or b"", stored.key_name)
+    except BlobError as error:
+        return error.message
+
+
+def _subject(blob: Blob | str) -> str | None:
+    if isinstance(blob, str):
+        return None
+    try:
+        return Certificate.from_der(blob.certificate_der, "a stored certificate").subject
+    except CertificateError:
+        return None

@@ -1,0 +1,31 @@
+"""``manifest``: every directory entry of images as a line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.manifests import manifest_result, open_wim
+from winpe_certs.errors import Interrupted, WinpeCertsError
+from winpe_certs.progress import Progress, silent
+from winpe_certs.results import ManifestResult, Report
+from winpe_certs.workflows.selection import select
+
+
+def manifests(
+    paths: Sequence[Path], *, index: int | str | None = None, progress: Progress = silent
+) -> Report:
+    """The manifests of the chosen images, all of them unless `index` names one."""
+    results: list[ManifestResult] = []
+    error: WinpeCertsError | None = None
+    try:
+        for place in [recognise(path, reading=True) for path in paths]:
+            with open_wim(place, progress) as images:
+                for image in select(str(place.path), images, index, writing=False):
+                    results.append(manifest_result(place, images, image))  # noqa: PERF401 - kept on error
+    except WinpeCertsError as caught:
+        error = caught
+    except KeyboardInterrupt:
+        error = Interrupted()
+    return Report("manifest", manifests=tuple(results), error=error)

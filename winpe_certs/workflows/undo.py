@@ -1,0 +1,56 @@
+"""``undo``: take a change back by the evidence of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from winpe_certs.engines.choose import Kind, recognise
+from winpe_certs.engines.restore import Known, restore
+from winpe_certs.engines.setup import Machine
+from winpe_certs.errors import EvidenceError, UsageError
+from winpe_certs.progress import Progress, silent
+from winpe_certs.results import Report, Restoration
+from winpe_certs.workflows.evidence_file import read_evidence
+from winpe_certs.workflows.evidence_targets import target_for
+
+_LEFTOVERS: Final = (
+    "Behind the end of the original lay bytes of an interrupted run, which the change has replaced; the "
+    "image is what it was without them."
+)
+
+
+def undo(
+    path: Path,
+    evidence_path: Path,
+    *,
+    machine: Machine,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Report:
+    """Make an image what it was before the change that the evidence is of.
+
+    Raises `EvidenceError` and `GuardError` when that cannot be done exactly; nothing is changed then.
+    """
+    evidence = read_evidence(evidence_path)
+    place = recognise(path, reading=False)
+    target = target_for(evidence, place.path, evidence_path, progress)
+    way_back = target.way_back
+    if way_back is None:
+        raise EvidenceError(
+            f"{evidence_path}: there is no way back by this evidence",
+            details=target.no_way_back,
+            resolution="Put the image back from its source, or take the certificate out: winpe-certs remove",
+        )
+    if place.kind is not Kind.WIM:
+        raise UsageError(
+            f"{path}: the evidence is of a WIM image, and this is {place.kind.value}",
+            resolution="Give the image.",
+        )
+    machine.refuse_mounted(place.path)
+    before, after = Known(way_back.size, way_back.sha256), Known(target.after.size, target.after.sha256)
+    header = bytes.fromhex(way_back.header)
+    restore(place.path, header, before, after, dry_run=dry_run, progress=progress)
+    restored = Restoration(str(path), before.size, before.sha256, after.size - before.size)
+    remarks = () if way_back.is_original else (_LEFTOVERS,)
+    return Report("undo", restored=restored, warnings=remarks, dry_run=dry_run)
