@@ -40,7 +40,8 @@ class Target:
     """A kind of target. Paths are relative to the folder that it is made in.
 
     `named` is what the command line names, `subject` the file that is to be the old or the new one, `images`
-    the numbers of the images in it (none: it is a hive), `options` what else the command line has.
+    the numbers of the images in it (none: it is a hive), `options` what else the command line has. With
+    `has_rest` there are bytes behind the image, which mean nothing and may be cut off.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Target:
     subject: str
     images: tuple[int, ...] = ()
     options: tuple[str, ...] = ()
+    has_rest: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -136,7 +138,9 @@ def _mounted(folder: Path) -> None:
 
 _ALL: Final = ("--index", "all")
 IN_PLACE: Final = Target("in place", _boot, "boot.wim", "boot.wim", (1, 2), _ALL)
-AFTER_A_KILL: Final = Target("in place, rest behind", _boot_with_rest, "boot.wim", "boot.wim", (1, 2), _ALL)
+AFTER_A_KILL: Final = Target(
+    "in place, rest behind", _boot_with_rest, "boot.wim", "boot.wim", (1, 2), _ALL, has_rest=True
+)
 COPY: Final = Target("-o", _boot, "boot.wim", "out.wim", (1, 2), (*_ALL, "-o", "out.wim"))
 COPY_OVER: Final = Target(
     "-o --overwrite", _boot_and_output, "boot.wim", "out.wim", (1, 2), (*_ALL, "-o", "out.wim", "--overwrite")
