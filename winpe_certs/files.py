@@ -311,7 +311,11 @@ class LockedFile:
             os.fsync(self.file.fileno())
 
     def _write(self, at: int, data: bytes) -> None:
-        """Write past the buffer: what failed once must not be written again by a later seek or close."""
+        """Write past the buffer: what failed once must not be written again by a later seek or close.
+
+        The buffer must be empty: with bytes read ahead, closing would move a file that has been moved since.
+        """
+        self._forget()
         raw = self.file.raw  # type: ignore[attr-defined] # a buffered file
         raw.seek(at)
         rest = memoryview(data)

@@ -106,6 +106,7 @@ class MediaResult:
 class ImageResult:
     """One image of one target. `index` is None for folders and hives; `output` is set when `-o` was given.
 
+    `readers` have confirmed what is said: of the whole hive, or of so many of its `chunks` (read, in all).
     `servers` are the answers about servers, if any were asked for.
     """
 
@@ -115,6 +116,7 @@ class ImageResult:
     changed: bool
     certificates: tuple[CertificateResult, ...]
     readers: tuple[str, ...] = ()
+    chunks: tuple[int, int] | None = None
     output: str | None = None
     servers: tuple[ServerResult, ...] = ()
 

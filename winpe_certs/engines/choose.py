@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.engines.base import Images
-from winpe_certs.engines.direct import open_for_reading
+from winpe_certs.engines.direct import WimImages, open_for_reading
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import GuardError, TargetError, UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
+from winpe_certs.wim.pages import Pages
 
 MEDIA_IMAGE: Final = ("sources", "boot.wim")
 _ISO_MAGIC_AT: Final = 0x8001
@@ -116,3 +117,10 @@ def open_images(place: Place, progress: Progress = silent) -> Iterator[Images]:
         yield FolderImages(place.path)
     else:
         yield HiveImages(place.path)
+
+
+def pages_of(images: Images, index: int | None, path: str) -> Pages | None:
+    """A file whose chunks are decoded as they are needed; None where files do not lie in chunks."""
+    if isinstance(images, WimImages) and index is not None:
+        return images.pages(index, path)
+    return None

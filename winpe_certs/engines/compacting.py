@@ -69,7 +69,7 @@ def compact_file(
         def check(written: Path) -> None:
             try:
                 with written.open("rb") as file:
-                    confirm_copy(wim, WimFile(file, str(path)), progress)
+                    confirm_copy(wim, WimFile(file, str(path)), copy.names, progress)
             except WimError as error:
                 raise VerificationFailure(
                     f"{path}: the compact copy could not be verified: {error.message}",

@@ -20,6 +20,7 @@ from winpe_certs.wim.changes import Changes, prepare
 from winpe_certs.wim.confirm import confirm
 from winpe_certs.wim.copy import CompactCopy, compact
 from winpe_certs.wim.manifest import ManifestEntry, manifest
+from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.resource import ChunkDecoder
 
@@ -57,6 +58,10 @@ class WimImages:
         if index is None:
             raise TargetError(f"{self.wim.origin}: no image was chosen", resolution="Choose one: --index N")
         return self.wim.read_file(index, path, remember=True, progress=self._progress)
+
+    def pages(self, index: int, path: str) -> Pages | None:
+        """A file whose chunks are decoded as they are needed; None for one that is not stored in chunks."""
+        return self.wim.file_pages(index, path)
 
     def manifest(self, index: int) -> list[ManifestEntry]:
         """The manifest of an image: a line for each directory entry."""

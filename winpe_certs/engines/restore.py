@@ -43,14 +43,16 @@ def restore(
     *,
     dry_run: bool = False,
     progress: Progress = silent,
-) -> None:
+) -> int:
     """Make the file `before` again, with its old `header`; only a file that is exactly `after` is touched.
 
-    A run that was interrupted is brought to its end. Raises `GuardError` for any other file, with what is
+    A run that was interrupted is brought to its end: then the old header is there and all that it names, and
+    what lies behind means nothing. Gives back how many bytes are cut off (in a dry run: would be). Raises `GuardError` for any other file, with what is
     different about it, `VerificationFailure` when the disk does not give back what was written.
     """
     with LockedFile(path) as locked, system_errors(path, "read"):
         standing = _standing(locked.file, path, header, before, after, progress)
+        excess = locked.file.seek(0, os.SEEK_END) - before.size
         if standing is _Standing.RESTORED:
             raise GuardError(
                 f"{path}: there is nothing to undo: the image is what it was before the change",
@@ -58,12 +60,13 @@ def restore(
                 resolution="It can be used as it is.",
             )
         if dry_run:
-            return
+            return excess
         locked.refuse_read_only()
         if standing is _Standing.CHANGED:
             _put_header_back(locked, header, before, progress)
         locked.cut(before.size)
     _LOG.info("%s: back to %d bytes", path, before.size)
+    return excess
 
 
 def _put_header_back(locked: LockedFile, header: bytes, before: Known, progress: Progress) -> None:
@@ -99,7 +102,8 @@ def _standing(
     is_recoverable = restored == [before.sha256]
     if (size, digest) == (after.size, after.sha256) and is_recoverable:
         return _Standing.CHANGED
-    if has_old_header and is_recoverable and size in {before.size, after.size}:
+    # A power failure while the file is cut may leave any size on the way.
+    if has_old_header and is_recoverable and before.size <= size <= after.size:
         return _Standing.RESTORED if size == before.size else _Standing.HALF_WAY
     raise GuardError(
         f"{path}: refused: the image is not the one that the evidence was written for",

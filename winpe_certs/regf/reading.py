@@ -27,7 +27,7 @@ from winpe_certs.regf.nodes import (
     read_key,
     read_values,
 )
-from winpe_certs.regf.view import CellView
+from winpe_certs.regf.view import CellView, PagedCellView, Pages
 
 
 def require_plain_key(view: CellView, key: KeyNode) -> None:
@@ -66,11 +66,18 @@ def find_value(view: CellView, key: KeyNode, name: str) -> tuple[list[ValueNode]
     return values, found[0] if found else None
 
 
+def _view(data: bytes | Pages, origin: str, *, allow_dirty: bool) -> CellView:
+    if isinstance(data, bytes):
+        return CellView(data, read_base_block(data, origin, allow_dirty=allow_dirty), origin)
+    data.need(0, layout.BASE_BLOCK_SIZE)
+    return PagedCellView(data, read_base_block(data.data, origin, allow_dirty=allow_dirty), origin)
+
+
 class Hive:
     """A hive to look things up in. Dirty hives are refused unless `allow_dirty` is set."""
 
-    def __init__(self, data: bytes, origin: str = "hive", *, allow_dirty: bool = False) -> None:
-        self._view = CellView(data, read_base_block(data, origin, allow_dirty=allow_dirty), origin)
+    def __init__(self, data: bytes | Pages, origin: str = "hive", *, allow_dirty: bool = False) -> None:
+        self._view = _view(data, origin, allow_dirty=allow_dirty)
         self._children: dict[int, dict[str, KeyNode]] = {}
         self._uncounted = self._view.bins_size
         self._counted: set[tuple[int, int]] = set()

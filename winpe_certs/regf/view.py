@@ -7,10 +7,22 @@ unaligned, outside the hive bins, or that name a free cell or one that does not 
 from __future__ import annotations
 
 import struct
+from typing import Protocol
 
 from winpe_certs.errors import HiveError
 from winpe_certs.regf import layout
 from winpe_certs.regf.base import BaseBlock, damaged
+
+
+class Pages(Protocol):
+    """A hive whose bytes arrive as they are needed: as long as the hive, zeros where nothing has arrived."""
+
+    @property
+    def data(self) -> bytearray:
+        """The bytes."""
+
+    def need(self, start: int, size: int) -> None:
+        """Make sure that these bytes have arrived."""
 
 
 class CellView:
@@ -52,3 +64,19 @@ class CellView:
     def damaged(self, structure: str, offset: int, why: str) -> HiveError:
         """Build the error for a damaged structure of this hive."""
         return damaged(self.origin, structure, offset, why)
+
+
+class PagedCellView(CellView):
+    """Cells of a hive whose bytes arrive as they are needed: every way to them leads through `content`."""
+
+    def __init__(self, pages: Pages, base: BaseBlock, origin: str) -> None:
+        super().__init__(pages.data, base, origin)
+        self._pages = pages
+
+    def content(self, offset: int, structure: str, minimum: int = 0) -> tuple[int, int]:
+        """Like `CellView.content`, with all of the cell there."""
+        if 0 <= offset < self.bins_size:
+            self._pages.need(layout.BASE_BLOCK_SIZE + offset, layout.CELL_SIZE_FIELD)
+        start, end = super().content(offset, structure, minimum)
+        self._pages.need(start, end - start)
+        return start, end

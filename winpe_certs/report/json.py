@@ -117,6 +117,8 @@ def _image(image: ImageResult) -> dict[str, Any]:
         "certificates": [_certificate(certificate) for certificate in image.certificates],
         "verified_by": list(image.readers),
     }
+    if image.chunks is not None:
+        document["chunks"] = {"read": image.chunks[0], "of": image.chunks[1]}
     if image.output is not None:
         document["output"] = image.output
     if image.servers:

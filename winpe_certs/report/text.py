@@ -66,7 +66,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
             yield from server_parts(answer)
         if image.readers:
             confirmed = "rehearsed in memory, confirmed by" if report.dry_run else "confirmed by"
-            yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}", style="dim"), (0, 0, 0, 2))
+            part = ", reading {} of {} chunks of the hive".format(*image.chunks) if image.chunks else ""
+            yield Padding(Text(f"{confirmed} {' and '.join(image.readers)}{part}", style="dim"), (0, 0, 0, 2))
     yield from audit_parts(report)
     if report.judged_at is not None and (report.images or report.audited):
         yield Text(f"judged as of {report.judged_at:%Y-%m-%d %H:%M} UTC", style="dim")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from winpe_certs.certs.stores import Location, canonical_store_name, store_key
-from winpe_certs.edits import KeyPath
+from winpe_certs.certs.stores import BLOB_VALUE, Location, canonical_store_name, store_key
+from winpe_certs.edits import KeyPath, ValueType
 from winpe_certs.errors import HiveError
 from winpe_certs.regf.reading import Hive
+from winpe_certs.regf.view import Pages
 from winpe_certs.verification.readers import BlobReader, open_readers, unreadable
 
 
@@ -50,6 +51,40 @@ def read_stored(hive: bytes, origin: str) -> StoredCertificates:
         blobs = _agreed(readers, store_key(store, location), origin)
         found += [StoredCertificate(location, store, name, blob) for name, blob in (blobs or {}).items()]
     return StoredCertificates(tuple(found), tuple(reader.name for reader in readers))
+
+
+def read_stored_in_part(pages: Pages, origin: str) -> StoredCertificates | None:
+    """Like `read_stored`, with no more of the hive than the bounds-checked reader needs for it.
+
+    The other two follow it through that part, and all three must agree. None means that they cannot do with
+    it, and that the whole must be read: a reader that goes elsewhere finds zeros there.
+    """
+    bounded = Hive(pages, origin)
+    places = list(_all_stores(bounded))
+    own = [_blobs(bounded, store_key(store, location)) for location, store in places]
+    found: list[StoredCertificate] = []
+    try:
+        readers = open_readers(bytes(pages.data), origin)
+        for (location, store), expected in zip(places, own, strict=True):
+            blobs = _agreed(readers, store_key(store, location), origin)
+            if blobs != expected:
+                return None
+            found += [StoredCertificate(location, store, name, blob) for name, blob in (blobs or {}).items()]
+    except HiveError:
+        return None
+    return StoredCertificates(tuple(found), tuple(reader.name for reader in readers))
+
+
+def _blobs(hive: Hive, path: KeyPath) -> dict[str, bytes | None] | None:
+    names = hive.subkeys(path)
+    if names is None:
+        return None
+    found: dict[str, bytes | None] = {}
+    for name in names:
+        values = {key.upper(): value for key, value in (hive.values((*path, name)) or {}).items()}
+        kind, data = values.get(BLOB_VALUE.upper(), (ValueType.NONE, b""))
+        found[name] = data if kind == ValueType.BINARY else None
+    return found
 
 
 def _all_stores(hive: Hive) -> Iterable[tuple[Location, str]]:

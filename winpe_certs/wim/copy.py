@@ -29,11 +29,15 @@ _PIECE: Final = 1 << 20
 
 @dataclass(slots=True)
 class CompactCopy:
-    """The bytes of the copy: ranges of the old file and new bytes, back to back."""
+    """The bytes of the copy: ranges of the old file and new bytes, back to back.
+
+    `names` says how many names of all images use each hash.
+    """
 
     wim: WimFile
     header: Header
     size: int = HEADER_SIZE
+    names: Counter[bytes] = field(default_factory=Counter)
     _starts: list[int] = field(default_factory=list)
     _segments: list[tuple[int, int] | bytes] = field(default_factory=list)
 
@@ -101,7 +105,7 @@ def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> Comp
     if old_integrity is not None:
         old_integrity.verify(wim.read_at, wim.origin, progress)
     copy = CompactCopy(wim, wim.header)
-    names = _count_names(wim, changes)
+    names = copy.names = _count_names(wim, changes)
     live = [
         entry
         for entry in wim.lookup_table.entries()

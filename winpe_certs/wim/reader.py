@@ -6,6 +6,7 @@ Works on any seekable binary file object and decodes only the chunks that an ans
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO, Final
@@ -18,6 +19,7 @@ from winpe_certs.wim.header import Header
 from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTable
+from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.resource import RETRY, ChunkDecoder, Resource
 from winpe_certs.wim.xml import WimXml
 
@@ -67,6 +69,7 @@ class WimFile:
         codecs: Codecs = PYTHON,
     ) -> None:
         self._file = file
+        self._turn = threading.Lock()
         self.origin = origin
         self.size = file.seek(0, os.SEEK_END)
         codecs = decoder.codecs if decoder else codecs
@@ -74,9 +77,10 @@ class WimFile:
         self.decoder = decoder or ChunkDecoder(self.header.compression, self.header.chunk_size, codecs)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Raw bytes of the file; raises `WimError` when it ends before."""
-        self._file.seek(offset)
-        data = self._file.read(size)
+        """Raw bytes of the file, also for several threads; raises `WimError` when it ends before."""
+        with self._turn:
+            self._file.seek(offset)
+            data = self._file.read(size)
         if len(data) != size:
             raise WimError(
                 f"{self.origin}: the file ends at offset {offset + len(data)}, "
@@ -174,6 +178,12 @@ class WimFile:
                 resolution=RETRY,
             )
         return self.resource(found.resource, what, MAXIMUM_FILE)
+
+    def file_pages(self, index: int, path: str) -> Pages | None:
+        """A file whose chunks are decoded as they are needed; None for one that is not stored in chunks."""
+        entry = self.directory(index).find_file(path)
+        resource = self.contents(entry, f"image {index}, {path}")
+        return Pages(resource, entry.contents.hash) if resource.chunk_count else None
 
     def read_file(
         self, index: int, path: str, *, remember: bool = False, progress: Progress = silent

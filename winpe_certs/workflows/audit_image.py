@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -138,6 +139,9 @@ def _image(
         if seen is None:
             hive = read(images, image, SOFTWARE_HIVE)
             seen = _judge(required, hive, about, words_for(origin, image, images))
+            # The readers' objects refer to each other and to the hive, which may have a hundred megabytes.
+            del hive
+            gc.collect()
     except MissingFileError:
         note = Finding("not-windows", Severity.INFO, "It has no SOFTWARE hive, so it is no image of Windows.")
         return _about(AuditedImage(path, AuditVerdict.NOT_WINDOWS, inside, findings=(note,)), image)
@@ -150,9 +154,14 @@ def _image(
         version=seen.build,
         certificates=seen.certificates,
         others=seen.others,
-        servers=seen.servers,
+        servers=tuple(map(_without_commands, seen.servers)) if inside else seen.servers,
     )
     return _about(found, image)
+
+
+def _without_commands(answer: ServerResult) -> ServerResult:
+    """An answer about an image in an .iso, which no command can change there."""
+    return replace(answer, reasons=tuple(replace(reason, command=()) for reason in answer.reasons))
 
 
 def _about(found: AuditedImage, image: ImageInfo) -> AuditedImage:

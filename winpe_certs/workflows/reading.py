@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.engines.base import Images
+from winpe_certs.engines.choose import open_images, pages_of, recognise
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress
 from winpe_certs.results import CertificateResult, ImageResult, ServerResult
-from winpe_certs.verification.stored import StoredCertificates, read_stored
+from winpe_certs.verification.stored import StoredCertificates, read_stored, read_stored_in_part
 from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
 
@@ -42,9 +43,7 @@ def read_images(
             origin = str(place.path)
             with open_images(place, progress) as target:
                 for image in select(origin, target, index, writing=False):
-                    hive = target.read(image.index, SOFTWARE_HIVE)
-                    open_software(hive, origin, full_check=full_check)
-                    found = read_stored(hive, origin)
+                    found, chunks = _stored(target, image.index, origin, full_check=full_check)
                     seen = look(found, words_for(origin, image, target))
                     results.append(
                         ImageResult(
@@ -54,6 +53,7 @@ def read_images(
                             changed=False,
                             certificates=seen.certificates,
                             readers=found.readers,
+                            chunks=chunks,
                             servers=seen.servers,
                         )
                     )
@@ -62,3 +62,18 @@ def read_images(
     except KeyboardInterrupt:
         return tuple(results), Interrupted()
     return tuple(results), None
+
+
+def _stored(
+    images: Images, index: int | None, origin: str, *, full_check: bool
+) -> tuple[StoredCertificates, tuple[int, int] | None]:
+    """The certificates of one image, and of how many chunks they were read when not of the whole hive."""
+    pages = None if full_check else pages_of(images, index, SOFTWARE_HIVE)
+    if pages is not None:
+        open_software(pages, origin)
+        found = read_stored_in_part(pages, origin)
+        if found is not None:
+            return found, pages.chunks
+    hive = images.read(index, SOFTWARE_HIVE) if pages is None else pages.whole()
+    open_software(hive, origin, full_check=full_check)
+    return read_stored(hive, origin), None

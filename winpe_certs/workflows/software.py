@@ -8,19 +8,20 @@ from typing import Final
 from winpe_certs.errors import HiveError, TargetError
 from winpe_certs.regf.check import check
 from winpe_certs.regf.reading import Hive
+from winpe_certs.regf.view import Pages
 
 SOFTWARE_HIVE: Final = r"Windows\System32\config\SOFTWARE"
 _SHOWN_VIOLATIONS: Final = 50
 
 
-def open_software(hive: bytes, origin: str, *, full_check: bool = False) -> Hive:
+def open_software(hive: bytes | Pages, origin: str, *, full_check: bool = False) -> Hive:
     """The hive, ready for look-ups.
 
     Raises `HiveError` when it is dirty or damaged (with `full_check`: anywhere), `TargetError` when it is
     some other hive: every SOFTWARE hive has a key Microsoft below its root.
     """
     opened = Hive(hive, origin)
-    if full_check:
+    if full_check and isinstance(hive, bytes):
         refuse_broken(hive, origin)
     if not opened.key_exists(("Microsoft",)):
         raise TargetError(
