@@ -3,7 +3,8 @@
 The other way: ``wimlib-imagex extract``, ``hivexregedit --merge``, ``wimlib-imagex update``.
 Each round starts with a fresh copy of the image for both. Printed are medians of wall-clock seconds, their
 ratio, peak memory of the largest process and growth of the file.
-winpe-certs syncs and verifies what it wrote, the other way does not.
+winpe-certs syncs and verifies what it wrote, the other way does not. With ``--evidence`` its own way is timed
+with and without evidence instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,9 @@ class Cost:
 
     seconds: float
     memory: int
+
+
+Ways = Mapping[str, Callable[[Path, Path], list[Cost]]]
 
 
 def run(*command: object) -> Cost:
@@ -72,13 +76,23 @@ def theirs(image: Path, folder: Path) -> list[Cost]:
     ]
 
 
-def measure(rounds: int, base: Path, folder: Path) -> dict[str, dict[str, float]]:
+def with_evidence(image: Path, folder: Path) -> list[Cost]:
+    """One command that also writes evidence."""
+    options = ("--evidence", folder / "evidence.json", "--overwrite")
+    return [run(*PROGRAM, "inject", image, "--cert", ROOT, *options)]
+
+
+WAYS: Ways = {"winpe-certs": ours, "pipeline": theirs}
+EVIDENCE_WAYS: Ways = {"evidence": with_evidence, "none": ours}
+
+
+def measure(rounds: int, base: Path, folder: Path, ways: Ways) -> dict[str, dict[str, float]]:
     """Medians of both ways over `rounds` fresh copies of `base`."""
-    seconds: dict[str, list[float]] = {"winpe-certs": [], "pipeline": []}
-    memory: dict[str, list[int]] = {"winpe-certs": [], "pipeline": []}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    memory: dict[str, list[int]] = {name: [] for name in ways}
     growth: dict[str, int] = {}
     for number in range(rounds + 1):
-        for name, way in (("winpe-certs", ours), ("pipeline", theirs)):
+        for name, way in ways.items():
             image = folder / "boot.wim"
             shutil.copyfile(base, image)
             os.sync()
@@ -125,7 +139,7 @@ def report(figures: dict[str, dict[str, float]], base: Path, rounds: int) -> str
             f"{name:14}{row['seconds']:10.2f}{row['seconds_min']:8.2f}{row['seconds_max']:8.2f}"
             f"{row['memory'] / 1e6:10.0f}{row['growth']:12,.0f}"
         )
-    mine, other = figures["winpe-certs"], figures["pipeline"]
+    mine, other = figures.values()
     lines.append(
         f"{'ratio':14}{mine['seconds'] / other['seconds']:10.2f}{'':16}"
         f"{mine['memory'] / other['memory']:10.2f}{mine['growth'] / other['growth']:12.3f}"
@@ -139,13 +153,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="counted rounds (default 7)")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "bench", help="keeps the image")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--evidence", action="store_true", help="time inject with and without evidence")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     # In a process of its own: the peak memory of this one would count as that of every program it starts.
     subprocess.run([sys.executable, "-m", "scripts.bench_image", str(options.folder)], check=True)
     base = options.folder / NAME
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = measure(options.rounds, base, Path(folder))
+        figures = measure(options.rounds, base, Path(folder), EVIDENCE_WAYS if options.evidence else WAYS)
     print(report(figures, base, options.rounds))
     print(startup(options.rounds))
     if options.json:

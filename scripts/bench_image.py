@@ -19,12 +19,16 @@ from scripts.testdata.security import file_descriptors
 from scripts.testdata.wim_writer import Entry, Image, Wim, build_wim
 
 NAME = "bench-boot.wim"
+MIXED_NAME = "bench-mixed.wim"
 _FILES_PER_FOLDER = 40
 _LONG = 5_000_000
 
 
-def _contents(dice: random.Random, count: int, total: int) -> list[bytes]:
-    """Make files of very different sizes: most of the bytes are noise, a fifth is text."""
+def _contents(dice: random.Random, count: int, total: int, *, mixed: bool) -> list[bytes]:
+    """Make files of very different sizes: most of the bytes are noise, a fifth is text.
+
+    When they are `mixed`, each file is noise and then text, so that nearly all of them get smaller.
+    """
     words = [bytes(dice.choices(b"abcdefghijklmnopqrstuvwxyz_", k=dice.randrange(3, 12))) for _ in range(900)]
     prose = b" ".join(dice.choices(words, k=300_000))
     weights = [dice.paretovariate(1.1) for _ in range(count)]
@@ -32,7 +36,12 @@ def _contents(dice: random.Random, count: int, total: int) -> list[bytes]:
     made = []
     for weight in weights:
         size = min(int(min(weight, 200.0) * scale) + 1, _LONG)
-        if dice.random() < 0.2:
+        if mixed:
+            half = size // 2
+            start = dice.randrange(len(prose))
+            text = (prose[start:] + prose * (half // len(prose) + 1))[: size - half]
+            made.append(dice.randbytes(half) + text)
+        elif dice.random() < 0.2:
             start = dice.randrange(len(prose))
             made.append((prose[start:] + prose * (size // len(prose) + 1))[:size])
         else:
@@ -40,9 +49,9 @@ def _contents(dice: random.Random, count: int, total: int) -> list[bytes]:
     return made
 
 
-def _tree(files: int, total: int, seed: int, hive: bytes) -> Entry:
+def _tree(files: int, total: int, seed: int, hive: bytes, *, mixed: bool) -> Entry:
     dice = random.Random(seed)
-    contents = _contents(dice, files, total)
+    contents = _contents(dice, files, total, mixed=mixed)
     folders = []
     for start in range(0, files, _FILES_PER_FOLDER):
         entries = [
@@ -77,10 +86,11 @@ def build_bench_image(
     hive_keys: int = 26_000,
     hive_bytes: int = 15_000_000,
     seed: int = 1,
+    mixed: bool = False,
 ) -> Path:
     """Build the image in `folder`, unless it is there already; `total` counts its other files' bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / NAME
+    target = folder / (MIXED_NAME if mixed else NAME)
     if target.exists():
         return target
     raw = folder / "bench-raw.wim"
@@ -88,7 +98,7 @@ def build_bench_image(
     unfinished.unlink(missing_ok=True)
     name = "Microsoft Windows PE (x64)"
     hive = scale_hive(hive_keys, hive_bytes, seed)
-    image = Image(name, _tree(files, total, seed, hive), file_descriptors(), name)
+    image = Image(name, _tree(files, total, seed, hive, mixed=mixed), file_descriptors(), name)
     try:
         raw.write_bytes(build_wim(Wim([image], compression="none", boot_index=1, integrity_piece=None)))
         subprocess.run(
@@ -118,7 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command: ``python -m scripts.bench_image FOLDER``."""
     parser = argparse.ArgumentParser(prog="bench_image", description=__doc__)
     parser.add_argument("folder", type=Path)
-    path = build_bench_image(parser.parse_args(arguments).folder)
+    parser.add_argument("--mixed", action="store_true", help="files that all compress, by half or less")
+    options = parser.parse_args(arguments)
+    total = 460_000_000 if options.mixed else 345_000_000
+    path = build_bench_image(options.folder, total=total, mixed=options.mixed)
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

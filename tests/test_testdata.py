@@ -259,17 +259,18 @@ def test_a_variant_is_stored_plain(name: str, flags: str, judge: Judge, tmp_path
     assert found[1].strip() == flags
 
 
-def test_the_image_to_measure_with_is_built_once_and_sound(judge: Judge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_image_to_measure_with_is_built_once_and_sound(judge: Judge, tmp_path: Path, mixed: bool) -> None:
     judge("wimlib-imagex", "--version")
     sizes = {"files": 100, "total": 600_000, "hive_keys": 400, "hive_bytes": 500_000}
-    path = build_bench_image(tmp_path, **sizes)
+    path = build_bench_image(tmp_path, mixed=mixed, **sizes)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     judge("wimlib-imagex", "verify", path)
     judge("7zz", "t", path)
     hive = judge("wimlib-imagex", "extract", path, 1, f"/{images.SOFTWARE}", "--to-stdout").stdout
     assert check(hive) == ()
     written = path.stat().st_mtime_ns
-    assert build_bench_image(tmp_path, **sizes).stat().st_mtime_ns == written
+    assert build_bench_image(tmp_path, mixed=mixed, **sizes).stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize("name", images.VARIANTS)

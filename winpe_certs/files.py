@@ -13,7 +13,6 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
@@ -105,6 +104,8 @@ def write_new(
     refuse_existing(path, overwrite=overwrite)
     is_new = not os.path.lexists(path)
     with system_errors(path, "write"):
+        import tempfile  # noqa: PLC0415 - start-up time: patching in place needs no temporary file
+
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         temporary = Path(name)
         try:

@@ -22,7 +22,8 @@ _LEGEND = """\
 steps: system calls that write, in one run. states: what a kill or a power failure may leave, and how many of
 them are distinct; each was judged and the command run again. left: of these, states with a temporary file.
 kills, faults, full: real runs ended by a signal, with failing calls, on a full disk. refused: next runs that
-found the output complete and, without --overwrite, wrote nothing. wrong: promises not kept."""
+found the output complete and, without --overwrite, wrote nothing, or had nothing left to undo. wrong:
+promises not kept."""
 
 
 def row(figures: Figures) -> list[str]:

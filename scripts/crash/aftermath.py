@@ -1,7 +1,7 @@
 """What an interruption came to: what is there, and whether the same command, run again, ends it well.
 
-The second run must leave the very bytes of one undisturbed run. One refusal is accepted: without --overwrite
-an output that is complete already is not written again.
+The second run must leave the very bytes of one undisturbed run. Two refusals are accepted: without
+--overwrite an output that is complete already is not written again, and what is undone is not undone again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scripts.crash.states import State
 from scripts.crash.targets import Ended
 
 _USAGE = 2
+_REFUSED = 3
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ def aftermath(expected: Expected, folder: Path, what: str, run: Callable[[Path],
         refused = ended.code == _USAGE and "exists already" in ended.error
         problem = "" if refused else f"the next run ends with {ended.code}: {ended.error}"
     else:
-        refused = False
         ended = run(folder)
-        problem = "" if ended.code == 0 else f"the next run ends with {ended.code}: {ended.error}"
+        is_undone = target.is_undo and verdict.image is Image.NEW
+        refused = is_undone and ended.code == _REFUSED and "there is nothing to undo" in ended.error
+        is_well = ended.code == 0 or refused
+        problem = "" if is_well else f"the next run ends with {ended.code}: {ended.error}"
     return Outcome(what, verdict, problem or _differences(expected, folder), refused)
 
 

@@ -99,7 +99,8 @@ def campaign(target: Target, root: Path, extent: Extent) -> Figures:
     if target.is_in_place and not extent.is_short:
         figures.faults += figures.add(faults.lasting(expected, root))
         figures.faults += figures.add(faults.failing_reads(expected, root, newest=20, every=8))
-    figures.full = _fill_disks(figures, expected, root, extent)
+    if not target.is_undo:  # which needs no room
+        figures.full = _fill_disks(figures, expected, root, extent)
 
     figures.add(_examined(figures, expected, recordings, extent.effort), counts=True)
     return figures

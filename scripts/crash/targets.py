@@ -1,4 +1,4 @@
-"""What the crash matrix runs: `inject` on every kind of target, with a clock that stands still."""
+"""What the crash matrix runs: `inject` on every kind of target and `undo`, with a clock that stands still."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 from unittest import mock
@@ -23,6 +24,7 @@ from winpe_certs.cli.main import main
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CERTIFICATE: Final = TESTDATA / "certs" / "corp-root.cer"
 CLOCK: Final = {"SOURCE_DATE_EPOCH": "1700000000", "PYTHONDONTWRITEBYTECODE": "1"}
+EVIDENCE: Final = "evidence.json"
 SOFTWARE: Final = Path("mount", *images.SOFTWARE.split("/"))
 _TIME_LIMIT: Final = 120
 
@@ -51,6 +53,7 @@ class Target:
     images: tuple[int, ...] = ()
     options: tuple[str, ...] = ()
     has_rest: bool = False
+    verb: str = "inject"
 
     def __str__(self) -> str:
         return self.name
@@ -65,6 +68,11 @@ class Target:
         """Whether the same command refuses once the output is there."""
         return self.named != self.subject and "-o" in self.options and "--overwrite" not in self.options
 
+    @property
+    def is_undo(self) -> bool:
+        """Whether it takes a change back; done twice, that says that there is nothing to undo."""
+        return self.verb == "undo"
+
     def make(self, folder: Path) -> Path:
         """Make it in a new folder; gives back the folder with links resolved."""
         folder.mkdir(parents=True)
@@ -74,8 +82,10 @@ class Target:
 
     def arguments(self, folder: Path) -> list[str]:
         """The command line behind the name of the program."""
-        options = [str(folder / word) if word == self.subject else word for word in self.options]
-        return ["inject", str(folder / self.named), "--cert", str(CERTIFICATE), *options]
+        places = {self.subject, EVIDENCE}
+        options = [str(folder / word) if word in places else word for word in self.options]
+        given = [] if self.is_undo else ["--cert", str(CERTIFICATE)]
+        return [self.verb, str(folder / self.named), *given, *options]
 
     def command(self, folder: Path) -> list[str]:
         """The whole command line."""
@@ -90,16 +100,20 @@ class Target:
 
     def run_here(self, folder: Path) -> Ended:
         """Run it in this process, which is quicker."""
-        with (
-            io.TextIOWrapper(io.BytesIO(), encoding="utf-8") as out,
-            io.TextIOWrapper(io.BytesIO(), encoding="utf-8") as error,
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(error),
-            mock.patch.dict(os.environ, CLOCK),
-        ):
-            code = main(self.arguments(folder))
-            error.seek(0)
-            return Ended(code, error.read())
+        return _run_here(self.arguments(folder))
+
+
+def _run_here(arguments: list[str]) -> Ended:
+    with (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8") as out,
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8") as error,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(error),
+        mock.patch.dict(os.environ, CLOCK),
+    ):
+        code = main(arguments)
+        error.seek(0)
+        return Ended(code, error.read())
 
 
 def environment() -> dict[str, str]:
@@ -136,6 +150,23 @@ def _mounted(folder: Path) -> None:
     shutil.copyfile(TESTDATA / "hives" / "software-1.3.hiv", folder / SOFTWARE.parent / "SYSTEM")
 
 
+@cache
+def _changed() -> tuple[bytes, bytes]:
+    """An image that was changed in place, and the evidence of it; made once: evidence has the time in it."""
+    with tempfile.TemporaryDirectory() as name:
+        image, evidence = Path(name, "boot.wim"), Path(name, EVIDENCE)
+        _boot(Path(name))
+        options = [*_ALL, "--cert", str(CERTIFICATE), "--evidence", str(evidence)]
+        ended = _run_here(["inject", str(image), *options])
+        assert ended == Ended(0, ""), ended
+        return image.read_bytes(), evidence.read_bytes()
+
+
+def _to_undo(folder: Path) -> None:
+    for name, content in zip(("boot.wim", EVIDENCE), _changed(), strict=True):
+        (folder / name).write_bytes(content)
+
+
 _ALL: Final = ("--index", "all")
 IN_PLACE: Final = Target("in place", _boot, "boot.wim", "boot.wim", (1, 2), _ALL)
 AFTER_A_KILL: Final = Target(
@@ -148,6 +179,7 @@ COPY_OVER: Final = Target(
 FOLDER: Final = Target("folder", _mounted, "mount", str(SOFTWARE))
 HIVE: Final = Target("hive", _hive, "SOFTWARE", "SOFTWARE")
 HIVE_COPY: Final = Target("hive -o", _hive, "SOFTWARE", "out.hiv", (), ("-o", "out.hiv"))
+UNDO: Final = Target("undo", _to_undo, "boot.wim", "boot.wim", (1, 2), ("--evidence", EVIDENCE), verb="undo")
 TARGETS: Final = (
     IN_PLACE,
     Target("in place, one image", _boot, "boot.wim", "boot.wim", (1, 2), ("--index", "2")),
@@ -159,4 +191,5 @@ TARGETS: Final = (
     FOLDER,
     HIVE,
     HIVE_COPY,
+    UNDO,
 )

@@ -17,7 +17,7 @@ from typing import Final
 from asn1crypto import pkcs12
 from cryptography.hazmat.primitives.serialization import NoEncryption
 
-from scripts.fuzzing import chains, evidence_targets, logs
+from scripts.fuzzing import chains, evidence_targets, iso_target, logs
 from scripts.testdata import lzx_encoder, media_pki, pki, wim_writer, xpress_encoder
 from scripts.testdata.hive_writer import REG_BINARY, REG_DWORD, REG_SZ, Hive, Key, Value, build_hive, text
 from scripts.testdata.hives import STORES, certificate_key
@@ -292,6 +292,7 @@ _MAKERS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "wim-metadata": _metadata,
     "wim-xml": partial(_parts, 0x48),
     "wim-integrity": _integrity_tables,
+    "iso": iso_target.isos,
     "lzx": _lzx,
     "xpress": _xpress,
 }

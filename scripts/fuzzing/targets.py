@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scripts.fuzzing import certificate_targets, evidence_targets, hive_targets, image_targets, logs, seals
+from scripts.fuzzing import (
+    certificate_targets,
+    evidence_targets,
+    hive_targets,
+    image_targets,
+    iso_target,
+    logs,
+    seals,
+)
 from winpe_certs.errors import ExitCode, WinpeCertsError
 
 
@@ -164,6 +172,7 @@ TARGETS: Final[dict[str, Target]] = {
     "wim-metadata": Target(image_targets.wim_metadata, longest=8192),
     "wim-xml": Target(image_targets.wim_xml, longest=6000, words=_XML),
     "wim-integrity": Target(image_targets.integrity_table, longest=2000),
+    "iso": Target(iso_target.iso, longest=1 << 15, places=iso_target.iso_places),
     "lzx": Target(image_targets.lzx, longest=24_000),
     "xpress": Target(image_targets.xpress, longest=24_000),
 }

@@ -47,6 +47,7 @@ FILES = {
     "wim-metadata": 4000,
     "wim-xml": 3000,
     "wim-integrity": 1000,
+    "iso": 2000,
     "lzx": 4000,
     "xpress": 4000,
 }

@@ -1,7 +1,7 @@
 """The crash matrix in short: samples of what `scripts/crash-matrix` does in full.
 
-Whatever ends a run of `inject`, wimlib-imagex and our reader find the old image or the new one, and the same
-command brings it to its end.
+Whatever ends a run of `inject` or `undo`, wimlib-imagex and our reader find the old image or the new one, and
+the same command brings it to its end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,17 @@ from scripts.crash.operations import (
 from scripts.crash.record import record
 from scripts.crash.states import Effort, State
 from scripts.crash.strace import TraceError, why_not
-from scripts.crash.targets import AFTER_A_KILL, COPY, COPY_OVER, FOLDER, HIVE, HIVE_COPY, IN_PLACE, Target
+from scripts.crash.targets import (
+    AFTER_A_KILL,
+    COPY,
+    COPY_OVER,
+    FOLDER,
+    HIVE,
+    HIVE_COPY,
+    IN_PLACE,
+    UNDO,
+    Target,
+)
 from tests.conftest import REQUIRED, Judge
 
 EFFORT = Effort(random=8, every=16)
@@ -95,7 +105,7 @@ def _hold(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 @pytest.mark.parametrize(
-    "target", [IN_PLACE, AFTER_A_KILL, COPY, COPY_OVER, FOLDER, HIVE, HIVE_COPY], ids=str
+    "target", [IN_PLACE, AFTER_A_KILL, COPY, COPY_OVER, FOLDER, HIVE, HIVE_COPY, UNDO], ids=str
 )
 def test_every_state_is_the_old_image_or_the_new_one_and_has_a_next_step(
     target: Target, prepared: Callable[[Target], Prepared]
@@ -120,11 +130,18 @@ def _header_first(recording: Recording) -> Recording:
     return recording.ordered([header, sync, *others])
 
 
+def _cut_first(recording: Recording) -> Recording:
+    header, sync, *cut = range(len(recording.steps))
+    return recording.ordered([*cut, header, sync])
+
+
 @pytest.mark.parametrize(
     ("target", "spoil"),
     [
         (IN_PLACE, _without_first_sync),
         (IN_PLACE, _header_first),
+        (UNDO, _cut_first),
+        (UNDO, _without_first_sync),
         (COPY, _without_first_sync),
         (HIVE, _without_first_sync),
     ],
@@ -151,6 +168,7 @@ def test_a_run_that_would_not_be_safe_is_found_out(
         (COPY, (Link, Unlink)),
         (FOLDER, (Rename,)),
         (HIVE, (Write, Rename)),
+        (UNDO, (Write, Truncate, Sync)),
     ],
     ids=_name,
 )
@@ -160,7 +178,7 @@ def test_a_run_that_is_killed_leaves_one_of_the_two_and_the_next_one_ends_it(
     expected, recording = prepared(target)
     steps = _steps(recording, *kinds)
     assert steps
-    if target is IN_PLACE:
+    if target.is_in_place and Write in kinds:
         assert len(steps) == len(recording.steps), "each call that writes"
     outcomes = _hold(kill.killed(expected, tmp_path.resolve(), steps))
     assert len(outcomes) == len(steps)
@@ -186,6 +204,7 @@ def test_a_run_that_is_told_to_end_takes_down_what_it_has_set_up(
         (IN_PLACE, (Sync,)),
         (COPY, (Link,)),
         (HIVE, (Write, Rename)),
+        (UNDO, (Write, Truncate, Sync)),
     ],
     ids=_name,
 )
@@ -209,10 +228,11 @@ def test_a_call_that_fails_is_told_and_leaves_one_of_the_two(
             assert expected.judge_state(state).image is not Image.NEITHER, state.how
 
 
+@pytest.mark.parametrize("target", [IN_PLACE, UNDO], ids=str)
 def test_an_image_that_cannot_be_read_back_behind_the_commit_gets_its_old_header(
-    prepared: Callable[[Target], Prepared], tmp_path: Path
+    target: Target, prepared: Callable[[Target], Prepared], tmp_path: Path
 ) -> None:
-    expected, _ = prepared(IN_PLACE)
+    expected, _ = prepared(target)
     outcomes = _hold(faults.failing_reads(expected, tmp_path.resolve(), newest=1))
     assert {outcome.what.split()[2] for outcome in outcomes} == {"read", "pread64"}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 from collections import Counter
 from itertools import chain
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
 
@@ -25,6 +27,8 @@ from winpe_certs.regf.hive import apply
 NOW = 133_900_000_000_000_000
 SEGMENT = 16344
 MOST_KEYS_EDITED = 3
+LONGEST_READ = 4
+"""Seconds."""
 Seen: TypeAlias = Counter[tuple[KeyPath, tuple[Value, ...]]]
 
 
@@ -53,11 +57,29 @@ def test_only_names_with_a_nul_are_excused_in_libregf() -> None:
 
 
 def seen_by(judge: Judge, file: Path) -> Seen | None:
-    """What a judge sees, doubled keys and all; None when it cannot read the hive to its end."""
+    """What a judge sees, doubled keys and all; None when it cannot read the hive to its end.
+
+    Lists that lead back into themselves keep some readers busy for ever, so each has a process of its own.
+    """
+    fork = multiprocessing.get_context("fork")
+    receiving, sending = fork.Pipe(duplex=False)
+    reader = fork.Process(target=_send_what_is_seen, args=(judge, file, sending))
+    reader.start()
     try:
-        return Counter((path, key.values) for path, key in bounded(judge.read(str(file))))
+        if not receiving.poll(LONGEST_READ):
+            return None
+        seen: Seen | None = receiving.recv()
+        return seen
+    finally:
+        reader.kill()
+        reader.join()
+
+
+def _send_what_is_seen(judge: Judge, file: Path, sending: Connection) -> None:
+    try:
+        sending.send(Counter((path, key.values) for path, key in bounded(judge.read(str(file)))))
     except (Unreadable, UnicodeDecodeError):
-        return None
+        sending.send(None)
 
 
 def edits_for(before: Seen, random_source: random.Random) -> list[Edit]:

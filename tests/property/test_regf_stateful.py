@@ -53,9 +53,9 @@ class Profile(NamedTuple):
 SHORT = (
     Profile(300, 6, 20, LIBREGF, asks_midway=True),
     Profile(2_100, 2, 12, HIVEX),
-    Profile(12_000, 2, 9, HIVEX, asks_at_each_end=False),
+    Profile(12_000, 1, 8, HIVEX, asks_at_each_end=False),
     # Reading by all judges takes ten seconds here, so they are asked once.
-    Profile(1 << 20, 2, 5, None, asks_at_each_end=False),
+    Profile(1 << 20, 1, 4, None, asks_at_each_end=False),
 )
 LONG_ONES = (
     Profile(300, 120, 50, LIBREGF, asks_midway=True),

@@ -169,3 +169,42 @@ def test_system_errors_say_what_to_do(number: int, words: str) -> None:
     assert f"errno {number}" in caught.value.details
     assert caught.value.resolution
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_cutting_a_locked_file_is_synced_and_what_was_read_of_it_forgotten(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(target.read_bytes()))
+    with LockedFile(target) as locked:
+        assert locked.file.read(20).startswith(b"headold")
+        locked.cut(7)
+        assert synced == [b"headold"]
+        locked.file.seek(0)
+        assert locked.file.read() == b"headold"
+    assert target.read_bytes() == b"headold"
+
+
+def test_a_cut_that_fails_names_the_file(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "bad sector")
+
+    before = target.read_bytes()
+    monkeypatch.setattr(os, "ftruncate", fail)
+    with LockedFile(target) as locked, pytest.raises(EnvironmentFailure, match="cannot cut off its end"):
+        locked.cut(4)
+    assert target.read_bytes() == before
+
+
+def test_a_write_that_fails_behind_bytes_read_ahead_can_still_be_closed(target: Path) -> None:
+    """The buffer holds bytes from behind the place of the write; closing must not step back over them."""
+    target.write_bytes(b"head" + bytes(100_000))
+    with LockedFile(target) as locked:
+        assert locked.file.read(4) == b"head"
+        kept, reading = os.dup(locked.file.fileno()), os.open(target, os.O_RDONLY)
+        os.dup2(reading, locked.file.fileno())
+        os.close(reading)
+        with pytest.raises(EnvironmentFailure, match="cannot write the header"):
+            locked._write_head(b"HEAD")
+        os.close(kept)
+    assert target.read_bytes().startswith(b"head")

@@ -8,6 +8,7 @@ file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from winpe_certs.certs.blob import Blob
 from winpe_certs.certs.certificate import Certificate
@@ -21,11 +22,11 @@ from winpe_certs.certs.file_kinds import (
     refuse_der_kind,
     refuse_private_key_text,
 )
-from winpe_certs.certs.pem import PemBlock, decode_base64, has_pem_block, pem_blocks
 from winpe_certs.certs.pkcs7 import pkcs7_certificates
-from winpe_certs.certs.regfile_certificates import reg_certificates
-from winpe_certs.certs.text_encoding import decode_text
 from winpe_certs.errors import CertificateError
+
+if TYPE_CHECKING:
+    from winpe_certs.certs.pem import PemBlock
 
 LARGEST_FILE = 64 * 1024 * 1024
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
@@ -72,9 +73,19 @@ def read_certificates(data: bytes, origin: str) -> CertificateFile:
     refuse_by_content(data, origin)
     if data[:1] == b"\x30" and not data.isascii():
         return _without_duplicates(_from_der(data, origin), [])
+    return _from_text(data, origin)
+
+
+def _from_text(data: bytes, origin: str) -> CertificateFile:
+    # Most files are DER and need none of these.
+    from winpe_certs.certs.pem import decode_base64, has_pem_block  # noqa: PLC0415
+    from winpe_certs.certs.text_encoding import decode_text  # noqa: PLC0415
+
     text = decode_text(data).text
     refuse_private_key_text(text, origin)
     if text.lstrip().casefold().startswith(REG_STARTS):
+        from winpe_certs.certs.regfile_certificates import reg_certificates  # noqa: PLC0415
+
         found, warnings = reg_certificates(data, origin)
         entries = [SourceCertificate(item.certificate, item.blob, item.store, item.origin) for item in found]
         return _without_duplicates(entries, warnings)
@@ -106,6 +117,8 @@ def _numbered(certificates: list[bytes], origin: str) -> list[SourceCertificate]
 
 
 def _from_pem(text: str, origin: str) -> CertificateFile:
+    from winpe_certs.certs.pem import pem_blocks  # noqa: PLC0415 - see _from_text
+
     certificates: list[bytes] = []
     warnings: list[str] = []
     ignored: list[PemBlock] = []

@@ -7,27 +7,68 @@ import functools
 import itertools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, ParamSpec
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from winpe_certs import __version__
-from winpe_certs.cli import (
-    commands,
-    estate_commands,
-    evidence_commands,
-    evidence_files,
-    image_commands,
-    machine_commands,
-)
 from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, wants_json
 from winpe_certs.cli.signals import ended_by_signals
 from winpe_certs.errors import ExitCode, Interrupted, UsageError, WinpeCertsError
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
 _Arguments = ParamSpec("_Arguments")
+
+# Where each command is, in the order of the help text: a module beside this one and a function in it.
+COMMANDS: Final = {
+    "inject": "commands:inject",
+    "verify": "commands:verify",
+    "list": "commands:list_",
+    "check-server": "commands:check_server",
+    "check-media-certificate": "commands:check_media_certificate",
+    "audit": "estate_commands:audit",
+    "manifest": "evidence_commands:manifest",
+    "export": "commands:export",
+    "remove": "commands:remove",
+    "undo": "evidence_commands:undo",
+    "compact": "image_commands:compact",
+    "diff": "image_commands:diff",
+    "doctor": "machine_commands:doctor",
+    "cleanup": "machine_commands:cleanup",
+}
+# Commands with commands below them: what they are about, and where those are.
+GROUPS: Final = {"evidence": ("Look at evidence files.", {"show": "evidence_files:show_page"})}
+
+
+class _Program(TyperGroup):
+    """All commands. Each is imported and built when it is asked for; only the help text asks for all."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # For their names, which a wrong one is compared with: `get_command` gives the real ones.
+        self.commands = {name: TyperCommand(name) for name in (*COMMANDS, *GROUPS)}
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - part of the interface
+        """The command of a name, None when there is none."""
+        made = typer.Typer(name=cmd_name, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+        if cmd_name in GROUPS:
+            made.info.help, below = GROUPS[cmd_name]
+            for name, place in below.items():
+                made.command(name)(_function(place))
+            return typer.main.get_group(made)
+        if cmd_name not in COMMANDS:
+            return None
+        made.command(cmd_name)(_function(COMMANDS[cmd_name]))
+        return typer.main.get_command(made)
+
 
 app = typer.Typer(
     name="winpe-certs",
+    cls=_Program,
     help="Put a root certificate into a Windows PE boot image, and prove that it is there.",
     epilog="Exit codes: 0 done or verified, 1 verification says no, 2 wrong usage, 3 input refused, "
     "4 system or program failed, 5 clean-up incomplete, 70 defect of this program, 130 interrupted.",
@@ -53,24 +94,10 @@ def _interruptible(command: Callable[_Arguments, int]) -> Callable[_Arguments, i
     return run
 
 
-app.command()(_interruptible(commands.inject))
-app.command()(_interruptible(commands.verify))
-app.command("list")(_interruptible(commands.list_))
-app.command()(_interruptible(commands.check_server))
-app.command()(_interruptible(commands.check_media_certificate))
-app.command()(_interruptible(estate_commands.audit))
-app.command()(_interruptible(evidence_commands.manifest))
-app.command()(_interruptible(commands.export))
-app.command()(_interruptible(commands.remove))
-app.command()(_interruptible(evidence_commands.undo))
-app.command()(_interruptible(image_commands.compact))
-app.command()(_interruptible(image_commands.diff))
-app.command()(_interruptible(machine_commands.doctor))
-app.command()(_interruptible(machine_commands.cleanup))
-
-_evidence = typer.Typer(help="Look at evidence files.", no_args_is_help=True, rich_markup_mode=None)
-_evidence.command("show")(_interruptible(evidence_files.show_page))
-app.add_typer(_evidence, name="evidence")
+def _function(place: str) -> Callable[..., int]:
+    module, _, name = place.partition(":")
+    found: Callable[..., int] = getattr(import_module(f"winpe_certs.cli.{module}"), name)
+    return _interruptible(found)
 
 
 def _print_version(value: bool) -> None:
@@ -114,8 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command_in(arguments: list[str]) -> str | None:
     """The command that a command line names, with the one below it if it is a group: ``evidence show``."""
-    groups = {group.name for group in app.registered_groups}
-    words = arguments[: 2 if arguments and arguments[0] in groups else 1]
+    words = arguments[: 2 if arguments and arguments[0] in GROUPS else 1]
     return " ".join(itertools.takewhile(lambda word: not word.startswith("-"), words)) or None
 
 

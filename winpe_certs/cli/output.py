@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import logging
 import os
 import re
 import sys
@@ -75,6 +74,8 @@ def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, ve
 
 def talk(*, verbose: bool) -> None:
     """Let the steps of this program be told on stderr, if they are asked for."""
+    import logging  # noqa: PLC0415 - start-up time
+
     logger = logging.getLogger("winpe_certs")
     logger.handlers.clear()
     logger.propagate = False

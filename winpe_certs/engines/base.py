@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from winpe_certs.edits import Edit
 from winpe_certs.progress import Progress
-from winpe_certs.wim.manifest import ManifestEntry
+
+if TYPE_CHECKING:
+    from winpe_certs.wim.manifest import ManifestEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Replacement:
     reg_text: Callable[[str], bytes]
 
 
-Manifest: TypeAlias = tuple[ManifestEntry, ...]
+Manifest: TypeAlias = "tuple[ManifestEntry, ...]"
 """Every directory entry of an image, as lines that can be compared."""
 
 

@@ -7,22 +7,22 @@ import io
 import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.codecs import codecs
-from winpe_certs.engines.survey import survey_wim, survey_wim_file
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import LockedFile, system_errors, write_new
 from winpe_certs.progress import Progress, silent
-from winpe_certs.wim.append import Appendix, append
-from winpe_certs.wim.changes import Changes, prepare
-from winpe_certs.wim.confirm import confirm
-from winpe_certs.wim.copy import CompactCopy, compact
-from winpe_certs.wim.manifest import ManifestEntry, manifest
 from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.resource import ChunkDecoder
+
+if TYPE_CHECKING:
+    from winpe_certs.wim.append import Appendix
+    from winpe_certs.wim.changes import Changes
+    from winpe_certs.wim.copy import CompactCopy
+    from winpe_certs.wim.manifest import ManifestEntry
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class WimImages:
 
     def manifest(self, index: int) -> list[ManifestEntry]:
         """The manifest of an image: a line for each directory entry."""
+        from winpe_certs.wim.manifest import manifest  # noqa: PLC0415 - start-up time, as below
+
         return manifest(self.wim, index, remember=True)
 
 
@@ -129,13 +131,19 @@ class WimTarget(WimImages):
         with system_errors(self._path, "read"):
             changes = self._prepared()
             if self._output is not None:
+                from winpe_certs.wim.copy import compact  # noqa: PLC0415
+
                 self._write_copy(self._output, compact(self.wim, changes, self._progress), verify)
             elif not changes.is_empty:
+                from winpe_certs.wim.append import append  # noqa: PLC0415
+
                 self._patch(append(self.wim, changes), verify)
             self.saved = frozenset(self._indexes)
 
     def rehearse(self, verify: Verification) -> None:
         """Build the patched file in memory and judge that; see `Target.rehearse`."""
+        from winpe_certs.wim.append import append  # noqa: PLC0415
+
         with system_errors(self._path, "read"):
             appendix = append(self.wim, self._prepared())
             self._confirm(io.BufferedReader(_Rehearsal(self._locked.file, appendix)), verify)
@@ -144,15 +152,21 @@ class WimTarget(WimImages):
         self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
     ) -> Survey:
         """The file as it is now, still locked, or the copy that was written; see `Target.survey`."""
+        from winpe_certs.engines.survey import survey_wim, survey_wim_file  # noqa: PLC0415
+
         if earlier is not None and self._output is not None:
             return survey_wim_file(self._output, path, chosen, None, progress)
         with self._locked.reopened() as file:
             return survey_wim(file, self._path, path, chosen, earlier, progress)
 
     def _prepared(self) -> Changes:
+        from winpe_certs.wim.changes import prepare  # noqa: PLC0415
+
         return prepare(self.wim, self._replacements, self._clock)
 
     def _patch(self, appendix: Appendix, verify: Verification) -> None:
+        from winpe_certs.wim.confirm import confirm  # noqa: PLC0415
+
         old, new = self.wim.header, appendix.header
         _LOG.info("%s: appending %d bytes at offset %d", self._path, len(appendix.payload), appendix.start)
         with self._locked.appended(appendix.start, appendix.payload):
@@ -184,6 +198,8 @@ class WimTarget(WimImages):
         )
 
     def _confirm(self, file: BinaryIO, verify: Verification, *, decoder: ChunkDecoder | None = None) -> None:
+        from winpe_certs.wim.confirm import confirm  # noqa: PLC0415
+
         after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
         confirm(self.wim, after, self._replacements)
         images = WimImages(after)

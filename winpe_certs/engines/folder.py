@@ -5,12 +5,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
-from winpe_certs.engines.hive_writer import HiveWriter
-from winpe_certs.engines.rehearsal import Rehearsed
-from winpe_certs.engines.survey import survey_hive
 from winpe_certs.errors import (
     EnvironmentFailure,
     MissingFileError,
@@ -20,6 +17,9 @@ from winpe_certs.errors import (
 )
 from winpe_certs.files import system_errors, write_new
 from winpe_certs.progress import Progress
+
+if TYPE_CHECKING:
+    from winpe_certs.engines.hive_writer import HiveWriter
 
 # Far above any registry hive; keeps a mistaken path from filling the memory.
 MAXIMUM_FILE: Final = 1 << 30
@@ -177,6 +177,8 @@ class FolderTarget:
 
     def rehearse(self, verify: Verification) -> None:
         """Let `verify` judge the new contents in memory; see `Target.rehearse`."""
+        from winpe_certs.engines.rehearsal import Rehearsed  # noqa: PLC0415 - start-up time
+
         replaced: dict[tuple[int | None, str], Replacement] = {
             (None, path): replacement for path, replacement in self._replacements.items()
         }
@@ -190,6 +192,8 @@ class FolderTarget:
         progress: Progress,
     ) -> Survey:
         """The hive's file as it is now, or the one that was written instead; see `Target.survey`."""
+        from winpe_certs.engines.survey import survey_hive  # noqa: PLC0415 - most runs keep no evidence
+
         is_written = earlier is not None and self._output is not None
         return survey_hive(
             self._output if is_written and self._output else self._source.locate(path), progress

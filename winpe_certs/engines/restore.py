@@ -47,8 +47,10 @@ def restore(
     """Make the file `before` again, with its old `header`; only a file that is exactly `after` is touched.
 
     A run that was interrupted is brought to its end: then the old header is there and all that it names, and
-    what lies behind means nothing. Gives back how many bytes are cut off (in a dry run: would be). Raises `GuardError` for any other file, with what is
-    different about it, `VerificationFailure` when the disk does not give back what was written.
+    what lies behind means nothing. Gives back how many bytes are cut off (in a dry run: would be).
+
+    Raises `GuardError` for any other file, with what is different about it, `VerificationFailure` when the
+    disk does not give back what was written.
     """
     with LockedFile(path) as locked, system_errors(path, "read"):
         standing = _standing(locked.file, path, header, before, after, progress)

@@ -13,20 +13,14 @@ import struct
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from winpe_certs.engines.base import Target
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.engines.direct import WimTarget
-from winpe_certs.engines.dism import DismTarget, Workplace
-from winpe_certs.engines.dism_program import Dism, MountedImage, find_dism
 from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
-from winpe_certs.engines.hive_writer import HiveWriter, NativeWriter, RegWriter
-from winpe_certs.engines.records import Records
-from winpe_certs.engines.reg_program import Reg, unique_hive_name
-from winpe_certs.engines.staging import StagedTarget
 from winpe_certs.engines.windows_guards import (
     default_work_root,
     folder_facts,
@@ -41,6 +35,14 @@ from winpe_certs.files import PathKind, make_folder, path_kind, remove_folder
 from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner, quoted
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import EngineUse
+
+# Most runs patch a WIM where it lies; what only the other ways need is imported on them.
+if TYPE_CHECKING:
+    from winpe_certs.engines.dism import DismTarget
+    from winpe_certs.engines.dism_program import Dism, MountedImage
+    from winpe_certs.engines.hive_writer import HiveWriter
+    from winpe_certs.engines.records import Records
+    from winpe_certs.engines.reg_program import Reg
 
 REG_TIMEOUT: Final = 300.0
 _ICACLS_TIMEOUT: Final = 60.0
@@ -91,6 +93,8 @@ class Machine:
     @property
     def records(self) -> Records:
         """The records of runs."""
+        from winpe_certs.engines.records import Records  # noqa: PLC0415 - see above
+
         return Records(self.state / "runs")
 
     def refuse_mounted(self, path: Path) -> None:
@@ -165,8 +169,16 @@ class Workshop:
     def __init__(self, options: EngineOptions, machine: Machine) -> None:
         self.options = _absolute(options)
         self.machine = machine
-        self._hive_name = unique_hive_name()
-        self._run = self._hive_name.removeprefix("winpe-offline-")
+
+    @cached_property
+    def _hive_name(self) -> str:
+        from winpe_certs.engines.reg_program import unique_hive_name  # noqa: PLC0415 - see above
+
+        return unique_hive_name()
+
+    @property
+    def _run(self) -> str:
+        return self._hive_name.removeprefix("winpe-offline-")
 
     def engine_for(self, place: Place, how: Opening) -> EngineUse:
         """The engine for a target, with path and version of its program; a dry run starts nothing to ask."""
@@ -186,6 +198,8 @@ class Workshop:
         """Open a target; raises before anything is written or mounted."""
         on_share = place.kind is Kind.WIM and how.output is None and is_unc(str(place.path))
         if on_share and not how.dry_run:
+            from winpe_certs.engines.staging import StagedTarget  # noqa: PLC0415 - see above
+
             self.machine.refuse_mounted(place.path)
             copy = self._run_folder / place.path.name
             reopen = partial(self._open_copy, place, how)
@@ -234,6 +248,8 @@ class Workshop:
         return self._reg() if self.machine.is_windows or self.options.reg is not None else None
 
     def _reg(self) -> Reg:
+        from winpe_certs.engines.reg_program import Reg  # noqa: PLC0415 - see above
+
         root = self.machine.environment.get("SYSTEMROOT", r"C:\Windows")
         path = self.options.reg or Path(str(PureWindowsPath(root, "System32", "reg.exe")))
         return Reg(path, self.machine.runner, timeout=REG_TIMEOUT)
@@ -244,6 +260,8 @@ class Workshop:
         return () if dism is None else dism.mounted_images()
 
     def _open_dism(self, place: Place, how: Opening) -> DismTarget:
+        from winpe_certs.engines.dism import DismTarget, Workplace  # noqa: PLC0415 - see above
+
         path, _ = self._dism_path(dry_run=how.dry_run)
         mount_folder = self.options.mount_dir or Path(str(self._shown_folder(dry_run=how.dry_run) / "mount"))
         if not how.dry_run:
@@ -264,6 +282,8 @@ class Workshop:
         )
 
     def _dism_path(self, *, dry_run: bool) -> tuple[str, str]:
+        from winpe_certs.engines.dism_program import find_dism  # noqa: PLC0415 - see above
+
         try:
             path, why = find_dism(
                 self.options.dism,
@@ -279,6 +299,8 @@ class Workshop:
         return str(path), why
 
     def _dism(self, path: str, progress: Progress) -> Dism:
+        from winpe_certs.engines.dism_program import Dism  # noqa: PLC0415 - see above
+
         return Dism(
             path,
             self.machine.runner,
@@ -289,6 +311,8 @@ class Workshop:
         )
 
     def _writer(self, *, dry_run: bool) -> HiveWriter:
+        from winpe_certs.engines.hive_writer import NativeWriter, RegWriter  # noqa: PLC0415 - see above
+
         if self.options.hive_editor == "native":
             return NativeWriter()
         return RegWriter(

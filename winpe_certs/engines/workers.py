@@ -7,6 +7,7 @@ one item at a time and a pipe of its own, so it is known what it was at, and ano
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -148,6 +149,8 @@ def _serve(pipe: Connection, work: Callable[[Any], object], folder: str | None) 
     # Ctrl-C reaches every process of the terminal; the one that started this one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_to_one_process()
+    # What is loaded by now stays: collecting garbage between items need not look at it.
+    gc.freeze()
     if folder is not None:
         with contextlib.suppress(OSError):
             os.chdir(folder)

@@ -89,8 +89,9 @@ class CellStore(CellView):
         return offset
 
     def free(self, offset: int, structure: str) -> None:
-        """Free a cell and merge it with free neighbours in its bin."""
+        """Free a cell and merge it with free neighbours in its bin. What it held is wiped."""
         start, end = self.content(offset, structure)
+        self.write(start, bytes(end - start))
         self._release(offset, end - start + layout.CELL_SIZE_FIELD)
 
     def replace(self, offset: int, content: bytes | bytearray, structure: str) -> int:
@@ -101,6 +102,7 @@ class CellStore(CellView):
         if room < needed:
             room = self._extend(offset, room, needed)
         if room < needed:
+            self.write(start, bytes(end - start))
             self._release(offset, room + layout.CELL_SIZE_FIELD)
             return self.allocate(content)
         self.write(start, bytes(content).ljust(room, b"\0"))

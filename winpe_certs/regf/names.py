@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import cache
 from typing import Final
 
 _YOUNG_PAIRS: Final = (
@@ -36,8 +37,12 @@ def _upper_unit(unit: int) -> int:
     return ord(mapped) if len(mapped) == 1 and ord(mapped) < 0x10000 else unit
 
 
-_UPPER: Final = {unit: mapped for unit in range(0x80, 0x10000) if (mapped := _upper_unit(unit)) != unit}
-_UPPER.update({unit: unit - 0x20 for unit in range(ord("a"), ord("z") + 1)})
+@cache
+def _upper_table() -> dict[int, int]:
+    """All pairs, made when the first name needs them: nearly all names are ASCII."""
+    table = {unit: mapped for unit in range(0x80, 0x10000) if (mapped := _upper_unit(unit)) != unit}
+    table.update({unit: unit - 0x20 for unit in range(ord("a"), ord("z") + 1)})
+    return table
 
 
 def _surrogates(match: re.Match[str]) -> str:
@@ -49,7 +54,7 @@ def upper(name: str) -> str:
     """Give the form in which Windows compares a name: one character per upper-cased UTF-16 code unit."""
     if name.isascii():
         return name.upper()
-    return _ASTRAL.sub(_surrogates, name).translate(_UPPER)
+    return _ASTRAL.sub(_surrogates, name).translate(_upper_table())
 
 
 def unit_count(name: str) -> int:

@@ -117,4 +117,8 @@ def _totals(images: Sequence[AuditedImage]) -> str:
     counted = Counter(image.verdict for image in images)
     parts = [f"{counted[verdict]} {verdict}" for verdict in AuditVerdict if counted[verdict]]
     files = len({(image.path, image.inside) for image in images})
-    return f"{len(images)} images in {files} files: {', '.join(parts)}"
+    return f"{_counted(len(images), 'image')} in {_counted(files, 'file')}: {', '.join(parts)}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import io
 import logging
-from importlib.metadata import version
-from typing import Any, Protocol
+from importlib import import_module
+from typing import Any, Final, Protocol
 
 from winpe_certs.certs.stores import BLOB_VALUE
 from winpe_certs.edits import KeyPath
 from winpe_certs.errors import HiveError
+
+
+# For each reader: its package, and where that says its own version.
+_VERSIONS: Final = {"regipy": ("regipy", "__version__"), "python-registry": ("Registry", "_version_")}
 
 
 class BlobReader(Protocol):
@@ -48,7 +52,7 @@ class RegipyReader:
                 cell = next(self.get_hbin_at_offset().iter_cells(self._stream))
                 self.root = NKRecord(cell, self._stream)
 
-        self.name = f"regipy {version('regipy')}"
+        self.name = _name_of("regipy")
         self._root = HiveInMemory(hive).root
 
     def blobs(self, store_key: KeyPath) -> dict[str, bytes | None] | None:
@@ -72,7 +76,7 @@ class PythonRegistryReader:
     def __init__(self, hive: bytes) -> None:
         from Registry import Registry  # noqa: PLC0415 - imported where it is used
 
-        self.name = f"python-registry {version('python-registry')}"
+        self.name = _name_of("python-registry")
         self._registry = Registry
         self._root = Registry.Registry(io.BytesIO(hive)).root()
 
@@ -98,7 +102,19 @@ class PythonRegistryReader:
 
 def reader_versions() -> tuple[str, ...]:
     """Both readers with their versions."""
-    return tuple(f"{name} {version(name)}" for name in ("regipy", "python-registry"))
+    return tuple(map(_name_of, _VERSIONS))
+
+
+def _name_of(reader: str) -> str:
+    """A reader with its version, from the package itself if it says so."""
+    package, attribute = _VERSIONS[reader]
+    said = getattr(import_module(package), attribute, None)
+    if isinstance(said, str):
+        return f"{reader} {said}"
+    # Takes as long to import as the reader itself: it parses what is installed as e-mail headers.
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return f"{reader} {version(reader)}"
 
 
 def open_readers(hive: bytes, origin: str) -> tuple[BlobReader, ...]:

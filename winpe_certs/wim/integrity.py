@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from winpe_certs.errors import WimError
@@ -111,6 +110,9 @@ def _digests(read: ReadAt, bounds: Sequence[tuple[int, int]]) -> Generator[bytes
     if len(bounds) == 1:
         yield _digest(read, *bounds[0])
         return
+    # Not at the top: most runs look at no more than one piece.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     pool = ThreadPoolExecutor(2)
     try:
         yield from pool.map(lambda piece: _digest(read, *piece), bounds)

@@ -11,7 +11,6 @@ from winpe_certs.errors import EvidenceError, TargetError
 from winpe_certs.evidence.document import Evidence, FileState, TargetEvidence
 from winpe_certs.files import PathKind, path_kind, system_errors
 from winpe_certs.progress import Progress
-from winpe_certs.wim.layout import HEADER_SIZE
 from winpe_certs.workflows.software import SOFTWARE_HIVE
 
 
@@ -37,9 +36,9 @@ def target_for(evidence: Evidence, path: Path, evidence_path: Path, progress: Pr
     """
     targets = evidence.targets
     if len(targets) > 1:
-        state, header = state_of(path, progress), _header_of(path)
+        state = state_of(path, progress)
         same = [target for target in targets if target.after == state]
-        same += [target for target in targets if target.way_back and target.way_back.header == header]
+        same += [target for target in targets if target.way_back and _begins(path, target.way_back.header)]
         alike = [target for target in targets if _name(target.output or target.file) == path.name.lower()]
         targets = tuple(same[:1] or alike)
     if len(targets) != 1:
@@ -52,11 +51,11 @@ def target_for(evidence: Evidence, path: Path, evidence_path: Path, progress: Pr
     return targets[0]
 
 
-def _header_of(path: Path) -> str:
+def _begins(path: Path, header: str) -> bool:
     if path_kind(path) is not PathKind.FILE:
-        return ""
+        return False
     with system_errors(path, "read"), path.open("rb") as file:
-        return file.read(HEADER_SIZE).hex()
+        return file.read(len(header) // 2).hex() == header
 
 
 def _name(path: str) -> str:

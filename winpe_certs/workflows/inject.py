@@ -30,7 +30,6 @@ from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal
 from winpe_certs.workflows.writing import Expectation, HivePlan, WriteOptions, change
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def inject(
         return expect_trust(expected, found, moment, words)
 
     def plan(hive: Hive, origin: str) -> HivePlan:
-        removals = [plan_removal(hive, origin, wanted, DEFAULT_STORES, allowed) for wanted in replaced]
+        removals = _removals(hive, origin, replaced, allowed) if replaced else ()
         steps = [*removals, *(_plan_one(hive, origin, injection, allowed) for injection in injections)]
         return HivePlan(
             edits=tuple(edit for step in steps for edit in step.edits),
@@ -156,6 +155,14 @@ def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -
         ),
         resolution=f"{reasons[0].advice} To inject it all the same: {allow}".strip(),
     )
+
+
+def _removals(
+    hive: Hive, origin: str, replaced: Sequence[Wanted], allowed: frozenset[str]
+) -> list[HivePlan]:
+    from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal  # noqa: PLC0415 - start-up time
+
+    return [plan_removal(hive, origin, wanted, DEFAULT_STORES, allowed) for wanted in replaced]
 
 
 def _plan_one(hive: Hive, origin: str, injection: _Injection, allowed: frozenset[str]) -> HivePlan:

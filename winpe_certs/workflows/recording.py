@@ -16,7 +16,7 @@ from typing import Final, Literal
 from winpe_certs import __version__
 from winpe_certs.engines.base import ImageInfo, Survey, Target
 from winpe_certs.engines.choose import Kind, Place
-from winpe_certs.errors import EnvironmentFailure, UsageError, WinpeCertsError
+from winpe_certs.errors import EnvironmentFailure, Interrupted, UsageError, WinpeCertsError
 from winpe_certs.evidence.document import (
     Evidence,
     FileState,
@@ -47,6 +47,7 @@ _KINDS: Final[dict[Kind, Literal["wim", "folder", "hive"]]] = {
     Kind.FOLDER: "folder",
     Kind.HIVE: "hive",
 }
+_LOST: Final = "The images are changed as reported; only their evidence is lost."
 _NOTHING_CHANGED: Final = "Nothing was changed."
 _NOT_OVER_OUTPUT: Final = "The change was written to another file: the original is the way back."
 _NOT_BY_US: Final = "The file was written by {engine}: a copy of the original is the way back."
@@ -141,8 +142,26 @@ class Recorder:
                 resolution="Check the image: winpe-certs verify",
             ) from error
 
-    def write(self, images: Sequence[ImageResult], plan: Plan, errors: Sequence[WinpeCertsError]) -> None:
-        """Write the file; `errors` are those of targets that failed. Raises `WinpeCertsError`."""
+    def write(
+        self, images: Sequence[ImageResult], plan: Plan, errors: Sequence[WinpeCertsError]
+    ) -> WinpeCertsError | None:
+        """Write the file; `errors` are those of targets that failed. Gives back why it could not be written."""
+        try:
+            self._write(images, plan, errors)
+        except WinpeCertsError as error:
+            # Never the exit code of a refusal: what was changed is changed.
+            return EnvironmentFailure(
+                error.message,
+                details=f"{error.details}\n{_LOST}".strip(),
+                resolution="Keep this report instead. The same command, run again, finds nothing to change.",
+            )
+        except KeyboardInterrupt:
+            interrupted = Interrupted()
+            interrupted.details = _LOST
+            return interrupted
+        return None
+
+    def _write(self, images: Sequence[ImageResult], plan: Plan, errors: Sequence[WinpeCertsError]) -> None:
         # Checking documents is slow to import, and most runs keep no evidence.
         from winpe_certs.evidence.canonical import to_json  # noqa: PLC0415
 

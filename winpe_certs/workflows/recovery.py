@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from winpe_certs.engines.base import Images
 from winpe_certs.errors import DirtyHiveError, TargetError
 from winpe_certs.regf.logs import Log, recover
 from winpe_certs.regf.reading import Hive
-from winpe_certs.workflows.software import SOFTWARE_HIVE, refuse_broken
+from winpe_certs.workflows.software import SOFTWARE_HIVE, FoundHive, refuse_broken
 
 _LOG_SUFFIXES: Final = (".LOG1", ".LOG2", ".LOG")
 # Windows' own recovery leaves cells behind that nothing refers to; they waste room and harm nothing.
 _HARMLESS: Final = frozenset({"leak"})
-
-
-@dataclass(frozen=True, slots=True)
-class FoundHive:
-    """A hive to work on, and what to say of how it came about; nothing for one that was closed cleanly."""
-
-    data: bytes
-    remark: str = ""
 
 
 def recovered(images: Images, index: int | None, hive: bytes, origin: str) -> FoundHive:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from winpe_certs.errors import HiveError, TargetError
-from winpe_certs.regf.check import check
 from winpe_certs.regf.reading import Hive
 from winpe_certs.regf.view import Pages
 
 SOFTWARE_HIVE: Final = r"Windows\System32\config\SOFTWARE"
 _SHOWN_VIOLATIONS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHive:
+    """A hive to work on, and what to say of how it came about; nothing for one that was closed cleanly."""
+
+    data: bytes
+    remark: str = ""
 
 
 def open_software(hive: bytes | Pages, origin: str, *, full_check: bool = False) -> Hive:
@@ -33,6 +41,8 @@ def open_software(hive: bytes | Pages, origin: str, *, full_check: bool = False)
 
 def refuse_broken(hive: bytes, origin: str, *, harmless: Collection[str] = ()) -> None:
     """Walk the whole hive and raise `HiveError`, naming every broken invariant but the harmless ones."""
+    from winpe_certs.regf.check import check  # noqa: PLC0415 - start-up time: most runs need no full check
+
     violations = [violation for violation in check(hive) if violation.invariant not in harmless]
     if not violations:
         return

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from winpe_certs.certs.regexport import edits_as_reg
 from winpe_certs.certs.stores import Location, store_key
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
@@ -21,7 +20,6 @@ from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import (
     CleanupError,
-    EnvironmentFailure,
     ExitCode,
     Interrupted,
     UsageError,
@@ -46,16 +44,14 @@ from winpe_certs.verification.stored import StoredCertificates, read_stored
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
-from winpe_certs.workflows.recovery import FoundHive, recovered
 from winpe_certs.workflows.selection import select, words_for
-from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software, refuse_broken
+from winpe_certs.workflows.software import SOFTWARE_HIVE, FoundHive, open_software, refuse_broken
 from winpe_certs.workflows.watching import EvidenceOptions, PlannedHive, Watch, unwatched
 
 if TYPE_CHECKING:
     from winpe_certs.workflows.recording import Recorder
 
 _LOG: Final = logging.getLogger(__name__)
-_EVIDENCE_LOST: Final = "The images are changed as reported; only their evidence is lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,20 +278,7 @@ def _write_evidence(recorder: Recorder, outcome: Outcome) -> None:
     """Write the evidence; when that fails, the outcome says so beside what was done."""
     errors = [failure.error for failure in outcome.failures]
     errors += [outcome.error] if outcome.error is not None else []
-    try:
-        recorder.write(outcome.images, outcome.plan, errors)
-    except WinpeCertsError as error:
-        # Never the exit code of a refusal: what was changed is changed.
-        lost: WinpeCertsError = EnvironmentFailure(
-            error.message,
-            details=f"{error.details}\n{_EVIDENCE_LOST}".strip(),
-            resolution="Keep this report instead. The same command, run again, finds nothing to change.",
-        )
-    except KeyboardInterrupt:
-        lost = Interrupted()
-        lost.details = _EVIDENCE_LOST
-    else:
-        return
+    lost = recorder.write(outcome.images, outcome.plan, errors)
     outcome.error = outcome.error or lost
 
 
@@ -357,7 +340,7 @@ def _plan(
         known = replace(edited[hive], image=image)
         result.append(known)
         if known.is_changed:
-            as_reg = partial(edits_as_reg, known.plan.edits)
+            as_reg = partial(_as_reg, known.plan.edits)
             replacement = Replacement(hive, known.new, known.plan.edits, as_reg)
             target.replace(image.index, SOFTWARE_HIVE, replacement)
     return result
@@ -373,7 +356,11 @@ def _edit(
     moment: Moment,
 ) -> _EditedHive:
     origin = _hive_origin(words[0], image)
-    found = recovered(target, image.index, hive, origin) if options.recover else FoundHive(hive)
+    found = FoundHive(hive)
+    if options.recover:
+        from winpe_certs.workflows.recovery import recovered  # noqa: PLC0415 - start-up time
+
+        found = recovered(target, image.index, hive, origin)
     plan = planner(open_software(found.data, origin, full_check=options.full_check), origin)
     new = apply(found.data, plan.edits, now=moment.filetime, origin=origin)
     if new == hive:
@@ -383,6 +370,12 @@ def _edit(
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
     confirmed = _confirm(new, plan, origin, words)
     return _EditedHive(image, words, hive, found.data, new, plan, confirmed, found.remark)
+
+
+def _as_reg(edits: Sequence[Edit], hive_name: str) -> bytes:
+    from winpe_certs.certs.regexport import edits_as_reg  # noqa: PLC0415 - only reg.exe needs the text
+
+    return edits_as_reg(edits, hive_name)
 
 
 def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options: WriteOptions) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.testdata.hives import hive_variant
 from scripts.testdata.images import variant
-from tests.unit.engines.iso_making import make_iso
+from scripts.testdata.isos import make_iso
 from winpe_certs.engines.estate import Kind, Source, contents_hash, opened, read, sources
 from winpe_certs.errors import EnvironmentFailure, MissingFileError, TargetError, UsageError
 from winpe_certs.workflows.software import SOFTWARE_HIVE

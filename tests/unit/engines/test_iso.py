@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from tests.unit.engines.iso_making import BLOCK, Tree, in_two_extents, make_iso
+from scripts.testdata.isos import BLOCK, Tree, in_two_extents, make_iso
 from winpe_certs.engines import iso
 from winpe_certs.engines.iso import Extent, ExtentFile, open_file, wim_files
 from winpe_certs.errors import InputError, TargetError
@@ -46,7 +46,7 @@ def test_a_large_file_is_known_by_its_content_and_a_small_one_by_its_name(tree: 
 
 def test_names_that_are_not_ascii_are_told_as_they_are() -> None:
     for tree in ("joliet", "udf"):
-        (found,) = wim_files(io.BytesIO(make_iso({"größe 日本.wim": WIM}, tree)), "media.iso")  # type: ignore[arg-type]
+        (found,) = wim_files(io.BytesIO(make_iso({"größe 日本.wim": WIM}, tree)), "media.iso")
         assert found.path == "größe 日本.wim"
 
 

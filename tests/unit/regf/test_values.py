@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from tests.unit.regf.builder import Built, Key, build
-from winpe_certs.edits import DeleteValue, Edit, SetValue
+from winpe_certs.edits import DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import HiveError
 from winpe_certs.regf.check import check
 from winpe_certs.regf.hive import apply
@@ -160,3 +160,16 @@ def test_a_damaged_big_data_record_is_refused(place: str, new: bytes | str) -> N
 def test_only_hives_from_version_1_4_have_big_data() -> None:
     assert [uses_big_data(minor, 16345) for minor in (3, 4, 5)] == [False, True, True]
     assert not uses_big_data(5, 16344)
+
+
+def test_what_is_deleted_is_wiped() -> None:
+    secret = bytes(range(1, 200)) * 200
+    values = [SetValue(("Key",), "Long", 3, secret), SetValue(("Key",), "Name of it", 3, secret[:99])]
+    written = edited(build(Key()).data, *values)
+    for edits in (
+        [DeleteKey(("Key",))],
+        [SetValue(("Key",), "Long", 3, b""), DeleteValue(("Key",), "Name of it")],
+    ):
+        left = edited(written, *edits)
+        assert secret[:99] not in left
+        assert b"Name of it" not in left

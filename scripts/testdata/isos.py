@@ -1,18 +1,27 @@
-"""ISO files for tests, written with pycdlib."""
+"""ISO files for tests, written with pycdlib; other programs judge them in `tests/oracle`."""
 
 from __future__ import annotations
 
 import io
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
+from unittest import mock
 
 from pycdlib import PyCdlib
 
 Tree = Literal["iso9660", "joliet", "udf"]
 BLOCK = 2048
+_WRITTEN = datetime(2024, 4, 1, 8, 15, tzinfo=UTC).timestamp()
 
 
 def make_iso(files: dict[str, bytes], tree: Tree = "udf") -> bytes:
-    """An .iso with these files; a UDF or Joliet name is not cut to 8.3."""
+    """Make an .iso with these files, the same each time; a UDF or Joliet name is not cut to 8.3."""
+    # pycdlib dates what it writes and draws a number for UDF, and takes neither from outside.
+    with mock.patch("time.time", return_value=_WRITTEN), mock.patch("random.getrandbits", return_value=1):
+        return _written(files, tree)
+
+
+def _written(files: dict[str, bytes], tree: Tree) -> bytes:
     iso = PyCdlib()
     iso.new(
         interchange_level=1, joliet=3 if tree == "joliet" else None, udf="2.60" if tree == "udf" else None
@@ -36,12 +45,12 @@ def make_iso(files: dict[str, bytes], tree: Tree = "udf") -> bytes:
     return out.getvalue()
 
 
-def _also(tree: Tree, path: str) -> dict[str, str]:
+def _also(tree: Tree, path: str) -> dict[str, Any]:
     return {} if tree == "iso9660" else {f"{tree}_path": path}
 
 
 def in_two_extents(first: bytes, second: bytes) -> bytes:
-    """An ISO 9660 file BOOT.WIM of two extents, as files above 4 GiB have them."""
+    """Make an ISO 9660 file BOOT.WIM of two extents, as files above 4 GiB have them."""
     assert len(first) % BLOCK == 0
     made = bytearray(make_iso({"BOOT.WIM": first, "BOOT.WIN": second, "BETWEEN.TXT": b"x"}, "iso9660"))
     at = made.find(b"BOOT.WIN;1")
