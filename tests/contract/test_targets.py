@@ -425,8 +425,15 @@ sys.exit(main(sys.argv[2:]))
 @every_kind
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_run_that_is_killed_leaves_a_sound_target_and_the_next_run_finishes_it(
-    kind: Kind, number: int, tmp_path: Path, judge: Judge, capsys: pytest.CaptureFixture[str]
+    kind: Kind,
+    number: int,
+    tmp_path: Path,
+    judge: Judge,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Times are part of what is compressed, so sizes are the same with one clock alone.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     made = kind.make(tmp_path)
     content = made.file.read_bytes()
     into = ["-o", str(made.output)] if made.output else []
@@ -566,9 +573,9 @@ def test_a_file_that_may_not_be_written_can_be_copied_with_the_change(
 
 
 _AS_NOBODY = """
-import contextlib, io, os, sys
+import contextlib, io, os, sys, tempfile
 from winpe_certs.cli.main import main
-# Once for nothing, because another user may not be able to read the modules.
+# Once for nothing, because another user may not be able to read the modules; tempfile is for writing alone.
 with contextlib.redirect_stdout(io.StringIO()):
     assert main([*sys.argv[1:], "--dry-run"]) == 0
 os.setgroups([])

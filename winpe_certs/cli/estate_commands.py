@@ -51,6 +51,7 @@ def audit(
     server: o.ServerFiles = None,
     min_days: MinimumDays = 90,
     at: o.At = None,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -63,16 +64,28 @@ def audit(
     Without requirements it tells what there is.
     """
     from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import codecs, use  # noqa: PLC0415
     from winpe_certs.workflows import inputs  # noqa: PLC0415
     from winpe_certs.workflows.audit import audit as run  # noqa: PLC0415
     from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
 
     talk(verbose=verbose)
+    # A codec that is not there is told before anything is looked for.
+    use(codec)
+    codecs()
     moment = Moment.now() if at is None else Moment.parse(at)
     required = inputs.gather(require) if require else None
     servers = _servers(chain or (), hostname or (), server or ())
     with ProgressBar(enabled=not quiet) as progress:
-        report = run(expand(paths), required, servers, days=min_days, moment=moment, progress=progress)
+        report = run(
+            expand(paths),
+            required,
+            servers,
+            days=min_days,
+            moment=moment,
+            codec=codec,
+            progress=progress,
+        )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 

@@ -17,6 +17,7 @@ def compact(
     overwrite: o.Overwrite = False,
     dry_run: o.DryRun = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -27,10 +28,12 @@ def compact(
     as they are stored, compared with the original, and the copy takes the file's place by rename. A file with
     nothing to save is not touched. --dry-run says how much it would save.
     """
-    from winpe_certs.engines.setup import Machine  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.setup import Machine  # noqa: PLC0415
     from winpe_certs.workflows.compact import compact as run  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             image,
@@ -50,6 +53,7 @@ def diff(
     *,
     index: o.BothIndex = None,
     second_index: o.SecondIndex = None,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -59,10 +63,12 @@ def diff(
     Images are compared by index; a single one is held against each of the other file. Exit code 0 when all
     stores are the same, 1 when they differ.
     """
-    from winpe_certs.workflows.diff import diff as run  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.diff import diff as run  # noqa: PLC0415
     from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             first,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure, WimError
 from winpe_certs.files import LockedFile, system_errors, write_new
 from winpe_certs.progress import Progress, silent
@@ -55,7 +56,7 @@ def compact_file(
     """
     with LockedFile(path) as locked, system_errors(path, "read"):
         standing = _standing(path)
-        wim = WimFile(locked.file, str(path))
+        wim = WimFile(locked.file, str(path), codecs=codecs())
         wim.header.refuse_unpatchable(str(path))
         copy = compact(wim, prepare(wim, {}, 0), progress)
         kept = copy.header.lookup_table.plain_size // LOOKUP_ENTRY_SIZE
@@ -69,7 +70,7 @@ def compact_file(
         def check(written: Path) -> None:
             try:
                 with written.open("rb") as file:
-                    confirm_copy(wim, WimFile(file, str(path)), copy.names, progress)
+                    confirm_copy(wim, WimFile(file, str(path), codecs=codecs()), copy.names, progress)
             except WimError as error:
                 raise VerificationFailure(
                     f"{path}: the compact copy could not be verified: {error.message}",

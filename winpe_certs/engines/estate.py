@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from winpe_certs.engines import iso
 from winpe_certs.engines.base import ImageInfo, Images
+from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import EnvironmentFailure, TargetError, UsageError, WinpeCertsError
@@ -223,7 +224,7 @@ def opened(source: Source) -> Iterator[Iterator[Container]]:
 def _wim(file: BinaryIO, origin: str, inside: str) -> Container:
     try:
         with system_errors(Path(origin), "read"):
-            images = WimImages(WimFile(file, origin))
+            images = WimImages(WimFile(file, origin, codecs=codecs()))
     except WinpeCertsError as error:
         return Container(inside, error=error)
     return Container(inside, images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from winpe_certs.certs.stores import BLOB_VALUE, Location, canonical_store_name, store_key
 from winpe_certs.edits import KeyPath, ValueType
@@ -51,6 +52,29 @@ def read_stored(hive: bytes, origin: str) -> StoredCertificates:
         blobs = _agreed(readers, store_key(store, location), origin)
         found += [StoredCertificate(location, store, name, blob) for name, blob in (blobs or {}).items()]
     return StoredCertificates(tuple(found), tuple(reader.name for reader in readers))
+
+
+class PagedHive(Pages, Protocol):
+    """A hive in an image whose chunks are decoded as they are needed."""
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        """How many chunks were needed so far, and how many there are."""
+
+    def whole(self) -> bytes:
+        """All of the hive, its SHA-1 checked."""
+
+
+def read_as_needed(
+    hive: bytes | PagedHive, origin: str
+) -> tuple[StoredCertificates, tuple[int, int] | None]:
+    """The certificates of a hive, and of how many of its chunks they were read, None for the whole."""
+    if isinstance(hive, bytes):
+        return read_stored(hive, origin), None
+    found = read_stored_in_part(hive, origin)
+    if found is not None:
+        return found, hive.chunks
+    return read_stored(hive.whole(), origin), None
 
 
 def read_stored_in_part(pages: Pages, origin: str) -> StoredCertificates | None:

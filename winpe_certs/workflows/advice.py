@@ -41,8 +41,8 @@ _FOLDER: Final = (
 _HIVE: Final = "The hive is changed; put it back to Windows\\System32\\config\\SOFTWARE of its image."
 _CHECK: Final = "To see it in Windows PE, press F8 there and type: reg query HKLM\\"
 _DEAD_SPACE: Final = (
-    "The old certificate can still be read in unused bytes of the file; `winpe-certs compact` (or `-o OUT` with "
-    "the next change) leaves them out."
+    "The old certificate can still be read in unused bytes of the file; `winpe-certs compact` (or `-o OUT` "
+    "with the next change) leaves them out."
 )
 
 

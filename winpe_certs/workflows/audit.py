@@ -38,6 +38,7 @@ def audit(
     *,
     days: int,
     moment: Moment,
+    codec: str = "auto",
     processes: int | None = None,
     progress: Progress = silent,
 ) -> Report:
@@ -53,7 +54,11 @@ def audit(
             resolution="Give .wim or .iso files, or folders that hold some.",
         )
     needed = Requirements(
-        required.wanted if required else (), servers.chains if servers else (), days, moment
+        required.wanted if required else (),
+        servers.chains if servers else (),
+        days,
+        moment,
+        codec,
     )
     results: dict[int, tuple[AuditedImage, ...]] = {}
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from winpe_certs.certs.stores import Store
 from winpe_certs.engines.base import ImageInfo, Images
+from winpe_certs.engines.codecs import use
 from winpe_certs.engines.estate import Container, Source, contents_hash, opened, read
 from winpe_certs.errors import DirtyHiveError, MissingFileError, WinpeCertsError
 from winpe_certs.files import system_errors
@@ -36,12 +37,16 @@ _TELLING: Final = frozenset({"damaged", "unreadable", "expired"})
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What every image must meet at a moment: roots that last for so many days, servers that are trusted."""
+    """What every image must meet at a moment: roots that last for so many days, servers that are trusted.
+
+    `codec` is what chunks are decoded with.
+    """
 
     roots: tuple[Wanted, ...]
     servers: tuple[ServerChain, ...]
     days: int
     moment: Moment
+    codec: str = "auto"
 
     def __bool__(self) -> bool:
         """Whether anything is required at all."""
@@ -62,6 +67,8 @@ class _Judged:
 def audit_source(required: Requirements, source: Source) -> tuple[AuditedImage, ...]:
     """One result for each image of a source, or for what cannot be read of it; raises nothing."""
     images: list[AuditedImage] = []
+    # This may be a process of its own.
+    use(required.codec)
     try:
         with system_errors(source.path, "read"), opened(source) as containers:
             for container in containers:

@@ -11,7 +11,7 @@ from winpe_certs.engines.choose import open_images, pages_of, recognise
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress
 from winpe_certs.results import CertificateResult, ImageResult, ServerResult
-from winpe_certs.verification.stored import StoredCertificates, read_stored, read_stored_in_part
+from winpe_certs.verification.stored import StoredCertificates, read_as_needed
 from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
 
@@ -69,11 +69,6 @@ def _stored(
 ) -> tuple[StoredCertificates, tuple[int, int] | None]:
     """The certificates of one image, and of how many chunks they were read when not of the whole hive."""
     pages = None if full_check else pages_of(images, index, SOFTWARE_HIVE)
-    if pages is not None:
-        open_software(pages, origin)
-        found = read_stored_in_part(pages, origin)
-        if found is not None:
-            return found, pages.chunks
-    hive = images.read(index, SOFTWARE_HIVE) if pages is None else pages.whole()
+    hive = images.read(index, SOFTWARE_HIVE) if pages is None else pages
     open_software(hive, origin, full_check=full_check)
-    return read_stored(hive, origin), None
+    return read_as_needed(hive, origin)

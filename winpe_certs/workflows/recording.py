@@ -145,7 +145,7 @@ class Recorder:
     def write(
         self, images: Sequence[ImageResult], plan: Plan, errors: Sequence[WinpeCertsError]
     ) -> WinpeCertsError | None:
-        """Write the file; `errors` are those of targets that failed. Gives back why it could not be written."""
+        """Write the file; `errors` are those of targets that failed. Gives back why it cannot be written."""
         try:
             self._write(images, plan, errors)
         except WinpeCertsError as error:

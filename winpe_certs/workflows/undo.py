@@ -8,6 +8,7 @@ from typing import Final
 from winpe_certs.engines.choose import Kind, recognise
 from winpe_certs.engines.restore import Known, restore
 from winpe_certs.engines.setup import Machine
+from winpe_certs.engines.windows_guards import is_unc
 from winpe_certs.errors import EvidenceError, UsageError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Report, Restoration
@@ -46,6 +47,12 @@ def undo(
         raise UsageError(
             f"{path}: the evidence is of a WIM image, and this is {place.kind.value}",
             resolution="Give the image.",
+        )
+    if is_unc(str(place.path)):
+        raise UsageError(
+            f"{path}: an image on a network share is not undone in place",
+            details="A share may go away at any moment and knows no reliable locks.",
+            resolution="Copy it to a local disk, undo it there, and put it back.",
         )
     machine.refuse_mounted(place.path)
     before, after = Known(way_back.size, way_back.sha256), Known(target.after.size, target.after.sha256)

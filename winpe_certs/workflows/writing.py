@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from winpe_certs.certs.stores import Location, store_key
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
-from winpe_certs.engines.choose import Place, recognise
+from winpe_certs.engines.choose import Place, read_ahead, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import (
     CleanupError,
@@ -40,6 +40,7 @@ from winpe_certs.results import (
     Report,
     ServerResult,
 )
+from winpe_certs.verification.readers import import_readers
 from winpe_certs.verification.stored import StoredCertificates, read_stored
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected
@@ -324,6 +325,8 @@ def _plan(
     edited: dict[bytes, _EditedHive] = {}
     result = []
     for image in select(origin, target, options.index, writing=True):
+        read_ahead(target, image.index, SOFTWARE_HIVE)
+        import_readers()
         hive = target.read(image.index, SOFTWARE_HIVE)
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         # What was recovered also depends on the log files, which may differ where the hives do not.

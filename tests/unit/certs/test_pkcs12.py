@@ -477,7 +477,7 @@ def test_keys_of_other_kinds_are_not_handed_on() -> None:
     bag = asn1.SafeBag({"bag_id": "key_bag", "bag_value": info})
     for part in (media_pki.data_content([bag]), media_pki.encrypted_content([bag])):
         refused(media_pki.packed([part]))
-    info = dsa.generate_private_key(1024).private_bytes(
+    info = dsa.generate_private_key(1024).private_bytes(  # noqa: S505 - it is never used
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     bag = asn1.SafeBag({"bag_id": "key_bag", "bag_value": keys.PrivateKeyInfo.load(info)})

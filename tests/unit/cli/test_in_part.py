@@ -12,6 +12,7 @@ import pytest
 from tests.unit.cli.conftest import Program
 from winpe_certs.errors import HiveError
 from winpe_certs.verification import stored
+from winpe_certs.verification.readers import BlobReader
 from winpe_certs.verification.stored import read_stored, read_stored_in_part
 from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.reader import WimFile
@@ -78,7 +79,7 @@ def test_where_a_part_does_not_do_the_whole_is_read(
 
 
 def _agreed_on_bytes_alone(
-    real: Callable[..., object], readers: tuple[stored.BlobReader, ...], path: object, origin: str
+    real: Callable[..., object], readers: tuple[BlobReader, ...], path: object, origin: str
 ) -> object:
     """As readers behave that go where the part has zeros."""
     if "read_stored_in_part" in {frame.function for frame in inspect.stack()}:

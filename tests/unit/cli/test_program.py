@@ -65,7 +65,7 @@ def test_a_defect_says_so_without_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr(reading, "read_stored", broken)
+    monkeypatch.setattr(reading, "read_as_needed", broken)
     done = run("list", hive)
     assert done.code == 70
     assert "a defect of winpe-certs: KeyError" in done.err
@@ -78,7 +78,7 @@ def test_an_interrupted_run_says_so(run: Program, hive: Path, monkeypatch: pytes
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reading, "read_stored", interrupted)
+    monkeypatch.setattr(reading, "read_as_needed", interrupted)
     done = run("list", hive)
     assert done.code == 130
     assert done.err.startswith("error: interrupted\n")
