@@ -10,8 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from winpe_certs.engines.base import Images
-from winpe_certs.engines.direct import WimImages, open_for_reading
+from winpe_certs.engines.base import Images, Target
+from winpe_certs.engines.direct import WimImages, WimTarget, open_for_reading
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import GuardError, TargetError, UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
@@ -117,6 +117,12 @@ def open_images(place: Place, progress: Progress = silent) -> Iterator[Images]:
         yield FolderImages(place.path)
     else:
         yield HiveImages(place.path)
+
+
+def read_ahead(target: Target, index: int | None, path: str) -> None:
+    """Let a second process begin with a file that `read` will be asked for, where files lie in chunks."""
+    if isinstance(target, WimTarget) and index is not None:
+        target.wim.read_ahead(index, path)
 
 
 def pages_of(images: Images, index: int | None, path: str) -> Pages | None:

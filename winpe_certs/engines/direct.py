@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -88,6 +88,7 @@ class WimTarget(WimImages):
         self._output = output
         self._overwrite = overwrite
         self._replacements: dict[tuple[int, str], bytes] = {}
+        self._digests: dict[tuple[int, str], bytes] = {}
         self._indexes: set[int] = set()
         self.saved: frozenset[int | None] = frozenset()
         self._locked = LockedFile(path)
@@ -106,6 +107,7 @@ class WimTarget(WimImages):
 
     def __exit__(self, *_: object) -> None:
         """Close the file; what was not committed was never written."""
+        self.wim.leave()
         self._locked.file.close()
 
     @property
@@ -162,7 +164,9 @@ class WimTarget(WimImages):
     def _prepared(self) -> Changes:
         from winpe_certs.wim.changes import prepare  # noqa: PLC0415
 
-        return prepare(self.wim, self._replacements, self._clock)
+        changes = prepare(self.wim, self._replacements, self._clock)
+        self._digests = changes.digests
+        return changes
 
     def _patch(self, appendix: Appendix, verify: Verification) -> None:
         from winpe_certs.wim.confirm import confirm  # noqa: PLC0415
@@ -171,7 +175,7 @@ class WimTarget(WimImages):
         _LOG.info("%s: appending %d bytes at offset %d", self._path, len(appendix.payload), appendix.start)
         with self._locked.appended(appendix.start, appendix.payload):
             after = WimFile(self._locked.file, str(self._path), header=new, decoder=self.wim.decoder)
-            confirm(self.wim, after, self._replacements)
+            confirm(self.wim, after, self._replacements, self._digests)
             self._locked.commit(old.raw, new.raw)
         _LOG.info("%s: committed the new header", self._path)
         try:
@@ -201,10 +205,22 @@ class WimTarget(WimImages):
         from winpe_certs.wim.confirm import confirm  # noqa: PLC0415
 
         after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
-        confirm(self.wim, after, self._replacements)
-        images = WimImages(after)
+        images = _ReadBack(after, confirm(self.wim, after, self._replacements, self._digests))
         for index in sorted(self._indexes):
             verify(images, index)
+
+
+class _ReadBack(WimImages):
+    """The images as they were written; what has just been read from there is not read a second time."""
+
+    def __init__(self, wim: WimFile, contents: Mapping[tuple[int, str], bytes]) -> None:
+        super().__init__(wim)
+        self._contents = contents
+
+    def read(self, index: int | None, path: str) -> bytes:
+        """The contents of a file."""
+        found = None if index is None else self._contents.get((index, path))
+        return super().read(index, path) if found is None else found
 
 
 @contextlib.contextmanager

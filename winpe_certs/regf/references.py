@@ -74,6 +74,7 @@ class _Walk:
 
     def run(self, root: int) -> None:
         words, state, end, security = self.words, self.state, self.end, self.security
+        values = self.values
         pending = [root]
         while pending:
             offset = pending.pop()
@@ -90,7 +91,7 @@ class _Walk:
                 pending.extend(self.subkeys(words[index + _SUBKEY_LIST]))
             count = words[index + _VALUE_COUNT]
             if count and not (words[index + 1] >> 16) & layout.KEY_PREDEFINED_HANDLE:
-                self.values(self.entries(self.follow(words[index + _VALUE_LIST]), 1, count, 1))
+                values(self.entries(self.follow(words[index + _VALUE_LIST]), 1, count, 1))
             if words[index + _NAME_AND_CLASS_LENGTH] >> 16:
                 self.follow(words[index + _CLASS])
 
@@ -141,20 +142,23 @@ class _Walk:
     def values(self, offsets: array[int]) -> None:
         words, state, end = self.words, self.state, self.end
         for offset in offsets:
-            if offset & 7 or not 0 < offset < end or state[offset >> 3] != ALLOCATED:
+            # The same as `follow`, spelled out: most cells of a hive are values and their data.
+            place = offset >> 3
+            if offset & 7 or not 0 < offset < end or state[place] != ALLOCATED:
                 self.odd(offset)
                 continue
-            state[offset >> 3] = _FOLLOWED
+            state[place] = _FOLLOWED
             index = offset >> 2
             # Sizes of data kept in the value itself have their top bit set and are negative here.
             size = words[index + _DATA_SIZE]
             if size <= 0 or words[index + 1] & 0xFFFF != _VALUE or words[index] > -_VALUE_SIZE:
                 continue
             data = words[index + _DATA_OFFSET]
-            if data & 7 or not 0 < data < end or state[data >> 3] != ALLOCATED:
+            place = data >> 3
+            if data & 7 or not 0 < data < end or state[place] != ALLOCATED:
                 self.odd(data)
                 continue
-            state[data >> 3] = _FOLLOWED
+            state[place] = _FOLLOWED
             if size > layout.BIG_DATA_SEGMENT and self.has_big_data:
                 self.big_data(data >> 2)
 

@@ -35,6 +35,8 @@ def scan(data: bytes, base: BaseBlock, origin: str) -> Scan:
         words.byteswap()
     marks = bytearray(base.bins_size // layout.CELL_ALIGNMENT)
     free: dict[int, int] = {}
+    # Bins and cells start at multiples of eight bytes, so sizes of cells are among every second dword.
+    sizes = words[::2]
     index, total = 0, len(words)
     while index < total:
         size = words[index + 2]
@@ -44,19 +46,23 @@ def scan(data: bytes, base: BaseBlock, origin: str) -> Scan:
         end = index + size // 4
         if size < layout.BIN_ALIGNMENT or size % layout.BIN_ALIGNMENT or end > total:
             raise damaged(origin, "hive bin", index * 4, f"Its size of {size} bytes is impossible.")
-        start = index = index + layout.BIN_HEADER_SIZE // 4
-        while index < end:
-            size = words[index]
-            if size & 7 or size == 0:
-                raise damaged(origin, "cell", index * 4, f"Its size of {size} bytes is impossible.")
-            start = index
+        at, stop = (index + layout.BIN_HEADER_SIZE // 4) // 2, end // 2
+        size = 0
+        while at < stop:
+            size = sizes[at]
+            if size & 7:
+                raise damaged(origin, "cell", at * 8, f"Its size of {size} bytes is impossible.")
             if size < 0:
-                marks[index >> 1] = ALLOCATED
-                index -= size >> 2
+                marks[at] = ALLOCATED
+                at -= size >> 3
+            elif size:
+                marks[at] = FREE
+                free[at * 8] = size
+                at += size >> 3
             else:
-                marks[index >> 1] = FREE
-                free[index * 4] = size
-                index += size >> 2
-        if index != end:
-            raise damaged(origin, "cell", start * 4, f"Its {abs(size)} bytes reach over the end of its bin.")
+                raise damaged(origin, "cell", at * 8, f"Its size of {size} bytes is impossible.")
+        if at != stop:
+            start = at * 8 - abs(size)
+            raise damaged(origin, "cell", start, f"Its {abs(size)} bytes reach over the end of its bin.")
+        index = end
     return Scan(marks, free, collect_references(words, marks, base.root, base.minor))

@@ -15,7 +15,6 @@ from winpe_certs.certs.stores import BLOB_VALUE
 from winpe_certs.edits import KeyPath
 from winpe_certs.errors import HiveError
 
-
 # For each reader: its package, and where that says its own version.
 _VERSIONS: Final = {"regipy": ("regipy", "__version__"), "python-registry": ("Registry", "_version_")}
 
@@ -115,6 +114,12 @@ def _name_of(reader: str) -> str:
     from importlib.metadata import version  # noqa: PLC0415
 
     return f"{reader} {version(reader)}"
+
+
+def import_readers() -> None:
+    """Import what `open_readers` needs, for those who have to wait for the hive anyway."""
+    for module in ("regipy.registry", "Registry.Registry"):
+        import_module(module)
 
 
 def open_readers(hive: bytes, origin: str) -> tuple[BlobReader, ...]:

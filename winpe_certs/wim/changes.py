@@ -55,13 +55,15 @@ class NewContents:
 class Changes:
     """Everything that a set of replacements changes in a WIM, before any of it has a place in a file.
 
-    `counts` is by number of the entry in the lookup table, `metadata` by image index.
+    `counts` is by number of the entry in the lookup table, `metadata` by image index; `digests` are the SHA-1
+    of the replacements, which take long enough to be worked out once.
     """
 
     xml: WimXml
     contents: dict[bytes, NewContents] = field(default_factory=dict)
     metadata: dict[int, NewResource] = field(default_factory=dict)
     counts: dict[int, int] = field(default_factory=dict)
+    digests: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -89,7 +91,7 @@ def _change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str
     for path, data in files.items():
         entry = directory.find_file(path)
         old = wim.contents(entry, f"image {index}, {path}")
-        digest = hashlib.sha1(data, usedforsecurity=False).digest()
+        digest = changes.digests[index, path] = sha1(data)
         if digest == entry.contents.hash:
             continue
         names = _linked_names(directory, entry)
@@ -100,7 +102,7 @@ def _change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str
         changes.xml.add_to_image(index, "TOTALBYTES", growth * len(names))
         changes.xml.add_to_image(index, "HARDLINKBYTES", growth * (len(names) - 1))
     if changed != plain:
-        metadata = encode(wim, bytes(changed), old_metadata)
+        metadata = encode(wim, bytes(changed), sha1(changed), old_metadata)
         changes.metadata[index] = replace(metadata, flags=metadata.flags | ResourceFlag.METADATA)
         changes.xml.set_image_time(index, "LASTMODIFICATIONTIME", clock)
 
@@ -137,13 +139,20 @@ def _exchange_contents(
         changes.counts[known.number] = changes.counts.get(known.number, 0) + names
         return
     if digest not in changes.contents:
-        changes.contents[digest] = NewContents(encode(wim, data, old))
+        changes.contents[digest] = NewContents(encode(wim, data, digest, old))
     changes.contents[digest].names += names
 
 
-def encode(wim: WimFile, plain: bytes, old: Resource) -> NewResource:
-    """Store `plain` with as many of the chunks of `old` as it shares, the others coded anew if they can be."""
-    digest = hashlib.sha1(plain, usedforsecurity=False).digest()
+def sha1(data: bytes | bytearray) -> bytes:
+    """What the lookup table knows contents by."""
+    return hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+def encode(wim: WimFile, plain: bytes, digest: bytes, old: Resource) -> NewResource:
+    """Store `plain`, whose SHA-1 is `digest`.
+
+    It gets as many of the chunks of `old` as it shares, the others are coded anew if they can be.
+    """
     stored_plain = NewResource((plain,) if plain else (), 0, plain, digest)
     if not old.header.is_compressed or not plain:
         return stored_plain
@@ -151,7 +160,8 @@ def encode(wim: WimFile, plain: bytes, old: Resource) -> NewResource:
     chunks = []
     for number, at in enumerate(range(0, len(plain), size)):
         piece = plain[at : at + size]
-        if number < old.chunk_count and old.plain_chunk(number) == piece:
+        # As bytes: views are compared one element at a time.
+        if number < old.chunk_count and bytes(old.plain_chunk(number)) == piece:
             piece = old.stored_chunk(number)
         else:
             coded = wim.decoder.codecs.compress(wim.decoder.compression, piece, size)

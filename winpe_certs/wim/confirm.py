@@ -6,10 +6,10 @@ the hash and the last-write time of that file's names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from winpe_certs.errors import WimError
-from winpe_certs.wim.changes import Replacements
+from winpe_certs.wim.changes import Replacements, sha1
 from winpe_certs.wim.directory import Directory
 from winpe_certs.wim.layout import SHA1_SIZE
 from winpe_certs.wim.reader import PlainBytes, WimFile
@@ -17,8 +17,18 @@ from winpe_certs.wim.reader import PlainBytes, WimFile
 _TIME_SIZE = 8
 
 
-def confirm(before: WimFile, after: WimFile, replacements: Replacements) -> None:
-    """Raise `WimError` unless `after` is `before` with the replacements and nothing else."""
+def confirm(
+    before: WimFile,
+    after: WimFile,
+    replacements: Replacements,
+    digests: Mapping[tuple[int, str], bytes] | None = None,
+) -> dict[tuple[int, str], bytes]:
+    """Raise `WimError` unless `after` is `before` with the replacements and nothing else.
+
+    Gives the contents of the replaced files as they were read. `digests` are the SHA-1 of the replacements,
+    if they are known already.
+    """
+    found: dict[tuple[int, str], bytes] = {}
     if (after.integrity_table() is None) != (before.integrity_table() is None):
         raise _different(after, "the integrity table is gone")
     boot = after.header.boot_index
@@ -31,12 +41,17 @@ def confirm(before: WimFile, after: WimFile, replacements: Replacements) -> None
     for index in range(1, before.header.image_count + 1):
         files = {path: data for (number, path), data in replacements.items() if number == index}
         if files:
-            _confirm_image(before, after, index, files)
+            known = {path: (digests or {}).get((index, path)) or sha1(data) for path, data in files.items()}
+            contents = _confirm_image(before, after, index, files, known)
+            found |= {(index, path): data for path, data in contents.items()}
         elif after.metadata_entries[index - 1].hash != before.metadata_entries[index - 1].hash:
             raise _different(after, f"image {index} has other metadata")
+    return found
 
 
-def _confirm_image(before: WimFile, after: WimFile, index: int, files: dict[str, bytes]) -> None:
+def _confirm_image(
+    before: WimFile, after: WimFile, index: int, files: Mapping[str, bytes], digests: Mapping[str, bytes]
+) -> dict[str, bytes]:
     old, new = before.metadata_bytes(index), after.metadata_bytes(index)
     directory = Directory(PlainBytes(new), f"{after.origin}, image {index}")
     if len(old) != len(new):
@@ -45,9 +60,14 @@ def _confirm_image(before: WimFile, after: WimFile, index: int, files: dict[str,
     for at in _differences(old, new):
         if at not in allowed:
             raise _different(after, f"the metadata of image {index} differs at offset {at}")
+    found = {}
     for path, data in files.items():
-        if after.read_file(index, path) != data:
+        entry = directory.find_file(path)
+        found[path] = after.contents(entry, f"image {index}, {path}").read_all()
+        # Equal bytes have equal digests, so theirs need not be worked out again.
+        if found[path] != data or entry.contents.hash != digests[path]:
             raise _different(after, f"image {index}: {path} does not have its new contents")
+    return found
 
 
 def _places(directory: Directory, path: str) -> Iterator[int]:

@@ -25,6 +25,11 @@ _FLAGS_AT: Final = 7
 _COUNT_AT: Final = 26
 _HASH_AT: Final = 30
 _COUNT_MAXIMUM: Final = 0xFFFF_FFFF
+# Stored size and flags, offset: for those who want these of every entry.
+_PLACES: Final = struct.Struct(f"<QQ{LOOKUP_ENTRY_SIZE - 16}x")
+_SIZE_MASK: Final = (1 << 56) - 1
+# A plain number: arithmetic with flags of an enumeration takes ten times as long.
+_METADATA: Final = ResourceFlag.METADATA.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class LookupTable:
         return frozenset(
             self.raw[at + _HASH_AT : at + LOOKUP_ENTRY_SIZE]
             for at in starts
-            if not self.raw[at + _FLAGS_AT] & ResourceFlag.METADATA
+            if not self.raw[at + _FLAGS_AT] & _METADATA
         )
 
     def find(self, digest: bytes) -> LookupEntry | None:
@@ -97,12 +102,13 @@ class LookupTable:
     def metadata(self) -> list[LookupEntry]:
         """The metadata entries in image order."""
         flags = self.raw[_FLAGS_AT::LOOKUP_ENTRY_SIZE]
-        found = (self.entry(number) for number, flag in enumerate(flags) if flag & ResourceFlag.METADATA)
+        found = (self.entry(number) for number, flag in enumerate(flags) if flag & _METADATA)
         return [entry for entry in found if entry.reference_count and entry.hash != NO_HASH]
 
     def end_of_resources(self) -> int:
         """Offset of the first byte behind every resource that the table names."""
-        return max((entry.resource.end for entry in self.entries()), default=0)
+        places = _PLACES.iter_unpack(self.raw)
+        return max((offset + (size & _SIZE_MASK) for size, offset in places), default=0)
 
 
 class LookupTableEditor:

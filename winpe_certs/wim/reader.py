@@ -70,6 +70,7 @@ class WimFile:
     ) -> None:
         self._file = file
         self._turn = threading.Lock()
+        self._ahead: dict[tuple[int, str], tuple[bytes, Resource]] = {}
         self.origin = origin
         self.size = file.seek(0, os.SEEK_END)
         codecs = decoder.codecs if decoder else codecs
@@ -189,6 +190,21 @@ class WimFile:
         self, index: int, path: str, *, remember: bool = False, progress: Progress = silent
     ) -> bytes:
         r"""The contents of a file such as ``Windows\System32\config\SOFTWARE``, its SHA-1 checked."""
+        digest, resource = self._ahead.pop((index, path), None) or self._found(index, path)
+        return resource.read_all(digest, remember=remember, progress=progress)
+
+    def read_ahead(self, index: int, path: str) -> None:
+        """Let a second process begin with a file that `read_file` will be asked for; then comes `leave`."""
+        digest, resource = self._found(index, path)
+        resource.read_ahead()
+        self._ahead[index, path] = digest, resource
+
+    def leave(self) -> None:
+        """End what `read_ahead` has begun and nobody has asked for."""
+        for _, resource in self._ahead.values():
+            resource.leave()
+        self._ahead.clear()
+
+    def _found(self, index: int, path: str) -> tuple[bytes, Resource]:
         entry = self.directory(index).find_file(path)
-        resource = self.contents(entry, f"image {index}, {path}")
-        return resource.read_all(entry.contents.hash, remember=remember, progress=progress)
+        return entry.contents.hash, self.contents(entry, f"image {index}, {path}")

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from winpe_certs.errors import ChunkError, WimError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.codecs.interface import PYTHON, Codecs, Compression
 from winpe_certs.wim.layout import ResourceFlag, ResourceHeader
-from winpe_certs.wim.parallel import SecondHalf, can_share
+from winpe_certs.wim.parallel import SharedDecoding, can_share
 
 _RECENT_CHUNKS = 16
 _RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
@@ -93,6 +93,7 @@ class Resource:
                 resolution=RETRY,
             )
         self._recent: dict[int, bytes] = {}
+        self._ahead: SharedDecoding | None = None
         self._bounds = self._read_chunk_table() if header.is_compressed else ()
 
     @property
@@ -220,34 +221,46 @@ class Resource:
         return plain
 
     def _all_chunks(self, progress: Progress) -> bytes:
-        decoder = self._decoder
-        if decoder.has_memory or not decoder.codecs.is_slow or not can_share(self.chunk_count):
-            return b"".join(self._told(self.chunks(), 1, progress))
-        middle = self.chunk_count // 2
-        stored = {number: self.stored_chunk(number) for number in range(middle, self.chunk_count)}
+        self.read_ahead()
+        if self._ahead is None:
+            return b"".join(self._told(progress))
+
+        def tell(chunks: int) -> None:
+            progress("reading", min(chunks * self.chunk_size, self.plain_size), self.plain_size)
+
+        try:
+            return self._ahead.finish(self.plain_chunk, tell)
+        finally:
+            self.leave()
+
+    def _told(self, progress: Progress) -> Iterator[bytes | memoryview]:
+        """All chunks, telling how far they are."""
+        done = 0
+        for chunk in self.chunks():
+            done += len(chunk)
+            progress("reading", done, self.plain_size)
+            yield chunk
+
+    def read_ahead(self) -> None:
+        """Let a second process begin, if it is worth one, with what `read_all` will be asked for."""
+        decoder, count = self._decoder, self.chunk_count
+        if self._ahead or decoder.has_memory or not can_share(count, is_slow=decoder.codecs.is_slow):
+            return
+        # All that it may need: the two of them would share a file position.
+        start = self._bounds[0]
+        stored = self._read_at(start, self._bounds[-1] - start)
 
         def decode(number: int) -> bytes | memoryview:
-            return self._decoder.decode(stored[number], self._plain_size_of(number))
+            low, high = self._bounds[number] - start, self._bounds[number + 1] - start
+            return decoder.decode(stored[low:high], self._plain_size_of(number))
 
-        second = SecondHalf(decode, range(middle, self.chunk_count))
-        try:
-            first = b"".join(self._told(map(self.plain_chunk, range(middle)), 2, progress))
-            rest = second.take(self.plain_size - len(first))
-        finally:
-            second.end()
-        if rest is None:
-            rest = b"".join(map(self.plain_chunk, range(middle, self.chunk_count)))
-        return first + rest
+        self._ahead = SharedDecoding(decode, self.plain_size, self.chunk_size)
 
-    def _told(
-        self, chunks: Iterable[bytes | memoryview], shares: int, progress: Progress
-    ) -> Iterator[bytes | memoryview]:
-        """The chunks, telling how far they are; each stands for as many as there are processes at work."""
-        done = 0
-        for chunk in chunks:
-            done += len(chunk) * shares
-            progress("reading", min(done, self.plain_size), self.plain_size)
-            yield chunk
+    def leave(self) -> None:
+        """End what `read_ahead` has begun."""
+        if self._ahead is not None:
+            self._ahead.end()
+            self._ahead = None
 
     def _remember(self, plain: bytes) -> None:
         view, size = memoryview(plain), self.chunk_size

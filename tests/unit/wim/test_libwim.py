@@ -354,7 +354,7 @@ def test_solid_files_of_other_kinds_stay_refused(library: LibwimCodecs, judge: J
         WimFile(io.BytesIO(raw), "other.wim", codecs=library)
 
 
-def test_a_quick_decoder_starts_no_second_process(
+def test_a_quick_decoder_starts_no_second_process_for_a_few_chunks(
     library: LibwimCodecs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = sample(32768) * 70
@@ -362,7 +362,7 @@ def test_a_quick_decoder_starts_no_second_process(
     assert coded is not None
     table = b"".join(struct.pack("<I", len(coded) * number) for number in range(1, 70))
     stored = table + coded * 70
-    monkeypatch.setattr(resource, "SecondHalf", None)
+    monkeypatch.setattr(resource, "SharedDecoding", None)
     decoder = ChunkDecoder(Compression.LZX, 32768, library)
     header = ResourceHeader(len(stored), 4, 0, len(plain))
     read = Resource(io.BytesIO(stored), header, decoder, file_size=len(stored), origin="x")
