@@ -1,10 +1,13 @@
-"""Time `winpe-certs inject` against the best that a user could do without it, in turn, on a 300 MB image.
+"""Time winpe-certs against the best that a user could do without it, in turn, on an image of 300 MB.
 
-The other way: ``wimlib-imagex extract``, ``hivexregedit --merge``, ``wimlib-imagex update``.
-Each round starts with a fresh copy of the image for both. Printed are medians of wall-clock seconds, their
-ratio, peak memory of the largest process and growth of the file.
-winpe-certs syncs and verifies what it wrote, the other way does not. With ``--evidence`` its own way is timed
-with and without evidence instead.
+*inject*: ``wimlib-imagex extract``, ``hivexregedit --merge``, ``wimlib-imagex update``. Every run starts with
+a fresh copy of the image. winpe-certs syncs and verifies what it wrote, the other way does not.
+*verify* of 20 images: one call, against ``wimlib-imagex extract`` and ``hivexsh``, which prints the Blob, for
+each. The images are 20 names of one file, so that all of them are in the system's cache.
+*start-up*: ``--version`` and ``--help``, against importing Typer.
+
+Printed are medians of wall-clock seconds, their ratio to the other way, peak memory of the largest process
+and growth of the file.
 """
 
 from __future__ import annotations
@@ -20,15 +23,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from scripts.bench_image import NAME
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT = REPOSITORY / "testdata" / "certs" / "corp-root.cer"
+THUMBPRINT = "1A8D2CC87D14C0B37372F979E20945250B635A45"
 HIVE = "/Windows/System32/config/SOFTWARE"
 PROGRAM = (sys.executable, "-m", "winpe_certs")
+CODECS = ("libwim", "python")
+IMAGES = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,29 @@ class Cost:
     memory: int
 
 
-Ways = Mapping[str, Callable[[Path, Path], list[Cost]]]
+@dataclass
+class Row:
+    """All counted runs of one way of doing something."""
+
+    seconds: list[float] = field(default_factory=list)
+    memory: int = 0
+    growth: int | None = None
+
+    def figures(self, other: Row) -> dict[str, float | int | None]:
+        """What is written down of it, beside the way that it is compared with."""
+        return {
+            "seconds": statistics.median(self.seconds),
+            "seconds_min": min(self.seconds),
+            "seconds_max": max(self.seconds),
+            "ratio": statistics.median(self.seconds) / statistics.median(other.seconds),
+            "memory": self.memory,
+            "growth": self.growth,
+        }
+
+
+Way = Callable[[], list[Cost]]
+Group = Mapping[str, Way]
+"""Ways of doing the same; the last one is what the others are compared with."""
 
 
 def run(*command: object) -> Cost:
@@ -56,17 +86,14 @@ def run(*command: object) -> Cost:
     return Cost(seconds, usage.ru_maxrss * 1024)
 
 
-def ours(image: Path, _: Path) -> list[Cost]:
+def injection(image: Path, codec: str) -> list[Cost]:
     """One command."""
-    return [run(*PROGRAM, "inject", image, "--cert", ROOT)]
+    return [run(*PROGRAM, "inject", image, "--cert", ROOT, "--codec", codec)]
 
 
-def theirs(image: Path, folder: Path) -> list[Cost]:
-    """Three commands, with the .reg ready in the encoding that hivexregedit wants."""
-    reg = folder / "root.reg"
-    if not reg.exists():
-        run(*PROGRAM, "export", ROOT, "-o", folder / "utf16.reg", "--hive-name", "SOFTWARE")
-        reg.write_text((folder / "utf16.reg").read_text(encoding="utf-16"), encoding="utf-8")
+def three_commands(image: Path, reg: Path) -> list[Cost]:
+    """The same with other tools; the .reg is ready in the encoding that hivexregedit wants."""
+    folder = image.parent
     hive = folder / "SOFTWARE"
     prefix = "HKEY_LOCAL_MACHINE\\SOFTWARE"
     return [
@@ -76,74 +103,102 @@ def theirs(image: Path, folder: Path) -> list[Cost]:
     ]
 
 
-def with_evidence(image: Path, folder: Path) -> list[Cost]:
-    """One command that also writes evidence."""
-    options = ("--evidence", folder / "evidence.json", "--overwrite")
-    return [run(*PROGRAM, "inject", image, "--cert", ROOT, *options)]
+def verification(images: Sequence[Path], codec: str) -> list[Cost]:
+    """One command for all images."""
+    return [run(*PROGRAM, "verify", *images, "--cert", ROOT, "--codec", codec)]
 
 
-WAYS: Ways = {"winpe-certs": ours, "pipeline": theirs}
-EVIDENCE_WAYS: Ways = {"evidence": with_evidence, "none": ours}
+def two_commands(images: Sequence[Path], script: Path) -> list[Cost]:
+    """The same with other tools, image by image."""
+    folder = images[0].parent
+    costs = []
+    for image in images:
+        costs.append(run("wimlib-imagex", "extract", image, 1, HIVE, f"--dest-dir={folder}", "--no-acls"))
+        costs.append(run("hivexsh", "-f", script, folder / "SOFTWARE"))
+    return costs
 
 
-def measure(rounds: int, base: Path, folder: Path, ways: Ways) -> dict[str, dict[str, float]]:
-    """Medians of both ways over `rounds` fresh copies of `base`."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    memory: dict[str, list[int]] = {name: [] for name in ways}
-    growth: dict[str, int] = {}
+def measure(rounds: int, group: Group, before: Callable[[], Path | None]) -> dict[str, Any]:
+    """Run all ways of a group in turn; `before` each run may make a file whose growth is told."""
+    rows = {name: Row() for name in group}
     for number in range(rounds + 1):
-        for name, way in ways.items():
-            image = folder / "boot.wim"
-            shutil.copyfile(base, image)
-            os.sync()
-            costs = way(image, folder)
-            growth[name] = image.stat().st_size - base.stat().st_size
+        for name, way in group.items():
+            file = before()
+            size = file.stat().st_size if file else 0
+            costs = way()
+            row = rows[name]
+            row.growth = file.stat().st_size - size if file else None
             if number:  # the first round warms the caches
-                seconds[name].append(sum(cost.seconds for cost in costs))
-                memory[name].append(max(cost.memory for cost in costs))
-    return {
-        name: {
-            "seconds": statistics.median(seconds[name]),
-            "seconds_min": min(seconds[name]),
-            "seconds_max": max(seconds[name]),
-            "memory": statistics.median(memory[name]),
-            "growth": growth[name],
-        }
-        for name in seconds
-    }
+                row.seconds.append(sum(cost.seconds for cost in costs))
+                row.memory = max(row.memory, *(cost.memory for cost in costs))
+    other = list(rows.values())[-1]
+    return {name: row.figures(other) for name, row in rows.items()}
 
 
-def startup(rounds: int) -> str:
-    """Median start-up of ``--help`` and of the bare interpreter, in milliseconds."""
-    commands = {"--help": (*PROGRAM, "--help"), "bare interpreter": (sys.executable, "-c", "pass")}
-    medians = {
-        name: 1000 * statistics.median(run(*command).seconds for _ in range(rounds))
-        for name, command in commands.items()
+def measure_all(rounds: int, base: Path, folder: Path) -> dict[str, Any]:
+    """All groups."""
+    image, reg, script = folder / "boot.wim", folder / "root.reg", folder / "look.hivexsh"
+
+    def fresh() -> Path:
+        shutil.copyfile(base, image)
+        os.sync()
+        return image
+
+    run(*PROGRAM, "export", ROOT, "-o", folder / "utf16.reg", "--hive-name", "SOFTWARE")
+    reg.write_text((folder / "utf16.reg").read_text(encoding="utf-16"), encoding="utf-8")
+    figures = {
+        "inject": measure(
+            rounds,
+            {
+                **{f"winpe-certs, {codec}": partial(injection, image, codec) for codec in CODECS},
+                "the three commands": partial(three_commands, image, reg),
+            },
+            fresh,
+        )
     }
-    return "start-up: " + ", ".join(f"{name} {median:.0f} ms" for name, median in medians.items())
+    injection(fresh(), "auto")
+    images = [folder / f"boot-{number:02}.wim" for number in range(IMAGES)]
+    for name in images:
+        name.hardlink_to(image)
+    key = f"\\Microsoft\\SystemCertificates\\AuthRoot\\Certificates\\{THUMBPRINT}"
+    script.write_text(f"cd {key}\nlsval Blob\n", encoding="utf-8")
+    figures[f"verify of {IMAGES}"] = measure(
+        rounds,
+        {
+            **{f"winpe-certs, {codec}": partial(verification, images, codec) for codec in CODECS},
+            "two commands each": partial(two_commands, images, script),
+        },
+        lambda: None,
+    )
+    figures["start-up"] = measure(
+        2 * rounds,
+        {
+            "--version": lambda: [run(*PROGRAM, "--version")],
+            "--help": lambda: [run(*PROGRAM, "--help")],
+            "bare interpreter": lambda: [run(sys.executable, "-c", "pass")],
+            "import typer": lambda: [run(sys.executable, "-c", "import typer")],
+        },
+        lambda: None,
+    )
+    return figures
 
 
 def machine() -> str:
-    """What the figures were measured on."""
-    return f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}"
+    """What the figures were measured on, and how busy it was with other things before."""
+    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
+    return f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}, {load}"
 
 
-def report(figures: dict[str, dict[str, float]], base: Path, rounds: int) -> str:
+def report(figures: Mapping[str, Any], heading: str) -> str:
     """The table that people read."""
-    lines = [
-        f"{base.name}: {base.stat().st_size / 1e6:.0f} MB; {rounds} rounds; {machine()}",
-        f"{'':14}{'median s':>10}{'min':>8}{'max':>8}{'peak MB':>10}{'growth':>12}",
-    ]
-    for name, row in figures.items():
-        lines.append(
-            f"{name:14}{row['seconds']:10.2f}{row['seconds_min']:8.2f}{row['seconds_max']:8.2f}"
-            f"{row['memory'] / 1e6:10.0f}{row['growth']:12,.0f}"
-        )
-    mine, other = figures.values()
-    lines.append(
-        f"{'ratio':14}{mine['seconds'] / other['seconds']:10.2f}{'':16}"
-        f"{mine['memory'] / other['memory']:10.2f}{mine['growth'] / other['growth']:12.3f}"
-    )
+    lines = [heading, f"{'':36}{'median s':>10}{'min':>8}{'max':>8}{'ratio':>8}{'peak MB':>9}{'growth':>11}"]
+    for group, rows in figures.items():
+        for name, row in rows.items():
+            growth = "" if row["growth"] is None else f"{row['growth']:,}"
+            lines.append(
+                f"{group + ': ' + name:36}{row['seconds']:10.3f}{row['seconds_min']:8.3f}"
+                f"{row['seconds_max']:8.3f}{row['ratio']:8.2f}{row['memory'] / 1e6:9.0f}{growth:>11}"
+            )
     return "\n".join(lines)
 
 
@@ -152,19 +207,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="counted rounds (default 7)")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "bench", help="keeps the image")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--evidence", action="store_true", help="time inject with and without evidence")
+    parser.add_argument("--json", type=Path, help="write the figures here (default: FOLDER/bench.json)")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     # In a process of its own: the peak memory of this one would count as that of every program it starts.
     subprocess.run([sys.executable, "-m", "scripts.bench_image", str(options.folder)], check=True)
     base = options.folder / NAME
+    # As pip leaves a program behind: with its modules compiled, wherever this one is started from.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(options.folder.resolve() / "bytecode")
+    heading = f"{base.name}: {base.stat().st_size / 1e6:.0f} MB; {options.rounds} rounds; {machine()}"
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = measure(options.rounds, base, Path(folder), EVIDENCE_WAYS if options.evidence else WAYS)
-    print(report(figures, base, options.rounds))
-    print(startup(options.rounds))
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        figures = measure_all(options.rounds, base, Path(folder))
+    print(report(figures, heading))
+    document = {"measured_on": heading, "rounds": options.rounds, "figures": figures}
+    target = options.json or options.folder / "bench.json"
+    target.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.bench import machine, ours
+from scripts.bench import injection, machine
 from scripts.testdata.hives import scale_hive
 from scripts.testdata.images import single, software
 from scripts.testdata.wim_writer import build_wim
@@ -55,9 +55,9 @@ def build(path: Path, hive_megabytes: int, size: int) -> None:
         file.write(data[lookup:])
 
 
-def peak(image: Path, folder: Path) -> float:
+def peak(image: Path) -> float:
     """Megabytes that one inject into a fresh copy takes at most."""
-    (cost,) = ours(image, folder)
+    (cost,) = injection(image, "auto")
     return cost.memory / MEGABYTE
 
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # In a process of its own, whose memory does not count as that of the program it starts.
             words = [sys.executable, "-m", "scripts.bounds", "--build", str(image), str(megabytes), str(size)]
             subprocess.run(words, check=True, timeout=900)
-            found = peak(image, folder)
+            found = peak(image)
             smallest = smallest or found
             allowed = smallest + SLOPE * (megabytes - hives[0]) + 2
             if megabytes <= USUAL:

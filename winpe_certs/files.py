@@ -104,13 +104,11 @@ def write_new(
     refuse_existing(path, overwrite=overwrite)
     is_new = not os.path.lexists(path)
     with system_errors(path, "write"):
-        import tempfile  # noqa: PLC0415 - start-up time: patching in place needs no temporary file
-
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-        temporary = Path(name)
+        # The name is known before there is a file: an interrupt at any moment from then on removes it.
+        temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
         try:
             # Without a buffer: what the system copies itself must follow what was written before it.
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
+            with open(temporary, "xb", buffering=0, opener=partial(os.open, mode=0o600)) as file:
                 for piece in pieces:
                     if isinstance(piece, FileRange):
                         copy_range(piece, file)

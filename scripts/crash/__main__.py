@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--random", type=int, default=200, help="random states for each situation (default 200)"
     )
+    parser.add_argument(
+        "--target", action="append", choices=[target.name for target in TARGETS], help="only this; repeatable"
+    )
     options = parser.parse_args(arguments)
     if why_not():
         sys.exit(why_not())
@@ -61,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     extent = Extent(Effort(12, every=8) if options.short else Effort(options.random), options.short)
     done = []
-    for target in (IN_PLACE, COPY, FOLDER, HIVE) if options.short else TARGETS:
+    usual = (IN_PLACE, COPY, FOLDER, HIVE) if options.short else TARGETS
+    for target in [each for each in TARGETS if each.name in options.target] if options.target else usual:
         with tempfile.TemporaryDirectory() as name:
             done.append(campaign(target, Path(name).resolve(), extent))
             print(f"{time.monotonic() - started:.0f} s: {target}", file=sys.stderr, flush=True)

@@ -573,9 +573,9 @@ def test_a_file_that_may_not_be_written_can_be_copied_with_the_change(
 
 
 _AS_NOBODY = """
-import contextlib, io, os, sys, tempfile
+import contextlib, io, os, sys
 from winpe_certs.cli.main import main
-# Once for nothing, because another user may not be able to read the modules; tempfile is for writing alone.
+# Once for nothing, because another user may not be able to read the modules.
 with contextlib.redirect_stdout(io.StringIO()):
     assert main([*sys.argv[1:], "--dry-run"]) == 0
 os.setgroups([])

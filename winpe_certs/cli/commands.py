@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from winpe_certs.certs.stores import Store
-    from winpe_certs.workflows.watching import EvidenceOptions
     from winpe_certs.workflows.servers import Servers
+    from winpe_certs.workflows.watching import EvidenceOptions
 
 
 def inject(
@@ -82,6 +82,7 @@ def inject(
                 force_managed_copy=force_managed_copy,
                 recover=recover,
                 keep_going=bool(replace),
+                inputs=(*(cert or ()), *(expect_chain or ())),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
                 engine=by,
             ),
@@ -155,6 +156,7 @@ def remove(
                 full_check=full_check,
                 force_managed_copy=force_managed_copy,
                 recover=recover,
+                inputs=tuple(cert or ()),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
                 engine=by,
             ),

@@ -39,6 +39,7 @@ def undo(
     *,
     evidence: o.EvidenceInput,
     dry_run: o.DryRun = False,
+    codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
@@ -49,10 +50,12 @@ def undo(
     cut off. The result is the original bit for bit, proven by its SHA-256. An image that is not exactly what
     the evidence says is refused. There is no way back after DISM or with -o: there, the original is.
     """
-    from winpe_certs.engines.setup import Machine  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
+    from winpe_certs.engines.setup import Machine  # noqa: PLC0415
     from winpe_certs.workflows.undo import undo as run  # noqa: PLC0415
 
     talk(verbose=verbose)
+    use(codec)
     with ProgressBar(enabled=not quiet) as progress:
         report = run(image, evidence, machine=Machine(), dry_run=dry_run, progress=progress)
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

@@ -189,10 +189,14 @@ def _is_real_folder(entry: os.DirEntry[str]) -> bool:
     try:
         if not entry.is_dir(follow_symlinks=False):
             return False
-        attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
-        return not attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT
     except OSError:
         return False
+    try:
+        attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    except OSError:
+        # Listing it fails as well, and that is told.
+        return True
+    return not attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT
 
 
 def _is_real_file(entry: os.DirEntry[str]) -> bool:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
+from winpe_certs.engines.base import Manifest
+from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.survey import Part, hash_parts
-from winpe_certs.errors import GuardError, VerificationFailure
+from winpe_certs.errors import GuardError, VerificationFailure, WimError
 from winpe_certs.files import LockedFile, system_errors
 from winpe_certs.progress import Progress, silent
+from winpe_certs.wim.append import live_end
+from winpe_certs.wim.header import Header
+from winpe_certs.wim.manifest import manifest
+from winpe_certs.wim.reader import WimFile
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -27,6 +34,10 @@ class Known:
 
     size: int
     sha256: str
+
+
+Judge: TypeAlias = Callable[[BinaryIO], None]
+"""Looks at the file before it is touched, and raises when the way back would not lead to an image."""
 
 
 class _Standing(Enum):
@@ -41,6 +52,7 @@ def restore(
     before: Known,
     after: Known,
     *,
+    judge: Judge,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> int:
@@ -49,8 +61,8 @@ def restore(
     A run that was interrupted is brought to its end: then the old header is there and all that it names, and
     what lies behind means nothing. Gives back how many bytes are cut off (in a dry run: would be).
 
-    Raises `GuardError` for any other file, with what is different about it, `VerificationFailure` when the
-    disk does not give back what was written.
+    Raises `GuardError` for any other file, with what is different about it, what `judge` raises, and
+    `VerificationFailure` when the disk does not give back what was written.
     """
     with LockedFile(path) as locked, system_errors(path, "read"):
         standing = _standing(locked.file, path, header, before, after, progress)
@@ -61,6 +73,7 @@ def restore(
                 details=f"{before.size} bytes, SHA-256 {before.sha256}",
                 resolution="It can be used as it is.",
             )
+        judge(locked.file)
         if dry_run:
             return excess
         locked.refuse_read_only()
@@ -69,6 +82,29 @@ def restore(
         locked.cut(before.size)
     _LOG.info("%s: back to %d bytes", path, before.size)
     return excess
+
+
+def manifests_before(file: BinaryIO, header: bytes, size: int, origin: str) -> dict[int, Manifest]:
+    """The manifest of every image by its index, as the old header gives it.
+
+    Raises `WimError` when the header leads to no image, or to one that no change of ours has led away from.
+    """
+    now = WimFile(file, origin, codecs=codecs())
+    old = Header.parse(header, f"{origin}, the old header", codecs())
+    before = WimFile(file, origin, header=old, codecs=codecs())
+    # A change moves these four, and leaves all else in the header as it is.
+    moved = now.header.with_resources(
+        lookup_table=old.lookup_table,
+        xml=old.xml,
+        boot_metadata=old.boot_metadata,
+        integrity=old.integrity,
+    )
+    if moved.raw != header or live_end(before) != size:
+        raise WimError(
+            f"{origin}: the old header and length do not fit the image",
+            resolution="Put the image back from its source.",
+        )
+    return {index: tuple(manifest(before, index)) for index in range(1, old.image_count + 1)}
 
 
 def _put_header_back(locked: LockedFile, header: bytes, before: Known, progress: Progress) -> None:

@@ -91,7 +91,15 @@ class _Walk:
                 pending.extend(self.subkeys(words[index + _SUBKEY_LIST]))
             count = words[index + _VALUE_COUNT]
             if count and not (words[index + 1] >> 16) & layout.KEY_PREDEFINED_HANDLE:
-                values(self.entries(self.follow(words[index + _VALUE_LIST]), 1, count, 1))
+                # And this is `follow` and `entries`.
+                offset = words[index + _VALUE_LIST]
+                if offset & 7 or not 0 < offset < end or state[offset >> 3] != ALLOCATED:
+                    self.odd(offset)
+                else:
+                    state[offset >> 3] = _FOLLOWED
+                    start = offset >> 2
+                    if 0 < count < -(words[start] >> 2):
+                        values(words[start + 1 : start + 1 + count])
             if words[index + _NAME_AND_CLASS_LENGTH] >> 16:
                 self.follow(words[index + _CLASS])
 

@@ -144,8 +144,9 @@ def _way_back(target: TargetEvidence) -> Iterator[tuple[str, str]]:
 
 
 def _image(image: ImageEvidence) -> Iterator[_Section]:
-    title = image.name or "(no name)" if image.index is None else f"Image {image.index}: {image.name}"
-    facts = [("architecture", image.architecture), ("build", image.build)]
+    # A folder or hive has no index, and mostly none of the three.
+    title = image.name or "Contents" if image.index is None else f"Image {image.index}: {image.name}"
+    facts = [("architecture", image.architecture), ("build", image.build)] if image.index is not None else []
     if image.manifest_before is not None and image.manifest_after is not None:
         for name, manifest in (("before", image.manifest_before), ("after", image.manifest_after)):
             entries = "1 entry" if manifest.entries == 1 else f"{manifest.entries} entries"

@@ -80,7 +80,7 @@ class Header:
         # LZMS comes with the version of solid files, also where no resource is solid. Those that are solid
         # are refused one by one.
         if not (self.flags & HeaderFlag.LZMS and codecs.reads(Compression.LZMS)):
-            self._refuse_solid(origin)
+            self._refuse_solid(origin, "read")
         known = self._u32(VERSION_AT) in {VERSION, SOLID_VERSION}
         if not known or self._u32(HEADER_LENGTH_AT) != HEADER_SIZE:
             raise UnsupportedWimError(
@@ -120,19 +120,20 @@ class Header:
                 resolution="Copy the image again from its source.",
             )
 
-    def _refuse_solid(self, origin: str) -> None:
+    def _refuse_solid(self, origin: str, what: str) -> None:
         if self._u32(VERSION_AT) == SOLID_VERSION or self.flags & HeaderFlag.LZMS:
             raise UnsupportedWimError(
-                f"{origin}: this is a solid or LZMS image (ESD), which cannot be read or patched here",
+                f"{origin}: this is a solid or LZMS image (ESD), which cannot be {what} here",
                 details=f"header version {self._u32(VERSION_AT):#x}, flags {self.flags:#x}",
                 resolution="Export it to LZX first: "
                 "DISM /Export-Image /SourceImageFile:IN.esd /SourceIndex:1 "
-                "/DestinationImageFile:OUT.wim /Compress:max",
+                "/DestinationImageFile:OUT.wim /Compress:max"
+                + ("" if what == "patched" else ". LZMS alone is read where libwim is installed."),
             )
 
     def refuse_unpatchable(self, origin: str) -> None:
         """Raise `UnsupportedWimError` when the file may be read but must not be changed."""
-        self._refuse_solid(origin)
+        self._refuse_solid(origin, "patched")
         if self.flags & HeaderFlag.WRITE_IN_PROGRESS:
             raise UnsupportedWimError(
                 f"{origin}: another program has left this image marked as being written",

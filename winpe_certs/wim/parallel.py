@@ -1,7 +1,7 @@
 """Decoding the chunks of a large resource on two processors, where the system can fork.
 
 Chunks are independent, and decoding them takes much of the time that reading a hive takes. A child process
-decodes from the last chunk down while this one decodes from the first up, into memory that both share; where
+decodes from the last chunk down, into memory that both share, while this one decodes from the first up; where
 they meet depends on how fast each is, so neither waits for the other. Whatever goes wrong with the child,
 this process decodes its chunks too, so that errors are found and told in one place.
 """
@@ -60,16 +60,21 @@ class SharedDecoding:
     def finish(self, decode: Decode, tell: Callable[[int], None]) -> bytes:
         """All plain bytes; raises as `decode` does. `tell` hears how many chunks are done."""
         fronts, number = self._fronts, 0
+        pieces: list[bytes | memoryview] = []
         while number < fronts[_TAKEN]:
             fronts[_OURS] = number + 1
-            self._put(number, decode(number))
+            pieces.append(decode(number))
             number += 1
             tell(min(number + self._count - fronts[_DONE], self._count))
         # What the child has written counts once it has ended, and ended well.
         done = fronts[_DONE] if self._ended_well() else self._count
-        for missing in range(number, done):
-            self._put(missing, decode(missing))
-        return self._plain[:]
+        done = max(done, number)
+        pieces += map(decode, range(number, done))
+        with memoryview(self._plain) as plain:
+            pieces.append(plain[done * self._chunk_size :])
+            whole = b"".join(pieces)
+            pieces.clear()
+        return whole
 
     def end(self) -> None:
         """End the child, whatever it is doing."""
@@ -96,8 +101,8 @@ class SharedDecoding:
         """Run in the child: nothing of it may reach the parent's files, handlers or terminal."""
         code = 1
         try:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(each, signal.SIG_DFL)
             fronts = self._fronts
             for number in reversed(range(self._count)):
                 # Whoever has lost its parent has nobody to decode for.

@@ -190,7 +190,8 @@ class WimFile:
         self, index: int, path: str, *, remember: bool = False, progress: Progress = silent
     ) -> bytes:
         r"""The contents of a file such as ``Windows\System32\config\SOFTWARE``, its SHA-1 checked."""
-        digest, resource = self._ahead.pop((index, path), None) or self._found(index, path)
+        begun = (index, path) in self._ahead
+        digest, resource = self._ahead.pop((index, path)) if begun else self._found(index, path)
         return resource.read_all(digest, remember=remember, progress=progress)
 
     def read_ahead(self, index: int, path: str) -> None:

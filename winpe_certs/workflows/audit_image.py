@@ -93,8 +93,8 @@ def lost(
 
 def _what_happened(error: Exception | str) -> Finding:
     if isinstance(error, WinpeCertsError):
-        advice = " ".join(part for part in (error.details, error.resolution) if part)
-        return Finding(error.kind, Severity.ERROR, error.message, advice)
+        advice = " ".join(part for part in (_sentence(error.details), error.resolution) if part)
+        return Finding(error.kind, Severity.ERROR, _sentence(error.message), advice)
     if isinstance(error, MemoryError):
         return Finding("memory", Severity.ERROR, "There is not enough memory to read it.", "Audit it alone.")
     if isinstance(error, str):
@@ -108,6 +108,11 @@ def _what_happened(error: Exception | str) -> Finding:
         f"A defect of winpe-certs ended the look at it: {type(error).__name__}: {error}",
         "Please report it, with the image if you can.",
     )
+
+
+def _sentence(text: str) -> str:
+    """What an error says, as findings say it: something follows on the same line."""
+    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
 
 
 def _container(required: Requirements, source: Source, container: Container) -> Iterator[AuditedImage]:

@@ -157,9 +157,7 @@ def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -
     )
 
 
-def _removals(
-    hive: Hive, origin: str, replaced: Sequence[Wanted], allowed: frozenset[str]
-) -> list[HivePlan]:
+def _removals(hive: Hive, origin: str, replaced: Sequence[Wanted], allowed: frozenset[str]) -> list[HivePlan]:
     from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal  # noqa: PLC0415 - start-up time
 
     return [plan_removal(hive, origin, wanted, DEFAULT_STORES, allowed) for wanted in replaced]

@@ -12,13 +12,19 @@ from winpe_certs.workflows.guards import refuse_managed, same_file
 
 
 def outputs_for(
-    places: Sequence[Place], output: Path | None, *, overwrite: bool, force_managed_copy: bool
+    places: Sequence[Place],
+    output: Path | None,
+    *,
+    overwrite: bool,
+    force_managed_copy: bool,
+    inputs: Sequence[Path] = (),
 ) -> list[Path | None]:
     """The output of each target, None for those that are changed in place.
 
     Raises `UsageError`, and `GuardError` for an output that Configuration Manager manages.
 
-    `output` is a file, or an existing folder, which several targets need.
+    `output` is a file, or an existing folder, which several targets need. `inputs` are other files that the
+    command reads, which no output may replace.
     """
     if output is None:
         return [None] * len(places)
@@ -39,6 +45,11 @@ def outputs_for(
             raise UsageError(
                 f"-o {path}: this is the image itself",
                 resolution="Leave -o out to patch it in place, or give another name.",
+            )
+        if any(same_file(path, each) for each in inputs):
+            raise UsageError(
+                f"-o {path}: this is a file that the command reads",
+                resolution="Give the image a name of its own.",
             )
         if path_kind(path.parent) is not PathKind.FOLDER:
             raise UsageError(

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from winpe_certs import __version__
 from winpe_certs.engines.base import ImageInfo, Survey, Target
 from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import EnvironmentFailure, Interrupted, UsageError, WinpeCertsError
 from winpe_certs.evidence.document import (
     Evidence,
@@ -83,7 +84,7 @@ class Recorder:
             # An output may not exist yet, and what lies in a folder target would become part of its image.
             if same_file(path, other) or other.resolve() in {place, *place.parents}:
                 raise UsageError(
-                    f"--evidence {path}: this is a file that the command works on, or lies in its folder",
+                    f"--evidence {path}: this is a file that the command works with, or lies in its folder",
                     resolution="Give the evidence a name of its own, elsewhere.",
                 )
         refuse_existing(path, overwrite=self._options.overwrite)
@@ -167,7 +168,7 @@ class Recorder:
 
         is_redacted = self._options.redacted
         evidence = Evidence(
-            tool=ToolEvidence(__version__, platform.python_version(), _libraries()),
+            tool=ToolEvidence(__version__, platform.python_version(), self._libraries()),
             run=RunEvidence(
                 self._command,
                 self._moment.at,
@@ -186,6 +187,14 @@ class Recorder:
 
     def _again(self, target: Target, chosen: Collection[int | None], before: Survey) -> Survey:
         return target.survey(SOFTWARE_HIVE, chosen, before, self._progress)
+
+    def _libraries(self) -> dict[str, str]:
+        """What took part, with versions: libwim, which is not installed with this program, where it did."""
+        versions = _installed()
+        if any(target.kind == "wim" for target in self._targets):
+            name, _, version = codecs().name.partition(" ")
+            versions |= {name: version} if version else {}
+        return versions
 
     def _name(self, path: Path | str) -> str:
         return Path(path).name if self._options.redacted else str(path)
@@ -269,7 +278,7 @@ def _user() -> str | None:
     return None
 
 
-def _libraries() -> dict[str, str]:
+def _installed() -> dict[str, str]:
     """The versions of what this program is installed with; those of test tools are none of its business."""
     try:
         required = metadata.requires("winpe-certs") or []

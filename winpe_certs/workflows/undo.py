@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from winpe_certs.engines.choose import Kind, recognise
-from winpe_certs.engines.restore import Known, restore
+from winpe_certs.engines.restore import Known, manifests_before, restore
 from winpe_certs.engines.setup import Machine
 from winpe_certs.engines.windows_guards import is_unc
-from winpe_certs.errors import EvidenceError, UsageError
+from winpe_certs.errors import EvidenceError, UsageError, WimError
+from winpe_certs.evidence.document import TargetEvidence, WayBack
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Report, Restoration
 from winpe_certs.workflows.evidence_file import read_evidence
 from winpe_certs.workflows.evidence_targets import target_for
+from winpe_certs.workflows.recorded import manifest_digest
 
 _LEFTOVERS: Final = (
     "Behind the end of the original lay bytes of an interrupted run, which the change has replaced; the "
@@ -57,7 +60,35 @@ def undo(
     machine.refuse_mounted(place.path)
     before, after = Known(way_back.size, way_back.sha256), Known(target.after.size, target.after.sha256)
     header = bytes.fromhex(way_back.header)
-    cut = restore(place.path, header, before, after, dry_run=dry_run, progress=progress)
+    judge = partial(_refuse_other_image, evidence_path, target, way_back)
+    cut = restore(place.path, header, before, after, judge=judge, dry_run=dry_run, progress=progress)
     restored = Restoration(str(path), before.size, before.sha256, cut)
     remarks = () if way_back.is_original else (_LEFTOVERS,)
     return Report("undo", restored=restored, warnings=remarks, dry_run=dry_run)
+
+
+def _refuse_other_image(
+    evidence_path: Path, target: TargetEvidence, way_back: WayBack, file: BinaryIO
+) -> None:
+    """Raise `EvidenceError` unless the way back leads to the images that the evidence tells of.
+
+    Its digest proves nothing about who wrote it, and the header in it is the one thing of the old file that
+    is not in the image: a made-up one must not cost the image.
+    """
+    header = bytes.fromhex(way_back.header)
+    try:
+        manifests = manifests_before(file, header, way_back.size, str(evidence_path))
+    except WimError as error:
+        raise _leads_elsewhere(evidence_path, error.message) from error
+    found = {index: manifest_digest(manifest) for index, manifest in manifests.items()}
+    if found != {image.index: image.manifest_before for image in target.images}:
+        raise _leads_elsewhere(evidence_path, "The old header leads to images with other manifests.")
+
+
+def _leads_elsewhere(evidence_path: Path, details: str) -> EvidenceError:
+    return EvidenceError(
+        f"{evidence_path}: the way back does not lead to the image that the evidence tells of",
+        details=details,
+        resolution="Nothing was written. Find out who changed the evidence, and put the image back from its "
+        "source.",
+    )

@@ -111,7 +111,8 @@ Planner: TypeAlias = Callable[[Hive, str], HivePlan]
 class WriteOptions:
     """How to change targets. `output` is a file, or a folder when there are several targets.
 
-    With `keep_going` a target that fails does not end the work.
+    `inputs` are the other files of the call, which nothing that is written may replace. With `keep_going` a
+    target that fails does not end the work.
     """
 
     index: int | str | None = None
@@ -122,6 +123,7 @@ class WriteOptions:
     force_managed_copy: bool = False
     recover: bool = False
     keep_going: bool = False
+    inputs: tuple[Path, ...] = ()
     evidence: EvidenceOptions | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     machine: Machine = field(default_factory=Machine)
@@ -212,7 +214,8 @@ def change(
     targets = _guarded(paths, options, outcome)
     recorder = _recorder(command, options, moment, progress)
     if recorder is not None:
-        recorder.refuse_unfit([*paths, *(output for _, output in targets if output is not None)])
+        outputs = [output for _, output in targets if output is not None]
+        recorder.refuse_unfit([*paths, *outputs, *options.inputs])
     for place, output in targets:
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
@@ -257,6 +260,7 @@ def _guarded(
         options.output,
         overwrite=options.overwrite,
         force_managed_copy=options.force_managed_copy,
+        inputs=options.inputs,
     )
     return list(zip(places, outputs, strict=True))
 

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -366,18 +367,50 @@ def test_an_existing_file_needs_overwrite(run: Program, image: Path, root: Path,
     assert read(proof)["version"] == 1
 
 
+def test_neither_evidence_nor_output_goes_over_a_certificate_of_the_call(
+    run: Program, image: Path, certs: Path, tmp_path: Path
+) -> None:
+    names = ("corp-root.cer", "cmg-chain.pem")
+    mine, chain = (Path(shutil.copy(certs / name, tmp_path)) for name in names)
+    before = mine.read_bytes(), chain.read_bytes(), image.read_bytes()
+    expecting = ["--expect-chain", chain, "--hostname", "cmg.contoso.example", "--overwrite", "-i", "1"]
+    for file in (mine, chain):
+        for option in ("--evidence", "-o"):
+            done = run("inject", image, "-c", mine, *expecting, option, file)
+            assert (done.code, f"{option} {file}: this is a file that the command" in done.err) == (2, True)
+    done = run("remove", image, "-c", mine, "--overwrite", "-i", "1", "--evidence", mine)
+    assert done.code == 2
+    assert (mine.read_bytes(), chain.read_bytes(), image.read_bytes()) == before
+
+
+def test_libwim_is_named_where_it_took_part(
+    run: Program, image: Path, hive: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def libraries(target: Path) -> dict[str, str]:
+        assert run("inject", target, "-c", root, *index, "--evidence", proof, "--overwrite").code == 0
+        found: dict[str, str] = read(proof)["tool"]["libraries"]
+        return found
+
+    index = ["-i", "1", "--codec", "python"]
+    assert "libwim" not in libraries(image)
+    monkeypatch.setattr(recording, "codecs", lambda: SimpleNamespace(name="libwim 1.99.0"))
+    assert libraries(image)["libwim"] == "1.99.0"
+    index = ["--codec", "python"]
+    assert "libwim" not in libraries(hive)
+
+
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
 def test_evidence_never_goes_over_what_is_worked_on(
     run: Program, image: Path, hive: Path, root: Path, tmp_path: Path, overwrite: list[str]
 ) -> None:
     more = ["-c", root, *overwrite]
-    assert "a file that the command works on" in _refused(run, image, image, more)
+    assert "a file that the command works with" in _refused(run, image, image, more)
     (tmp_path / "link.json").symlink_to(image)
-    assert "a file that the command works on" in _refused(run, image, tmp_path / "link.json", more)
+    assert "a file that the command works with" in _refused(run, image, tmp_path / "link.json", more)
     # Not there yet, and named in another way.
     for name in ("out.wim", tmp_path / "out.wim", tmp_path / "adk" / ".." / "out.wim"):
         told = _refused(run, image, Path(name), [*more, "-o", "out.wim"])
-        assert "a file that the command works on" in told
+        assert "a file that the command works with" in told
         assert not (tmp_path / "out.wim").exists()
     tree = tmp_path / "mount" / "Windows" / "System32" / "config"
     tree.mkdir(parents=True)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.cli.conftest import Program
 from winpe_certs import __version__
+from winpe_certs.cli.main import COMMANDS
 from winpe_certs.errors import CleanupError, ExitCode
 from winpe_certs.workflows import reading
 
@@ -135,3 +136,37 @@ def test_heavy_modules_wait_until_they_are_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_needs_no_command() -> None:
+    code = (
+        "import sys; from winpe_certs.cli.main import main; main(['--version']); "
+        "print(sorted(name for name in sys.modules if name.startswith('winpe_certs.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "commands" not in done.stdout.splitlines()[-1]
+
+
+def test_a_change_in_place_imports_nothing_of_the_other_ways(image: Path, root: Path) -> None:
+    command = ["inject", str(image), "--cert", str(root), "--index", "1"]
+    code = (
+        f"import sys; from winpe_certs.cli.main import main; main({command!r}); "
+        "other = {'dism', 'hive_writer', 'reg_program', 'records', 'staging', 'survey'}; "
+        "print(sorted(name for name in other if f'winpe_certs.engines.{name}' in sys.modules)); "
+        "print('importlib.metadata' in sys.modules, 'winpe_certs.regf.check' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[]", "False False"]
+
+
+@pytest.mark.parametrize("words", [*([name] for name in COMMANDS), ["evidence", "show"]])
+def test_every_command_is_found_and_named(run: Program, words: list[str]) -> None:
+    shown = run(*words, "--help")
+    assert shown.code == 0
+    assert shown.out.startswith(f"Usage: winpe-certs {' '.join(words)} ")
+
+
+def test_a_wrong_command_is_compared_with_the_right_ones(run: Program) -> None:
+    refused = run("injekt")
+    assert refused.code == ExitCode.USAGE
+    assert "Did you mean 'inject'?" in refused.err

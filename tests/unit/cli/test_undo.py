@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -262,13 +262,54 @@ def test_forged_evidence_with_a_digest_of_its_own_cannot_harm_the_image(
         target["way_back"]["sha256"] = "0" * 64
     else:
         target["after"]["sha256"] = "0" * 64
-    del document["sha256"]
+    seal(changed.proof, document)
+    done = run("undo", changed.image, "--evidence", changed.proof)
+    assert done.code == 3
+    assert changed.image.read_bytes() == changed.after
+
+
+def seal(proof: Path, document: dict[str, Any]) -> None:
+    """Write a document with a digest that fits it, as anybody can."""
+    document.pop("sha256", None)
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     document["sha256"] = hashlib.sha256(canonical).hexdigest()
-    changed.proof.write_text(json.dumps(document, indent=2) + "\n")
-    done = run("undo", changed.image, "--evidence", changed.proof)
-    assert done.code in {3, 4}
-    assert changed.image.read_bytes() == changed.after
+    proof.write_text(json.dumps(document, indent=2) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("place", "junk", "cut", "words"),
+    [
+        (0, bytes(208), 208, "not a WIM file"),
+        (0, b"", -1000, "do not fit the image"),
+        (0, b"", 1000, "do not fit the image"),
+        (24, bytes(16), 0, "do not fit the image"),
+        (0x78, b"\x07", 0, "the boot index is 7"),
+        (0x78, b"\x01", 0, "do not fit the image"),
+    ],
+    ids=["no header", "shorter", "longer", "identity", "boot index", "other boot image"],
+)
+def test_a_forged_way_back_whose_digests_all_fit_is_refused(
+    run: Program, changed: Changed, place: int, junk: bytes, cut: int, words: str
+) -> None:
+    document = json.loads(changed.proof.read_bytes())
+    way_back = document["targets"][0]["way_back"]
+    header = bytearray.fromhex(way_back["header"])
+    header[place : place + len(junk)] = junk
+    size = cut if cut == 208 else way_back["size"] + cut
+    restored = bytes(header) + changed.after[208:size]
+    way_back |= {"header": header.hex(), "size": size, "sha256": hashlib.sha256(restored).hexdigest()}
+    seal(changed.proof, document)
+    assert_refused(run, changed, "the way back does not lead to the image", words)
+    if cut in {-1000, 1000}:
+        changed.image.write_bytes(bytes(header) + changed.after[208:])
+        assert_refused(run, changed, "the way back does not lead to the image", words)
+
+
+def test_a_forged_way_back_to_other_images_is_refused(run: Program, changed: Changed) -> None:
+    document = json.loads(changed.proof.read_bytes())
+    document["targets"][0]["images"][1]["manifest_before"]["sha256"] = "0" * 64
+    seal(changed.proof, document)
+    assert_refused(run, changed, "images with other manifests")
 
 
 def test_a_copy_has_no_way_back(run: Program, image: Path, root: Path, tmp_path: Path) -> None:

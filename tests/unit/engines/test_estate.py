@@ -107,6 +107,21 @@ def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path, monkeypatch: py
     assert (other.path.parent.name, other.kind) == ("b", Kind.WIM)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="paths are bounded in another way")
+def test_a_folder_that_cannot_even_be_looked_at_is_told(tmp_path: Path) -> None:
+    name, levels = "d" * 255, 17
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    (found,) = sources([tmp_path])
+    assert (found.kind, type(found.error)) == (None, EnvironmentFailure)
+    shutil.rmtree(tmp_path / name)
+
+
 def test_a_pipe_in_the_way_is_passed_by(tmp_path: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no pipes")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from winpe_certs.engines.restore import Known, restore
 from winpe_certs.engines.survey import Part, hash_parts
-from winpe_certs.errors import EnvironmentFailure, GuardError
+from winpe_certs.errors import EnvironmentFailure, EvidenceError, GuardError
 from winpe_certs.files import LockedFile
 from winpe_certs.progress import silent
 
@@ -25,6 +26,10 @@ def known(data: bytes) -> Known:
 BEFORE, AFTER = known(OLD + BODY), known(NEW + BODY + ADDED)
 
 
+def accept(file: BinaryIO) -> None:
+    """The judge of files that are no images."""
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "file"
@@ -34,21 +39,21 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_header_goes_back_and_the_file_is_cut(file: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    cut = restore(file, OLD, BEFORE, AFTER, progress=lambda *step: seen.append(step))
+    cut = restore(file, OLD, BEFORE, AFTER, judge=accept, progress=lambda *step: seen.append(step))
     assert cut == len(ADDED)
     assert file.read_bytes() == OLD + BODY
     assert {name for name, _, _ in seen} == {"hashing"}
 
 
 def test_a_dry_run_leaves_it(file: Path) -> None:
-    restore(file, OLD, BEFORE, AFTER, dry_run=True)
+    restore(file, OLD, BEFORE, AFTER, judge=accept, dry_run=True)
     assert file.read_bytes() == NEW + BODY + ADDED
 
 
 def test_half_way_needs_no_second_header(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(OLD + BODY + ADDED)
     monkeypatch.delattr(LockedFile, "commit")
-    restore(file, OLD, BEFORE, AFTER)
+    restore(file, OLD, BEFORE, AFTER, judge=accept)
     assert file.read_bytes() == OLD + BODY
 
 
@@ -68,15 +73,26 @@ def test_half_way_needs_no_second_header(file: Path, monkeypatch: pytest.MonkeyP
 def test_any_other_file_is_refused(file: Path, found: bytes) -> None:
     file.write_bytes(found)
     with pytest.raises(GuardError):
-        restore(file, OLD, BEFORE, AFTER)
+        restore(file, OLD, BEFORE, AFTER, judge=accept)
     assert file.read_bytes() == found
 
 
 def test_evidence_whose_parts_do_not_go_together_changes_nothing(file: Path) -> None:
     for header, before in ((NEW, BEFORE), (OLD, Known(len(BODY) + 400, BEFORE.sha256)), (OLD, AFTER)):
         with pytest.raises(GuardError, match="not the one that the evidence was written for"):
-            restore(file, header, before, AFTER)
+            restore(file, header, before, AFTER, judge=accept)
         assert file.read_bytes() == NEW + BODY + ADDED
+
+
+def test_a_judge_who_refuses_is_asked_before_anything_is_written(file: Path) -> None:
+    def refuse(_: BinaryIO) -> None:
+        raise EvidenceError("no image")
+
+    for found in (NEW + BODY + ADDED, OLD + BODY + ADDED):
+        file.write_bytes(found)
+        with pytest.raises(EvidenceError):
+            restore(file, OLD, BEFORE, AFTER, judge=refuse)
+        assert file.read_bytes() == found
 
 
 def test_the_order_is_header_sync_hash_cut_sync(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,13 +105,13 @@ def test_the_order_is_header_sync_hash_cut_sync(file: Path, monkeypatch: pytest.
         states.append(file.read_bytes())
 
     monkeypatch.setattr(LockedFile, "cut", cut)
-    restore(file, OLD, BEFORE, AFTER)
+    restore(file, OLD, BEFORE, AFTER, judge=accept)
     assert states == [OLD + BODY + ADDED, OLD + BODY]
 
 
 def test_a_file_that_somebody_has_locked_is_left_alone(file: Path) -> None:
     with LockedFile(file), pytest.raises(EnvironmentFailure):
-        restore(file, OLD, BEFORE, AFTER)
+        restore(file, OLD, BEFORE, AFTER, judge=accept)
     assert file.read_bytes() == NEW + BODY + ADDED
 
 

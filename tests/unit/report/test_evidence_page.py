@@ -114,7 +114,8 @@ def test_a_bare_hive_has_no_manifest_and_nothing_that_changed_is_said() -> None:
         image(), index=None, name="", manifest_before=None, manifest_after=None, changed_entries=()
     )
     shown = _text(_with(sample(), replace(sample().targets[0], kind="hive", images=(bare,))))
-    assert "(no name)" in shown
+    assert "Contents" in shown
+    assert "architecture" not in shown
     assert "manifest" not in shown
     same = replace(image(), changed_entries=(), manifest_after=ManifestDigest(1, "a" * 64))
     assert "changed entries none" in _text(_with(sample(), replace(sample().targets[0], images=(same,))))

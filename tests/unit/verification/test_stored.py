@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 from scripts.testdata.hive_writer import Hive as HiveDescription
@@ -9,7 +11,12 @@ from scripts.testdata.pki import registry_blob, thumbprint
 from winpe_certs.certs.stores import Location, store_key
 from winpe_certs.errors import DirtyHiveError, HiveError
 from winpe_certs.verification import stored
-from winpe_certs.verification.readers import PythonRegistryReader, RegipyReader, open_readers
+from winpe_certs.verification.readers import (
+    PythonRegistryReader,
+    RegipyReader,
+    open_readers,
+    reader_versions,
+)
 from winpe_certs.verification.stored import read_stored
 
 READERS = [RegipyReader, PythonRegistryReader]
@@ -89,3 +96,14 @@ def test_a_reader_that_gives_up_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_dirty_hive_is_refused_before_any_reader_sees_it() -> None:
     with pytest.raises(DirtyHiveError):
         read_stored(hive_variant("software-dirty.hiv"), "SOFTWARE")
+
+
+def test_readers_tell_the_versions_that_are_installed() -> None:
+    names = ("regipy", "python-registry")
+    assert reader_versions() == tuple(f"{name} {version(name)}" for name in names)
+
+
+def test_a_reader_that_does_not_tell_its_version_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = reader_versions()
+    monkeypatch.delattr("Registry._version_")
+    assert reader_versions() == told

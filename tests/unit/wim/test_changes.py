@@ -8,6 +8,7 @@ import pytest
 from scripts.testdata.images import small_hive, variant
 from scripts.testdata.wim_writer import digest
 from winpe_certs.errors import WimError
+from winpe_certs.wim import changes
 from winpe_certs.wim.append import append, live_end
 from winpe_certs.wim.changes import prepare
 from winpe_certs.wim.confirm import confirm
@@ -176,6 +177,28 @@ def test_reading_back_notices_a_change_beyond_the_replacement() -> None:
     both = patched(data, {(2, PATH): edited(small_hive()), **new})
     with pytest.raises(WimError, match="image 2 has other metadata"):
         confirm(opened(data), opened(both), new)
+
+
+def test_reading_back_notices_contents_under_a_wrong_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, hive = variant("small"), edited(small_hive())
+    new = {(1, PATH): hive}
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "sha1", lambda plain: digest(b"another" if plain == hive else plain))
+        wrong = patched(data, new)
+    assert opened(wrong).contents(opened(wrong).directory(1).find_file(PATH), "hive").read_all() == hive
+    with pytest.raises(WimError, match="does not have its new contents"):
+        confirm(opened(data), opened(wrong), new)
+
+
+def test_reading_back_gives_what_was_read() -> None:
+    data = variant("small")
+    new = {(1, PATH): edited(small_hive())}
+    good = patched(data, new)
+    known = prepare(opened(data), new, CLOCK).digests
+    assert known == {(1, PATH): digest(new[1, PATH])}
+    assert confirm(opened(data), opened(good), new, known) == new
+    with pytest.raises(WimError, match="does not have its new contents"):
+        confirm(opened(data), opened(good), new, {(1, PATH): digest(b"another")})
 
 
 def test_a_compact_copy_leaves_dead_contents_out_and_counts_names() -> None:

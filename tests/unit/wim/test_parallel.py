@@ -178,10 +178,12 @@ def test_a_child_that_somebody_else_has_waited_for_counts_as_failed() -> None:
 def test_what_is_begun_and_not_asked_for_is_ended() -> None:
     resource = opened()
     resource.read_ahead()
+    assert resource._ahead
+    child = resource._ahead._child
     resource.leave()
     resource.leave()
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
     assert resource.read_all() == PLAIN
 
 
