@@ -10,6 +10,7 @@ import contextlib
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -114,10 +115,24 @@ def _context(preload: Sequence[str]) -> ForkServerContext | SpawnContext:
 def _started(context: ForkServerContext | SpawnContext, work: Callable[[Item], Result]) -> _Worker[Item]:
     ours, theirs = context.Pipe()
     process: BaseProcess = context.Process(target=_serve, args=(theirs, work, _folder()), daemon=True)
-    process.start()
+    with _interrupts_held_back():
+        process.start()
     # With the last end on the other side gone, its death is the end of the pipe.
     theirs.close()
     return _Worker(process, ours)
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait; processes that are started meanwhile never get it, also before they can say so."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hand_out(worker: _Worker[Item], items: Sequence[Item], waiting: Iterator[int]) -> None:
