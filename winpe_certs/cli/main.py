@@ -72,7 +72,6 @@ app = typer.Typer(
     help="Put a root certificate into a Windows PE boot image, and prove that it is there.",
     epilog="Exit codes: 0 done or verified, 1 verification says no, 2 wrong usage, 3 input refused, "
     "4 system or program failed, 5 clean-up incomplete, 70 defect of this program, 130 interrupted.",
-    no_args_is_help=True,
     add_completion=False,
     # Plain help: it looks the same in a terminal, a log and the README, and starts in half the time.
     rich_markup_mode=None,
@@ -146,6 +145,11 @@ def _command_in(arguments: list[str]) -> str | None:
 
 
 def _run(arguments: list[str]) -> int:
+    if not arguments or (len(arguments) == 1 and arguments[0] in GROUPS):
+        # The help, but as what it is here: an answer to a call that asks for nothing.
+        with contextlib.redirect_stdout(sys.stderr):
+            _run([*arguments, "--help"])
+        return int(ExitCode.USAGE)
     command = typer.main.get_command(app)
     try:
         # Without expansion by Click: on Windows it would rewrite arguments that are no paths.

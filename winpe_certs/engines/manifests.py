@@ -13,6 +13,8 @@ from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ManifestResult
 from winpe_certs.wim.manifest import digest
 
+__all__ = ["digest", "manifest_result", "open_wim"]
+
 
 @contextlib.contextmanager
 def open_wim(place: Place, progress: Progress = silent) -> Iterator[WimImages]:

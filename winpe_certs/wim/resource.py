@@ -78,7 +78,9 @@ class Resource:
         if header.flags & (ResourceFlag.SOLID | ResourceFlag.SPANNED):
             raise WimError(
                 f"{origin}: the resource is solid or spanned (flags {header.flags:#x})",
-                resolution="Export the image to a normal, single WIM file first.",
+                resolution="Export it to LZX first: "
+                "DISM /Export-Image /SourceImageFile:IN.esd /SourceIndex:1 /DestinationImageFile:OUT.wim "
+                "/Compress:max",
             )
         if header.offset < 0 or header.end > file_size:
             raise WimError(

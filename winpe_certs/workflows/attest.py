@@ -17,7 +17,7 @@ from winpe_certs.results import Attestation, Claim, Report
 from winpe_certs.verification.stored import StoredCertificates, read_stored
 from winpe_certs.workflows.evidence_file import read_evidence
 from winpe_certs.workflows.evidence_targets import state_of, target_for
-from winpe_certs.workflows.recorded import lines_by_path, manifest_digest, plan_sha256
+from winpe_certs.workflows.recorded import lines_by_path, manifest_digest
 
 _UNREADABLE = "cannot be read"
 
@@ -30,7 +30,7 @@ def verify_evidence(paths: Sequence[Path], evidence_path: Path, *, progress: Pro
     try:
         for path in paths:
             target = target_for(evidence, path, evidence_path, progress)
-            claims = (*_plan_claims(evidence), *_claims(evidence, target, path, progress))
+            claims = tuple(_claims(evidence, target, path, progress))
             done.append(Attestation(str(path), target.output or target.file, claims))
     except WinpeCertsError as failure:
         error = failure
@@ -38,11 +38,6 @@ def verify_evidence(paths: Sequence[Path], evidence_path: Path, *, progress: Pro
         error = Interrupted()
     holds = all(claim.holds for each in done for claim in each.claims)
     return Report("verify", attestations=tuple(done), holds=holds, error=error)
-
-
-def _plan_claims(evidence: Evidence) -> Iterator[Claim]:
-    found = plan_sha256(evidence.plan)
-    yield Claim("plan, SHA-256", evidence.plan.sha256, found)
 
 
 def _claims(evidence: Evidence, target: TargetEvidence, path: Path, progress: Progress) -> Iterator[Claim]:

@@ -6,8 +6,8 @@ from winpe_certs.results import ServerResult, Verdict
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.check_server import judge_all
 from winpe_certs.workflows.clock import Moment
+from winpe_certs.workflows.planning import ExpectationError
 from winpe_certs.workflows.servers import Servers
-from winpe_certs.workflows.writing import ExpectationError
 
 
 def expect_trust(

@@ -12,12 +12,13 @@ from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.regexport import export_reg
 from winpe_certs.certs.stores import Store, default_store, normalise_thumbprint
 from winpe_certs.engines.live_stores import find_live
-from winpe_certs.errors import CertificateError
+from winpe_certs.errors import CertificateError, UsageError
 from winpe_certs.files import refuse_existing, write_new
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Report, Status
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import blob_findings, result_for
+from winpe_certs.workflows.guards import same_file
 from winpe_certs.workflows.inputs import Inputs, Wanted
 
 
@@ -76,6 +77,11 @@ def export(
     else:
         texts = {Path(f"{item[1]}.reg"): export_reg([item], hive_name) for item in items}
     for path in texts:
+        if any(same_file(path, given) for given in inputs.files):
+            raise UsageError(
+                f"-o {path}: this is a certificate file of this call",
+                resolution="Give the .reg file another name.",
+            )
         refuse_existing(path, overwrite=overwrite)
     if not dry_run:
         for path, data in texts.items():

@@ -30,7 +30,8 @@ from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.writing import Expectation, HivePlan, WriteOptions, change
+from winpe_certs.workflows.planning import Expectation, HivePlan
+from winpe_certs.workflows.writing import WriteOptions, change
 
 if TYPE_CHECKING:
     from winpe_certs.workflows.servers import Servers

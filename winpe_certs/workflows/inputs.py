@@ -32,10 +32,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All certificates of a call, each once, and what a person should know about their files."""
+    """All certificates of a call, each once, what a person should know about their files, and these."""
 
     wanted: tuple[Wanted, ...]
     warnings: tuple[str, ...]
+    files: tuple[Path, ...] = ()
 
 
 def read_certificate_file(path: Path) -> CertificateFile:
@@ -53,6 +54,7 @@ def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iter
 
     `live` are certificates that were found in the stores of the running Windows.
     """
+    files = tuple(files)
     wanted: dict[str, Wanted] = {each.thumbprint: each for each in live}
     warnings: list[str] = []
     for path in files:
@@ -73,4 +75,4 @@ def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iter
         raise UsageError(
             "no certificate was given", resolution="Give the certificate file (see --help of the command)."
         )
-    return Inputs(tuple(wanted.values()), tuple(warnings))
+    return Inputs(tuple(wanted.values()), tuple(warnings), files)

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, KeyPath, SetValue
 from winpe_certs.engines.base import Manifest
+from winpe_certs.engines.manifests import digest
 from winpe_certs.evidence.document import (
     CertificateEvidence,
     EntryChange,
@@ -30,8 +31,7 @@ def manifest_digest(manifest: Manifest | None) -> ManifestDigest | None:
     """How many entries a manifest has, and the SHA-256 of its text."""
     if manifest is None:
         return None
-    text = "".join(f"{entry.line}\n" for entry in manifest)
-    return ManifestDigest(len(manifest), hashlib.sha256(text.encode()).hexdigest())
+    return ManifestDigest(len(manifest), digest(manifest))
 
 
 def changed_entries(before: Manifest | None, after: Manifest | None) -> tuple[EntryChange, ...]:
@@ -112,13 +112,6 @@ def plan_evidence(plan: Plan, name: Callable[[str], str], *, redacted: bool) -> 
     )
     commands = () if redacted else plan.commands
     return PlanEvidence(images, commands, plan_digest(images, commands))
-
-
-def plan_sha256(plan: PlanEvidence) -> str:
-    """The digest that a plan should have."""
-    from winpe_certs.evidence.canonical import plan_digest  # noqa: PLC0415 - start-up time
-
-    return plan_digest(plan.images, plan.commands)
 
 
 def _edit(edit: Edit) -> PlannedEdit:

@@ -88,6 +88,11 @@ class Recorder:
                     resolution="Give the evidence a name of its own, elsewhere.",
                 )
         refuse_existing(path, overwrite=self._options.overwrite)
+        if self._options.change_id is not None and not self._options.change_id.strip():
+            raise UsageError(
+                "--change-id: it is empty",
+                resolution="Give the number of the change (is a variable not set?), or leave it out.",
+            )
         if len(self._options.change_id or "") > _LONGEST_CHANGE_ID:
             raise UsageError(
                 f"--change-id: more than {_LONGEST_CHANGE_ID} characters",

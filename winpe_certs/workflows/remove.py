@@ -19,7 +19,8 @@ from winpe_certs.workflows.advice import after_removal
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.writing import Expectation, HivePlan, WriteOptions, change
+from winpe_certs.workflows.planning import Expectation, HivePlan
+from winpe_certs.workflows.writing import WriteOptions, change
 
 # Where `inject` puts certificates, and ROOT, where other tools put them.
 DEFAULT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)

@@ -1,26 +1,24 @@
 """The steps that every changing command shares: plan for each hive, edit, replace, commit, verify from disk.
 
-A command brings its planner: from what stands in a hive to the edits, what must stand there afterwards, and
-what to report. The same plan is rehearsed in memory by a dry run and carried out by a real one.
+A command brings its planner (`planning`). The same plan is rehearsed in memory by a dry run and carried out
+by a real one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from winpe_certs.certs.stores import Location, store_key
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, read_ahead, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import (
     CleanupError,
-    ExitCode,
     Interrupted,
     UsageError,
     VerificationFailure,
@@ -29,22 +27,19 @@ from winpe_certs.errors import (
 from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
-from winpe_certs.regf.reading import Hive
 from winpe_certs.results import (
-    CertificateResult,
     EngineUse,
     Failure,
     ImagePlan,
     ImageResult,
     Plan,
     Report,
-    ServerResult,
 )
 from winpe_certs.verification.readers import import_readers
-from winpe_certs.verification.stored import StoredCertificates, read_stored
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
+from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
 from winpe_certs.workflows.selection import select, words_for
 from winpe_certs.workflows.software import SOFTWARE_HIVE, FoundHive, open_software, refuse_broken
 from winpe_certs.workflows.watching import EvidenceOptions, PlannedHive, Watch, unwatched
@@ -53,58 +48,6 @@ if TYPE_CHECKING:
     from winpe_certs.workflows.recording import Recorder
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """A Blob that must stand in a hive after the edits, or None for a key that must be gone."""
-
-    location: Location
-    store: str
-    thumbprint: str
-    blob: bytes | None
-
-
-class ExpectationError(WinpeCertsError):
-    """An image would not be after the change what the caller expects; it is not changed.
-
-    `answers` say why.
-    """
-
-    exit_code = ExitCode.NO
-    kind = "expectation"
-
-    def __init__(
-        self, message: str, answers: tuple[ServerResult, ...], *, details: str, resolution: str
-    ) -> None:
-        super().__init__(message, details=details, resolution=resolution)
-        self.answers = answers
-
-
-Acceptance: TypeAlias = Callable[[StoredCertificates, tuple[str, ...]], tuple[ServerResult, ...]]
-"""Looks at what stands in a hive after the edits; `ExpectationError` when the image is not to be written so.
-
-The words name the image in command lines.
-"""
-
-
-def accept_all(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:  # noqa: ARG001
-    """The acceptance of those who expect nothing about servers."""
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class HivePlan:
-    """What a command wants of one hive."""
-
-    edits: tuple[Edit, ...]
-    expected: tuple[Expectation, ...]
-    certificates: tuple[CertificateResult, ...]
-    accept: Acceptance = accept_all
-
-
-Planner: TypeAlias = Callable[[Hive, str], HivePlan]
-"""From a hive and its name in messages to the plan for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +106,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Confirmed:
-    """What was seen in a hive: the readers that saw it, and what the image would say to servers."""
-
-    readers: tuple[str, ...]
-    servers: tuple[ServerResult, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _EditedHive:
     """A hive before and after its plan; `image` is the one it is for, `words` name that in command lines.
 
@@ -183,7 +118,7 @@ class _EditedHive:
     base: bytes
     new: bytes
     plan: HivePlan
-    confirmed: _Confirmed
+    confirmed: Confirmed
     remark: str
 
     @property
@@ -375,7 +310,7 @@ def _edit(
     if options.full_check and new is not hive:
         refuse_broken(new, f"{origin} after the edit")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
-    confirmed = _confirm(new, plan, origin, words)
+    confirmed = confirm(new, plan, origin, words)
     return _EditedHive(image, words, hive, found.data, new, plan, confirmed, found.remark)
 
 
@@ -400,7 +335,7 @@ def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options:
             )
         if options.full_check and written != done.new:
             refuse_broken(written, f"{origin} as {options.engine.hive_editor} has written it")
-        _confirm(written, done.plan, origin, done.words)
+        confirm(written, done.plan, origin, done.words)
         _LOG.info("%s: image %s read back and confirmed", origin, index or "-")
 
     if options.dry_run:
@@ -424,21 +359,3 @@ def _result(place: Place, edited: _EditedHive, output: Path | None) -> ImageResu
 
 def _hive_origin(origin: str, image: ImageInfo) -> str:
     return origin if image.index is None else f"{origin}, image {image.index}, {SOFTWARE_HIVE}"
-
-
-def _confirm(hive: bytes, plan: HivePlan, origin: str, words: tuple[str, ...]) -> _Confirmed:
-    """Let both independent readers see what the plan promised, and the command accept what they saw.
-
-    They read every store, so that a hive that `verify` would refuse is never called done.
-    """
-    stored = read_stored(hive, origin)
-    found = {(each.location, each.store, each.key_name.upper()): each.blob for each in stored.certificates}
-    for expected in plan.expected:
-        place = (expected.location, expected.store, expected.thumbprint)
-        if (place in found) != (expected.blob is not None) or found.get(place) != expected.blob:
-            key = "\\".join((*store_key(expected.store, expected.location), expected.thumbprint))
-            raise VerificationFailure(
-                f"{origin}: {' and '.join(stored.readers)} do not see the edit of {key}",
-                resolution="Please report this with the hive, if you may.",
-            )
-    return _Confirmed(stored.readers, plan.accept(stored, words))

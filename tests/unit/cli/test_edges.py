@@ -28,8 +28,10 @@ def shell(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 def test_without_arguments_it_shows_the_help(run: Program) -> None:
     done = run()
     assert (done.code, done.out) == (2, "")
-    assert "Traceback" not in done.err
-    assert "Usage: winpe-certs" in done.err
+    assert done.err == run("--help").out
+    assert done.err.startswith("Usage: winpe-certs [OPTIONS] COMMAND [ARGS]...\n\n  Put ")
+    below = run("evidence")
+    assert (below.code, below.err) == (2, run("evidence", "--help").out)
 
 
 def test_a_reader_that_has_seen_enough_does_not_change_the_exit_code(hive: Path, root: Path) -> None:

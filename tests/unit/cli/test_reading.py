@@ -149,3 +149,12 @@ def test_names_cannot_forge_terminal_output(run: Program, hive: Path, certs: Pat
         out = run(*arguments).out
         assert "[bold red]Fake[/]" in out
         assert "\x1b" not in out
+
+
+def test_export_does_not_replace_what_it_reads(run: Program, root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "root.cer"
+    copy.write_bytes(root.read_bytes())
+    done = run("export", copy, "-o", copy, "--overwrite")
+    assert done.code == 2
+    assert "this is a certificate file of this call" in done.err
+    assert copy.read_bytes() == root.read_bytes()

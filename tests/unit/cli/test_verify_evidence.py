@@ -49,7 +49,6 @@ def test_an_image_that_is_what_it_says_holds_every_claim(run: Program, changed: 
     done, wrong = held(run, changed.image, changed.proof)
     assert (done.code, wrong) == (0, {})
     assert [each["subject"] for each in done.document["evidence"][0]["claims"]] == [
-        "plan, SHA-256",
         "size",
         "SHA-256",
         "image 1, manifest, SHA-256",
