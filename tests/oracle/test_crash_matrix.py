@@ -237,9 +237,7 @@ def test_an_image_that_cannot_be_read_back_behind_the_commit_gets_its_old_header
     assert {outcome.what.split()[2] for outcome in outcomes} == {"read", "pread64"}
 
 
-def test_an_early_read_that_fails_is_told(
-    prepared: Callable[[Target], Prepared], tmp_path: Path
-) -> None:
+def test_an_early_read_that_fails_is_told(prepared: Callable[[Target], Prepared], tmp_path: Path) -> None:
     expected, _ = prepared(IN_PLACE)
     _hold(faults.failing_reads(expected, tmp_path.resolve(), newest=1, every=60))
 

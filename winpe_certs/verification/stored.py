@@ -65,9 +65,7 @@ class PagedHive(Pages, Protocol):
         """All of the hive, its SHA-1 checked."""
 
 
-def read_as_needed(
-    hive: bytes | PagedHive, origin: str
-) -> tuple[StoredCertificates, tuple[int, int] | None]:
+def read_as_needed(hive: bytes | PagedHive, origin: str) -> tuple[StoredCertificates, tuple[int, int] | None]:
     """The certificates of a hive, and of how many of its chunks they were read, None for the whole."""
     if isinstance(hive, bytes):
         return read_stored(hive, origin), None
