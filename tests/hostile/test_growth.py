@@ -55,7 +55,7 @@ ABSURD = {
     "wim/resource-plain-huge": (r"Windows\System32\config\SOFTWARE", "offset 32176", str(1 << 55)),
     "wim/metadata-huge": ("metadata of image 1", "offset 110427", str(1 << 55)),
     "wim/metadata-plain-huge": ("metadata of image 1", "offset 110427", str(1 << 55)),
-    "wim/chunk-table-past-end": (r"Windows\System32\config\SOFTWARE", "30518 chunks", "offset"),
+    "wim/chunk-table-past-end": (r"Windows\System32\config\SOFTWARE", "claims 1000000000 bytes", "offset"),
     "wim/chunk-past-end": (r"Windows\System32\config\SOFTWARE", "chunk 2", "2147579700"),
     "wim/security-count": ("image 1", "metadata at offset 0", str(1 << 31)),
     "wim/security-length": ("image 1", "metadata at offset 0", str(1 << 31)),

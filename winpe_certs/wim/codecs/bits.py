@@ -45,6 +45,12 @@ class BitReader:
         self.check_position()
         return value
 
+    def take_each(self, count: int, width: int) -> list[int]:
+        """Return the next `count` numbers of `width` bits, at most 128 bits in all."""
+        packed = self.take(count * width)
+        mask = (1 << width) - 1
+        return [packed >> shift & mask for shift in range((count - 1) * width, -1, -width)]
+
     def check_position(self) -> None:
         """Raise when more bits have been read than the chunk has."""
         if self.position > self.end:

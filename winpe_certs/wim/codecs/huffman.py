@@ -35,7 +35,8 @@ def decoding_table(
     """
     symbols_of_length: list[list[int]] = [[] for _ in range(LONGEST_CODEWORD + 1)]
     for symbol, length in enumerate(lengths):
-        symbols_of_length[length].append(symbol)
+        if length:
+            symbols_of_length[length].append(symbol)
     longest = LONGEST_CODEWORD
     while longest and not symbols_of_length[longest]:
         longest -= 1

@@ -30,8 +30,8 @@ LONGEST_SHORT_MATCH = 15 + SHORTEST_MATCH
 """A match header of 15 says that bytes with the rest of the length follow."""
 LENGTHS_SIZE = SYMBOLS // 2
 
-Entry = tuple[int, int, int, int]
-"""Bits of the codeword, match length (0: a literal), literal or least offset, number of offset bits."""
+Entry = tuple[int, int | None, int, int]
+"""Bits of the codeword, match length (None: a literal), literal or least offset, number of offset bits."""
 
 _BEYOND = 1 << 40  # a length that no chunk has room for
 _HOLE: Entry = (0, _BEYOND, 1, 0)
@@ -47,7 +47,7 @@ def _rows() -> list[list[Entry]]:
     """All entries that a table can have, by codeword length and symbol."""
     rows = []
     for bits in range(LONGEST_CODEWORD + 1):
-        row: list[Entry] = [(bits, 0, literal, 0) for literal in range(LITERALS)]
+        row: list[Entry] = [(bits, None, literal, 0) for literal in range(LITERALS)]
         for offset_bits in range(16):
             row += [(bits, header + SHORTEST_MATCH, 1 << offset_bits, offset_bits) for header in range(16)]
         rows.append(row)
@@ -103,7 +103,7 @@ def _decode(data: bytes, table: list[Entry], table_bits: int, plain_size: int) -
             left += reach * 8
         bits, length, offset, offset_bits = table[window >> left & table_mask]
         left -= bits
-        if not length:
+        if length is None:
             append(offset)
             done += 1
             continue
