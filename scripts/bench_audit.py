@@ -15,11 +15,14 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from winpe_certs.wim.codecs.choice import choose
 from winpe_certs.wim.parallel import keep_to_one_process
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.workflows.software import SOFTWARE_HIVE
@@ -100,42 +103,59 @@ def build(folder: Path, count: int) -> list[Path]:
     return images
 
 
-def audited(estate: Path, count: int) -> tuple[float, Memory]:
+def audited(estate: Path, count: int, codec: str) -> tuple[float, Memory]:
     """Seconds and memory of one audit."""
     memory = Memory()
     started = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", "winpe_certs", "audit", str(estate), "--require", str(ROOT)],
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        cwd=REPOSITORY,
-    ) as process:
+    with (
+        # Not a pipe, which would be full before anybody reads it.
+        tempfile.TemporaryFile("w+") as told,
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "winpe_certs",
+                "audit",
+                str(estate),
+                "--require",
+                str(ROOT),
+                "--codec",
+                codec,
+            ],
+            stdout=told,
+            start_new_session=True,
+            cwd=REPOSITORY,
+        ) as process,
+    ):
         while process.poll() is None:
             memory.sample(process.pid)
             time.sleep(_PAUSE)
         seconds = time.perf_counter() - started
-        out = process.stdout.read().decode() if process.stdout else ""
+        told.seek(0)
+        out = told.read()
     if f"{count} images in {count} files: {count} unmet" not in out:
         raise SystemExit(f"the audit went wrong: {out[-500:]}")
     return seconds, memory
 
 
-def read_and_decode(images: Sequence[Path]) -> None:
+def read_and_decode(codec: str, images: Sequence[Path]) -> None:
     """Run in a process of its own: the bare reads and decodes."""
     keep_to_one_process()
+    codecs = choose(codec)
     for path in images:
         with path.open("rb") as file:
-            WimFile(file, str(path)).read_file(1, SOFTWARE_HIVE)
+            WimFile(file, str(path), codecs=codecs).read_file(1, SOFTWARE_HIVE)
 
 
-def least(images: Sequence[Path], processors: int) -> float:
+def least(images: Sequence[Path], processors: int, codec: str) -> float:
     """Seconds for the bare reads and decodes, start-up of their processes not counted."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with context.Pool(processors) as pool:
-        pool.map(read_and_decode, [images[:1]] * processors, chunksize=1)
+        work = partial(read_and_decode, codec)
+        pool.map(work, [images[:1]] * processors, chunksize=1)
         started = time.perf_counter()
-        pool.map(read_and_decode, [[image] for image in images], chunksize=1)
+        pool.map(work, [[image] for image in images], chunksize=1)
         return time.perf_counter() - started
 
 
@@ -146,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--folder", type=Path, default=REPOSITORY / "build" / "bench-audit", help="keeps them"
     )
+    parser.add_argument("--codec", default="auto", choices=["auto", "python", "libwim"])
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     images = build(options.folder, options.images)
@@ -156,9 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{platform.machine()}, Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}", flush=True
     )
-    before = least(images, processors)
-    seconds, memory = audited(images[0].parent, len(images))
-    after = least(images, processors)
+    before = least(images, processors, options.codec)
+    seconds, memory = audited(images[0].parent, len(images), options.codec)
+    after = least(images, processors, options.codec)
     bound = (before + after) / 2
     print(f"audit {seconds:.1f} s, {len(images) / seconds:.1f} images/s")
     print(f"reads and decodes alone, before and after: {before:.1f} s and {after:.1f} s; ", end="")
