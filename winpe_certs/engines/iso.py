@@ -113,6 +113,7 @@ def wim_files(file: BinaryIO, origin: str) -> list[IsoFile]:
                 continue
             try:
                 extents = record.extents(size, f"{origin}, {path}")
+                _refuse_overlap(extents, f"{origin}, {path}")
             except TargetError as error:
                 if looks_so:
                     refused.append(IsoFile(path, (), error))
@@ -120,6 +121,17 @@ def wim_files(file: BinaryIO, origin: str) -> list[IsoFile]:
             if looks_so or _head(file, extents) in _WIM_MAGICS:
                 found.setdefault(extents, IsoFile(path, extents))
     return sorted([*found.values(), *refused], key=lambda each: each.path)
+
+
+def _refuse_overlap(extents: tuple[Extent, ...], origin: str) -> None:
+    """Refuse a file of which two parts lie in the same place: it could claim any size."""
+    for one, other in itertools.pairwise(sorted(extents, key=lambda extent: extent.offset)):
+        if one.offset + one.size > other.offset:
+            raise TargetError(
+                f"{origin}: two parts of the file overlap at offset {other.offset} of the .iso",
+                details=f"One has {one.size} bytes from {one.offset}, the other {other.size} from there.",
+                resolution=_COPY_AGAIN,
+            )
 
 
 def open_file(file: BinaryIO, which: IsoFile) -> BinaryIO:

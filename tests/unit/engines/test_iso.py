@@ -66,6 +66,19 @@ def test_a_file_of_several_extents_is_one_file() -> None:
     assert open_file(file, found).read() == WIM
 
 
+def test_parts_that_overlap_are_refused() -> None:
+    split = 20 * BLOCK
+    data = bytearray(in_two_extents(WIM[:split], WIM[split:]))
+    name = b"BOOT.WIM;1"
+    second = data.rindex(name) if data.count(name) == 2 else data.index(name, data.index(name) + 1)
+    first = data.index(name)
+    # Both extents in the place of the first (ECMA-119, 9.1.3).
+    data[second - 31 : second - 23] = data[first - 31 : first - 23]
+    (found,) = wim_files(io.BytesIO(data), "media.iso")
+    with pytest.raises(TargetError, match="two parts of the file overlap"):
+        open_file(io.BytesIO(data), found)
+
+
 def test_seeking_and_reading_across_extents() -> None:
     whole = random.Random(3).randbytes(5000)
     disk = b"#" * 100 + whole[2000:] + b"#" * 50 + whole[:2000]
