@@ -48,8 +48,7 @@ def table(report: Path) -> list[str]:
     """Add up the figures that the tests have recorded."""
     total: Counter[str] = Counter()
     sizes: list[int] = []
-    # The file is pytest's own, written a moment ago.
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written by pytest a moment ago
         figures = {each.get("name", ""): each.get("value", "") for each in case.iter("property")}
         if "hive" not in figures:
             continue

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from scripts.testdata import pki
@@ -43,7 +44,7 @@ def _example(command: str, arguments: str, old: str) -> str:
     output = _RUN.sub("RUN", output).replace(f"{Path.cwd()}/", "D:\\images\\")
     versions = dict(match[0].split() for match in _VERSION.finditer(old))
     for name in ("regipy", "python-registry"):
-        output = output.replace(f"{name} VERSION", f"{name} {versions.get(name, _installed(name))}")
+        output = output.replace(f"{name} VERSION", f"{name} {versions.get(name, version(name))}")
     return f"```console\n{command}{output}```\n"
 
 
@@ -53,12 +54,6 @@ def _run(arguments: list[str]) -> str:
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         winpe_certs(arguments)
     return stream.getvalue()
-
-
-def _installed(name: str) -> str:
-    from importlib.metadata import version  # noqa: PLC0415 - only for new examples
-
-    return version(name)
 
 
 def main() -> int:

@@ -133,7 +133,7 @@ class _Fetch:
 
     def _session(self) -> SSL.Connection:
         """A TLS client that takes and gives bytes; those that leave the computer pass `_send` alone."""
-        from OpenSSL import SSL  # noqa: PLC0415 - start-up time
+        from OpenSSL import SSL
 
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         # Whether the chain is trusted is the very question that is asked of it afterwards.
@@ -149,7 +149,7 @@ class _Fetch:
         return connection
 
     def _shake_hands(self, plain: socket.socket, connection: SSL.Connection) -> None:
-        from OpenSSL import SSL  # noqa: PLC0415 - start-up time
+        from OpenSSL import SSL
 
         answer = b""
         received = 0
@@ -310,7 +310,7 @@ def _ready(plain: socket.socket, event: int, until: float) -> bool:
 
 def _outgoing(connection: SSL.Connection) -> bytes:
     """What the TLS client wants to have sent."""
-    from OpenSSL import SSL  # noqa: PLC0415 - start-up time
+    from OpenSSL import SSL
 
     data = b""
     with contextlib.suppress(SSL.WantReadError):
@@ -320,7 +320,7 @@ def _outgoing(connection: SSL.Connection) -> bytes:
 
 
 def _sent(connection: SSL.Connection) -> tuple[bytes, ...]:
-    from OpenSSL import crypto  # noqa: PLC0415 - start-up time
+    from OpenSSL import crypto
 
     chain = connection.get_peer_cert_chain() or []
     return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
@@ -339,7 +339,7 @@ def _reasons(error: SSL.Error) -> str:
 def _system_text(error: OSError) -> str:
     """What the system says; Python's own text for the codes of Windows sockets is "Unknown error"."""
     if sys.platform == "win32" and error.errno:
-        import ctypes  # noqa: PLC0415 - start-up time
+        import ctypes
 
         return f"{ctypes.FormatError(error.errno)} ({error.errno})"
     return error.strerror or str(error)

@@ -150,7 +150,7 @@ def _take_after(temporary: Path, like: Path | None) -> None:
 def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
     if sys.platform == "win32" and overwrite and path.exists():
         # ReplaceFile keeps the target's access control list, attributes and short name; a rename would not.
-        import ctypes  # noqa: PLC0415 - Windows only
+        import ctypes  # Windows only
 
         if not ctypes.windll.kernel32.ReplaceFileW(str(path), str(temporary), None, 0, None, None):
             raise ctypes.WinError()

@@ -1,6 +1,6 @@
 """Files that once made a parser fail, run away or take too much memory: each is fed to its target again.
 
-``regressions/README.md`` says of each what it is. What is not put right yet stands in `UNFIXED`.
+``regressions/README.md`` says of each what it is.
 """
 
 from __future__ import annotations
@@ -18,21 +18,8 @@ FILES = {
     f"{path.parent.name}/{path.name.partition('.')[0]}": path for path in sorted(FOLDER.glob("*/*.bin*"))
 }
 
-UNFIXED: dict[str, str] = {}
-"""Findings that wait for their repair, and why they happen.
 
-Not strict: most are about seconds, and a fast machine may stay below the limit.
-"""
-
-
-def _marked(name: str) -> object:
-    reason = UNFIXED.get(name)
-    raises = (AssertionError, campaign.Died)
-    marks = [pytest.mark.xfail(strict=False, raises=raises, reason=reason)] if reason else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [_marked(name) for name in FILES])
+@pytest.mark.parametrize("name", FILES)
 def test_a_finding_is_answered(name: str, tmp_path: Path) -> None:
     tally = campaign.run(FILES[name].parent.name, tmp_path, "--files", FILES[name])
     told = [Path(path).with_suffix(".txt").read_text(encoding="utf-8") for path in tally.findings]
@@ -44,4 +31,3 @@ def test_every_file_has_a_target_and_a_line_in_the_readme() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(name for name, _ in rows) == sorted(FILES)
     assert {path.parent.name for path in FILES.values()} <= set(TARGETS)
-    assert set(UNFIXED) <= set(FILES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.testdata.images import variant
-from scripts.testdata.isos import in_two_extents, make_iso
+from scripts.testdata.isos import Tree, in_two_extents, make_iso
 from tests.conftest import Judge
 from winpe_certs.engines.iso import open_file, wim_files
 
@@ -69,9 +69,9 @@ def test_what_other_programs_wrote_is_read(
 
 
 @pytest.mark.parametrize("kind", ["iso9660", "joliet", "udf"])
-def test_7zip_finds_the_same_in_the_files_of_our_tests(judge: Judge, tmp_path: Path, kind: str) -> None:
+def test_7zip_finds_the_same_in_the_files_of_our_tests(judge: Judge, tmp_path: Path, kind: Tree) -> None:
     path = tmp_path / "media.iso"
-    path.write_bytes(make_iso({"sources/boot.wim": WIM, "x/other.wim": OTHER}, kind))  # type: ignore[arg-type]
+    path.write_bytes(make_iso({"sources/boot.wim": WIM, "x/other.wim": OTHER}, kind))
     assert _seen_by_7zip(judge, path) == _seen_by_us(path)
 
 

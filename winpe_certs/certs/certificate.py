@@ -90,7 +90,7 @@ class Certificate:
 
     @classmethod
     def _from_loaded(cls, der: bytes, loaded: x509.Certificate) -> Certificate:
-        from cryptography import x509  # noqa: PLC0415 - start-up time
+        from cryptography import x509
 
         key = _public_key(loaded)
         self_issued = loaded.issuer.public_bytes() == loaded.subject.public_bytes()
@@ -129,7 +129,7 @@ class Certificate:
 
 def signature_hash_of(loaded: x509.Certificate) -> HashAlgorithm | None:
     """The hash of a certificate's own signature; None without one (Ed25519) or if it is unknown (MD2)."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         return loaded.signature_hash_algorithm
@@ -142,7 +142,7 @@ def _public_key(loaded: x509.Certificate) -> CertificatePublicKeyTypes | None:
 
     Every Windows has one of these in its store CA: "Root Agency", whose modulus lacks the zero byte in front.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         return loaded.public_key()
@@ -155,10 +155,10 @@ def _verifies_with_own_key(loaded: x509.Certificate, key: CertificatePublicKeyTy
 
     Its check of issuers has given up SHA-1 and MD5, which old roots are signed with; its RSA keys have not.
     """
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
-    from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import MD5, SHA1  # noqa: PLC0415
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.hashes import MD5, SHA1
 
     if key is None:
         return None
@@ -181,7 +181,7 @@ def _verifies_with_own_key(loaded: x509.Certificate, key: CertificatePublicKeyTy
 
 def _names_its_own_key(extensions: x509.Extensions) -> bool:
     """Whether the authority key identifier, if there is one, does not point at another key."""
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     authority = _extension(extensions, x509.AuthorityKeyIdentifier)
     subject = _extension(extensions, x509.SubjectKeyIdentifier)
@@ -191,7 +191,7 @@ def _names_its_own_key(extensions: x509.Extensions) -> bool:
 
 
 def _extension(extensions: x509.Extensions, kind: type[Value]) -> x509.Extension[Value] | None:
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     try:
         return extensions.get_extension_for_class(kind)
@@ -201,7 +201,7 @@ def _extension(extensions: x509.Extensions, kind: type[Value]) -> x509.Extension
 
 def _readable(name: x509.Name) -> str:
     """Render a name as Windows does: most specific part first, parts joined by a comma and a blank."""
-    from cryptography.x509 import ObjectIdentifier  # noqa: PLC0415 - start-up time
+    from cryptography.x509 import ObjectIdentifier
 
     attributes = {ObjectIdentifier(number): text for number, text in ATTRIBUTE_NAMES.items()}
     text = ", ".join(part.rfc4514_string(attributes) for part in reversed(name.rdns))

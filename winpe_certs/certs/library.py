@@ -26,9 +26,9 @@ def reading(refusal: str, resolution: str) -> Iterator[None]:
 
     Extensions, names and keys are read when they are asked for, so that belongs inside as well.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
-    from cryptography.utils import CryptographyDeprecationWarning  # noqa: PLC0415
-    from cryptography.x509 import (  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.utils import CryptographyDeprecationWarning
+    from cryptography.x509 import (
         DuplicateExtension,
         InvalidVersion,
         UnsupportedGeneralNameType,
@@ -59,6 +59,6 @@ def reading_certificate(der: bytes, origin: str) -> Iterator[x509.Certificate]:
         f"{origin}: not a readable X.509 certificate",
         "Export the certificate again (DER or Base-64 encoded X.509) and try once more.",
     ):
-        from cryptography import x509  # noqa: PLC0415 - start-up time
+        from cryptography import x509
 
         yield x509.load_der_x509_certificate(der)

@@ -56,8 +56,8 @@ def _public_key_info(signed_part: bytes) -> Element:
 
 def _signature_hash(loaded: x509.Certificate) -> bytes | None:
     """Hash the signed part with the hash of the certificate's own signature."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
-    from cryptography.hazmat.primitives.hashes import Hash  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.hashes import Hash
 
     algorithm = signature_hash_of(loaded)
     if algorithm is None:
@@ -72,7 +72,7 @@ def _signature_hash(loaded: x509.Certificate) -> bytes | None:
 
 def _key_identifier(loaded: x509.Certificate, key_info: Element) -> bytes:
     """Without the extension: SHA-1 of the whole SubjectPublicKeyInfo, not of the key bits alone."""
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     try:
         return loaded.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest

@@ -116,7 +116,7 @@ def read_media(data: bytes, password: str | None, origin: str) -> MediaStore:
 
 def _require_modest_keys(outline: _Outline, password: bytes | None, origin: str) -> None:
     """Look at the keys of a store, and at those in its encrypted parts, before the library tests them."""
-    from asn1crypto.pkcs12 import SafeContents  # noqa: PLC0415 - start-up time
+    from asn1crypto.pkcs12 import SafeContents
 
     inside = _Outline(rounds=outline.rounds)
     for part in outline.encrypted_parts:
@@ -172,9 +172,9 @@ def _open(
 
     The key that the library makes ends with this function.
     """
-    from cryptography.exceptions import InternalError  # noqa: PLC0415 - start-up time
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12  # noqa: PLC0415
+    from cryptography.exceptions import InternalError
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
     refused: ValueError | None = None
     for password in passwords:
@@ -269,7 +269,7 @@ def _structure(origin: str) -> Iterator[None]:
 
 def _outline(data: bytes, origin: str) -> _Outline:
     """Read what is not encrypted: PFX and AuthenticatedSafe (RFC 7292 sections 4 and 4.1)."""
-    from asn1crypto.pkcs12 import AuthenticatedSafe, Pfx, SafeContents  # noqa: PLC0415 - start-up time
+    from asn1crypto.pkcs12 import AuthenticatedSafe, Pfx, SafeContents
 
     outline = _Outline()
     pfx = Pfx.load(data)
@@ -317,7 +317,7 @@ def _read_bags(outline: _Outline, bags: Any, origin: str, depth: int = 0) -> Non
 
 
 def _provider(attributes: Any) -> str | None:
-    from asn1crypto.core import BMPString  # noqa: PLC0415 - start-up time
+    from asn1crypto.core import BMPString
 
     for attribute in attributes:
         if attribute["type"].dotted == PROVIDER_NAME:
@@ -327,7 +327,7 @@ def _provider(attributes: Any) -> str | None:
 
 
 def _count_mac(outline: _Outline, mac: Any, origin: str) -> None:
-    from asn1crypto.algos import Pbes2Params  # noqa: PLC0415 - start-up time
+    from asn1crypto.algos import Pbes2Params
 
     algorithm = mac["mac"]["digest_algorithm"]
     name = algorithm["algorithm"].native

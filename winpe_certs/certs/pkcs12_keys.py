@@ -28,7 +28,7 @@ def require_modest_key(info: bytes, origin: str) -> None:
 
     Raises what `asn1crypto` does for anything else.
     """
-    from asn1crypto.keys import PrivateKeyInfo  # noqa: PLC0415 - start-up time
+    from asn1crypto.keys import PrivateKeyInfo
 
     loaded = PrivateKeyInfo.load(info)
     kind = loaded["private_key_algorithm"]["algorithm"].native
@@ -47,10 +47,10 @@ def decrypted(algorithm: Any, data: bytes, password: bytes | None) -> bytes | No
 
     `algorithm` is an EncryptionAlgorithm of `asn1crypto` whose rounds have been judged.
     """
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES  # noqa: PLC0415 - start-up time
-    from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415
-    from cryptography.hazmat.primitives.ciphers.algorithms import AES  # noqa: PLC0415
-    from cryptography.hazmat.primitives.ciphers.modes import CBC  # noqa: PLC0415
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
+    from cryptography.hazmat.primitives.ciphers.modes import CBC
 
     if algorithm.encryption_cipher not in READABLE_CIPHERS or algorithm.encryption_mode != "cbc":
         return None

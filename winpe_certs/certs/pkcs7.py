@@ -17,7 +17,7 @@ def pkcs7_certificates(data: bytes, origin: str) -> list[bytes]:
         "Export the chain again, with 'Include all certificates in the certification path', or turn the file"
         " into PEM and give that: openssl pkcs7 -inform DER -in FILE -print_certs -out chain.pem",
     ):
-        from cryptography.hazmat.primitives.serialization import Encoding, pkcs7  # noqa: PLC0415 - start-up time
+        from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
         _refuse_rest(data)
         certificates = pkcs7.load_der_pkcs7_certificates(data)

@@ -78,13 +78,13 @@ def read_certificates(data: bytes, origin: str) -> CertificateFile:
 
 def _from_text(data: bytes, origin: str) -> CertificateFile:
     # Most files are DER and need none of these.
-    from winpe_certs.certs.pem import decode_base64, has_pem_block  # noqa: PLC0415
-    from winpe_certs.certs.text_encoding import decode_text  # noqa: PLC0415
+    from winpe_certs.certs.pem import decode_base64, has_pem_block
+    from winpe_certs.certs.text_encoding import decode_text
 
     text = decode_text(data).text
     refuse_private_key_text(text, origin)
     if text.lstrip().casefold().startswith(REG_STARTS):
-        from winpe_certs.certs.regfile_certificates import reg_certificates  # noqa: PLC0415
+        from winpe_certs.certs.regfile_certificates import reg_certificates
 
         found, warnings = reg_certificates(data, origin)
         entries = [SourceCertificate(item.certificate, item.blob, item.store, item.origin) for item in found]
@@ -117,7 +117,7 @@ def _numbered(certificates: list[bytes], origin: str) -> list[SourceCertificate]
 
 
 def _from_pem(text: str, origin: str) -> CertificateFile:
-    from winpe_certs.certs.pem import pem_blocks  # noqa: PLC0415 - see _from_text
+    from winpe_certs.certs.pem import pem_blocks
 
     certificates: list[bytes] = []
     warnings: list[str] = []

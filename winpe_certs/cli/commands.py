@@ -56,15 +56,15 @@ def inject(
     --allow not-a-ca, --allow expired. With --expect-chain an image that would still not trust that server
     is not changed: exit code 1.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415
-    from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
-    from winpe_certs.workflows import inputs  # noqa: PLC0415
-    from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.inject import inject as run  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
-    from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.engines.setup import EngineOptions
+    from winpe_certs.workflows import inputs
+    from winpe_certs.workflows.allowing import parse_allowed
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.inject import inject as run
+    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.writing import WriteOptions
 
     talk(verbose=verbose)
     use(codec)
@@ -131,15 +131,15 @@ def remove(
     Without --store they are taken out of AuthRoot, ROOT and CA.
     Roots that Windows itself needs, though expired, are refused: --allow required-root.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415
-    from winpe_certs.engines.setup import EngineOptions  # noqa: PLC0415
-    from winpe_certs.workflows import inputs  # noqa: PLC0415
-    from winpe_certs.workflows.allowing import parse_allowed  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.remove import remove as run  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
-    from winpe_certs.workflows.writing import WriteOptions  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.engines.setup import EngineOptions
+    from winpe_certs.workflows import inputs
+    from winpe_certs.workflows.allowing import parse_allowed
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.remove import remove as run
+    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.writing import WriteOptions
 
     talk(verbose=verbose)
     use(codec)
@@ -190,18 +190,18 @@ def verify(
     sources/boot.wim. With --evidence instead of certificates: whether the image still is what that change
     made it.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415
-    from winpe_certs.workflows import inputs  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
-    from winpe_certs.workflows.verify import verify as run  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.workflows import inputs
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.verify import verify as run
 
     talk(verbose=verbose)
     use(codec)
     if evidence is not None:
         _refuse_beside_evidence(cert, thumbprint, index, store != "auto", strict_blob, full_check)
-        from winpe_certs.workflows.attest import verify_evidence  # noqa: PLC0415
+        from winpe_certs.workflows.attest import verify_evidence
 
         with ProgressBar(enabled=not quiet) as progress:
             report = verify_evidence(expand(images), evidence, progress=progress)
@@ -234,11 +234,11 @@ def list_(
 
     With dates and findings. With --store only that store. A media folder stands for its sources/boot.wim.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.listing import list_certificates  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.listing import list_certificates
+    from winpe_certs.workflows.selection import parse_index
 
     talk(verbose=verbose)
     use(codec)
@@ -275,12 +275,12 @@ def check_server(
     The answer is trusted, not trusted, or undocumented: a public root that full Windows would fetch.
     Only --connect uses the network. All images of a file are looked at unless --index names one.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415
-    from winpe_certs.workflows.check_server import check_server as run  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
-    from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.workflows.check_server import check_server as run
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.servers import Asked, gather_servers
 
     talk(verbose=verbose)
     use(codec)
@@ -319,9 +319,9 @@ def check_media_certificate(
     for, or read from a file or an environment variable; it is never shown.
     The private key is not used, kept or shown.
     """
-    from winpe_certs.cli.passwords import password_source  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.media import check_media_certificate as run  # noqa: PLC0415
+    from winpe_certs.cli.passwords import password_source
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.media import check_media_certificate as run
 
     talk(verbose=verbose)
     moment = Moment.now() if at is None else Moment.parse(at)
@@ -348,11 +348,11 @@ def export(
     Without -o each certificate is written to <thumbprint>.reg in the current folder.
     On Windows --thumbprint takes a certificate out of the machine's own stores, its properties as they are.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows import inputs  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
-    from winpe_certs.workflows.export import export as run  # noqa: PLC0415
-    from winpe_certs.workflows.export import from_live_stores  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.workflows import inputs
+    from winpe_certs.workflows.clock import Moment
+    from winpe_certs.workflows.export import export as run
+    from winpe_certs.workflows.export import from_live_stores
 
     talk(verbose=verbose)
     report = run(
@@ -369,7 +369,7 @@ def export(
 
 def _single(option: str, files: Sequence[Path] | None) -> Path | None:
     """The file of an option that is meant once; the last of several would silently be the only one."""
-    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+    from winpe_certs.errors import UsageError
 
     if files and len(files) > 1:
         raise UsageError(
@@ -380,7 +380,7 @@ def _single(option: str, files: Sequence[Path] | None) -> Path | None:
 
 
 def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
-    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+    from winpe_certs.errors import UsageError
 
     if chain is None:
         if hostnames:
@@ -389,14 +389,14 @@ def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
                 resolution="Add --expect-chain FILE, the chain that the server sends.",
             )
         return None
-    from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
+    from winpe_certs.workflows.servers import Asked, gather_servers
 
     return gather_servers(Asked(chain, tuple(hostnames)))
 
 
 def _refuse_beside_evidence(*options: object) -> None:
     """What is looked at is what the evidence names; anything asked for besides would be passed over."""
-    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+    from winpe_certs.errors import UsageError
 
     if any(options):
         raise UsageError(
@@ -410,11 +410,11 @@ def _evidence(
     path: Path | None, change_id: str | None, *, redacted: bool, overwrite: bool
 ) -> EvidenceOptions | None:
     if path is not None:
-        from winpe_certs.workflows.watching import EvidenceOptions  # noqa: PLC0415 - start-up time
+        from winpe_certs.workflows.watching import EvidenceOptions
 
         return EvidenceOptions(path, change_id, redacted, overwrite)
     if change_id is not None or redacted:
-        from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
+        from winpe_certs.errors import UsageError
 
         raise UsageError(
             f"{'--redact' if redacted else '--change-id'}: there is no evidence to put it in",
@@ -424,6 +424,6 @@ def _evidence(
 
 
 def _store(name: str) -> Store | None:
-    from winpe_certs.certs.stores import parse_store_name  # noqa: PLC0415 - start-up time
+    from winpe_certs.certs.stores import parse_store_name
 
     return None if name.lower() == "auto" else parse_store_name(name)

@@ -63,11 +63,11 @@ def audit(
     images of a file are looked at; .iso files are read in place. One bad image never stops the rest.
     Without requirements it tells what there is.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import codecs, use  # noqa: PLC0415
-    from winpe_certs.workflows import inputs  # noqa: PLC0415
-    from winpe_certs.workflows.audit import audit as run  # noqa: PLC0415
-    from winpe_certs.workflows.clock import Moment  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import codecs, use
+    from winpe_certs.workflows import inputs
+    from winpe_certs.workflows.audit import audit as run
+    from winpe_certs.workflows.clock import Moment
 
     talk(verbose=verbose)
     # A codec that is not there is told before anything is looked for.
@@ -90,8 +90,8 @@ def audit(
 
 
 def _servers(chains: Sequence[Path], hostnames: Sequence[str], servers: Sequence[str]) -> Servers | None:
-    from winpe_certs.errors import UsageError  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.servers import Asked, gather_servers  # noqa: PLC0415
+    from winpe_certs.errors import UsageError
+    from winpe_certs.workflows.servers import Asked, gather_servers
 
     if len(chains) > 1:
         raise UsageError(

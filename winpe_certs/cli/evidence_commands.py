@@ -22,10 +22,10 @@ def manifest(
     else is printed, so that diff and sha256sum can be put behind. All images of a .wim, each behind a line
     with its name and digest, unless --index names one. A media folder stands for its sources/boot.wim.
     """
-    from winpe_certs.engines.choose import expand  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415
-    from winpe_certs.workflows.manifest import manifests  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.engines.choose import expand
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.workflows.manifest import manifests
+    from winpe_certs.workflows.selection import parse_index
 
     talk(verbose=verbose)
     use(codec)
@@ -50,9 +50,9 @@ def undo(
     cut off. The result is the original bit for bit, proven by its SHA-256. An image that is not exactly what
     the evidence says is refused. There is no way back after DISM or with -o: there, the original is.
     """
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.setup import Machine  # noqa: PLC0415
-    from winpe_certs.workflows.undo import undo as run  # noqa: PLC0415
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.engines.setup import Machine
+    from winpe_certs.workflows.undo import undo as run
 
     talk(verbose=verbose)
     use(codec)

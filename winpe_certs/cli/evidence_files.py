@@ -35,14 +35,14 @@ def show_page(
     Nothing is printed of a file that is not exactly what was written: any changed byte is refused, exit
     code 3. That finds accidents; it is no signature.
     """
-    from winpe_certs.workflows.evidence_file import read_evidence  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.evidence_file import read_evidence
 
     talk(verbose=verbose)
     evidence = read_evidence(file)
     if report_format is PageFormat.JSON:
-        from winpe_certs.evidence.canonical import to_json  # noqa: PLC0415 - start-up time
+        from winpe_certs.evidence.canonical import to_json
 
         return show_document(to_json(evidence))
-    from winpe_certs.report.evidence import page  # noqa: PLC0415 - start-up time
+    from winpe_certs.report.evidence import page
 
     return show_document(page(evidence, markdown=report_format is PageFormat.MARKDOWN))

@@ -28,9 +28,9 @@ def compact(
     as they are stored, compared with the original, and the copy takes the file's place by rename. A file with
     nothing to save is not touched. --dry-run says how much it would save.
     """
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.setup import Machine  # noqa: PLC0415
-    from winpe_certs.workflows.compact import compact as run  # noqa: PLC0415
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.engines.setup import Machine
+    from winpe_certs.workflows.compact import compact as run
 
     talk(verbose=verbose)
     use(codec)
@@ -63,9 +63,9 @@ def diff(
     Images are compared by index; a single one is held against each of the other file. Exit code 0 when all
     stores are the same, 1 when they differ.
     """
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.diff import diff as run  # noqa: PLC0415
-    from winpe_certs.workflows.selection import parse_index  # noqa: PLC0415
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.workflows.diff import diff as run
+    from winpe_certs.workflows.selection import parse_index
 
     talk(verbose=verbose)
     use(codec)

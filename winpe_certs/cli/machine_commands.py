@@ -21,9 +21,9 @@ def doctor(
 
     Programs, rights, room, mounts that were left. Exit code 1 when something that is needed is missing.
     """
-    from winpe_certs.engines.codecs import use  # noqa: PLC0415 - start-up time
-    from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415
-    from winpe_certs.workflows.doctor import doctor as run  # noqa: PLC0415
+    from winpe_certs.engines.codecs import use
+    from winpe_certs.engines.setup import EngineOptions, Machine
+    from winpe_certs.workflows.doctor import doctor as run
 
     talk(verbose=verbose)
     use(codec)
@@ -48,8 +48,8 @@ def cleanup(
     Mounts, loaded hives and work folders are listed, and freed with --apply. What winpe-certs did not
     mount itself is listed, and only touched with --apply --all.
     """
-    from winpe_certs.engines.setup import EngineOptions, Machine  # noqa: PLC0415 - start-up time
-    from winpe_certs.workflows.cleanup import cleanup as run  # noqa: PLC0415
+    from winpe_certs.engines.setup import EngineOptions, Machine
+    from winpe_certs.workflows.cleanup import cleanup as run
 
     talk(verbose=verbose)
     report = run(EngineOptions(dism=dism, reg=reg), Machine(), apply=apply, everything=everything)

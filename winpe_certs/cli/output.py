@@ -31,16 +31,16 @@ class OutputLostError(EnvironmentFailure):
 def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Print a report and the error that ended it, if one did; returns the exit code."""
     if as_json:
-        from winpe_certs.report import json  # noqa: PLC0415 - start-up time
+        from winpe_certs.report import json
 
         _write(json.render(report) + "\n")
     elif report.command == "manifest":
-        from winpe_certs.report import manifest  # noqa: PLC0415 - start-up time
+        from winpe_certs.report import manifest
 
         if not quiet:
             _write_exactly(manifest.render(report))
     elif not quiet or not report.holds or report.error is not None or report.failures:
-        from winpe_certs.report import text  # noqa: PLC0415 - start-up time
+        from winpe_certs.report import text
 
         _print(text.render(report))
     if report.error is not None:
@@ -61,11 +61,11 @@ def show_document(text: str) -> int:
 def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, verbose: bool) -> None:
     """Print an error: as the JSON document, or on stderr for a person."""
     if as_json and not isinstance(error, OutputLostError):
-        from winpe_certs.report import json  # noqa: PLC0415 - start-up time
+        from winpe_certs.report import json
 
         _write(json.render_error(command, error) + "\n")
         return
-    from winpe_certs.report import text  # noqa: PLC0415 - start-up time
+    from winpe_certs.report import text
 
     if verbose:
         _write("".join(traceback.format_exception(error)), to_stderr=True)
@@ -74,7 +74,7 @@ def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, ve
 
 def talk(*, verbose: bool) -> None:
     """Let the steps of this program be told on stderr, if they are asked for."""
-    import logging  # noqa: PLC0415 - start-up time
+    import logging
 
     logger = logging.getLogger("winpe_certs")
     logger.handlers.clear()
@@ -105,7 +105,7 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _print(renderable: object, *, to_stderr: bool = False) -> None:
-    from rich.console import Console  # noqa: PLC0415 - start-up time
+    from rich.console import Console
 
     stream = sys.stderr if to_stderr else sys.stdout
     is_terminal = stream is not None and stream.isatty()

@@ -41,7 +41,7 @@ class ProgressBar:
 
 
 def _new_bar() -> Bar:
-    from rich.console import Console  # noqa: PLC0415 - start-up time: most runs need no bar
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.console import Console  # most runs need no bar
+    from rich.progress import Progress as Bar
 
     return Bar(console=Console(stderr=True), transient=True)

@@ -65,7 +65,7 @@ class WimImages:
 
     def manifest(self, index: int) -> list[ManifestEntry]:
         """The manifest of an image: a line for each directory entry."""
-        from winpe_certs.wim.manifest import manifest  # noqa: PLC0415 - start-up time, as below
+        from winpe_certs.wim.manifest import manifest
 
         return manifest(self.wim, index, remember=True)
 
@@ -133,18 +133,18 @@ class WimTarget(WimImages):
         with system_errors(self._path, "read"):
             changes = self._prepared()
             if self._output is not None:
-                from winpe_certs.wim.copy import compact  # noqa: PLC0415
+                from winpe_certs.wim.copy import compact
 
                 self._write_copy(self._output, compact(self.wim, changes, self._progress), verify)
             elif not changes.is_empty:
-                from winpe_certs.wim.append import append  # noqa: PLC0415
+                from winpe_certs.wim.append import append
 
                 self._patch(append(self.wim, changes), verify)
             self.saved = frozenset(self._indexes)
 
     def rehearse(self, verify: Verification) -> None:
         """Build the patched file in memory and judge that; see `Target.rehearse`."""
-        from winpe_certs.wim.append import append  # noqa: PLC0415
+        from winpe_certs.wim.append import append
 
         with system_errors(self._path, "read"):
             appendix = append(self.wim, self._prepared())
@@ -154,7 +154,7 @@ class WimTarget(WimImages):
         self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
     ) -> Survey:
         """The file as it is now, still locked, or the copy that was written; see `Target.survey`."""
-        from winpe_certs.engines.survey import survey_wim, survey_wim_file  # noqa: PLC0415
+        from winpe_certs.engines.survey import survey_wim, survey_wim_file
 
         if earlier is not None and self._output is not None:
             return survey_wim_file(self._output, path, chosen, None, progress)
@@ -162,14 +162,14 @@ class WimTarget(WimImages):
             return survey_wim(file, self._path, path, chosen, earlier, progress)
 
     def _prepared(self) -> Changes:
-        from winpe_certs.wim.changes import prepare  # noqa: PLC0415
+        from winpe_certs.wim.changes import prepare
 
         changes = prepare(self.wim, self._replacements, self._clock)
         self._digests = changes.digests
         return changes
 
     def _patch(self, appendix: Appendix, verify: Verification) -> None:
-        from winpe_certs.wim.confirm import confirm  # noqa: PLC0415
+        from winpe_certs.wim.confirm import confirm
 
         old, new = self.wim.header, appendix.header
         _LOG.info("%s: appending %d bytes at offset %d", self._path, len(appendix.payload), appendix.start)
@@ -202,7 +202,7 @@ class WimTarget(WimImages):
         )
 
     def _confirm(self, file: BinaryIO, verify: Verification, *, decoder: ChunkDecoder | None = None) -> None:
-        from winpe_certs.wim.confirm import confirm  # noqa: PLC0415
+        from winpe_certs.wim.confirm import confirm
 
         after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
         images = _ReadBack(after, confirm(self.wim, after, self._replacements, self._digests))

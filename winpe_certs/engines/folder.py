@@ -177,7 +177,7 @@ class FolderTarget:
 
     def rehearse(self, verify: Verification) -> None:
         """Let `verify` judge the new contents in memory; see `Target.rehearse`."""
-        from winpe_certs.engines.rehearsal import Rehearsed  # noqa: PLC0415 - start-up time
+        from winpe_certs.engines.rehearsal import Rehearsed
 
         replaced: dict[tuple[int | None, str], Replacement] = {
             (None, path): replacement for path, replacement in self._replacements.items()
@@ -192,7 +192,7 @@ class FolderTarget:
         progress: Progress,
     ) -> Survey:
         """The hive's file as it is now, or the one that was written instead; see `Target.survey`."""
-        from winpe_certs.engines.survey import survey_hive  # noqa: PLC0415 - most runs keep no evidence
+        from winpe_certs.engines.survey import survey_hive  # most runs keep no evidence
 
         is_written = earlier is not None and self._output is not None
         return survey_hive(

@@ -43,7 +43,7 @@ class HiveWriter(Protocol):
 
 
 class NativeWriter:
-    """Writes the bytes that this program's own editor has made."""
+    """Writes the bytes that this program's own editor has made: what only programs need is not looked at."""
 
     name = "native"
 
@@ -53,7 +53,7 @@ class NativeWriter:
 
     def edit_commands(
         self,
-        place: PurePath,  # noqa: ARG002 - no program is started
+        place: PurePath,  # noqa: ARG002
         replacement: Replacement,  # noqa: ARG002
     ) -> tuple[tuple[str, ...], ...]:
         """No program is started."""

@@ -252,7 +252,7 @@ def _understood(origin: str) -> Iterator[None]:
 
 
 def _opened(file: BinaryIO, size: int, origin: str) -> PyCdlib:
-    from pycdlib import PyCdlib  # noqa: PLC0415 - start-up time
+    from pycdlib import PyCdlib
 
     iso = PyCdlib()
     file.seek(0)

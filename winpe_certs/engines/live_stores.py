@@ -108,7 +108,7 @@ def find_live(thumbprint: str, registry: Registry | None = None) -> tuple[LiveCe
 def system_registry() -> Registry | None:
     """The registry of this Windows; None elsewhere."""
     if sys.platform == "win32":
-        import winreg  # noqa: PLC0415 - Windows only
+        import winreg  # Windows only
 
         return winreg
     else:  # noqa: RET505 - mypy knows platforms by their branches

@@ -93,7 +93,7 @@ class Machine:
     @property
     def records(self) -> Records:
         """The records of runs."""
-        from winpe_certs.engines.records import Records  # noqa: PLC0415 - see above
+        from winpe_certs.engines.records import Records
 
         return Records(self.state / "runs")
 
@@ -172,7 +172,7 @@ class Workshop:
 
     @cached_property
     def _hive_name(self) -> str:
-        from winpe_certs.engines.reg_program import unique_hive_name  # noqa: PLC0415 - see above
+        from winpe_certs.engines.reg_program import unique_hive_name
 
         return unique_hive_name()
 
@@ -198,7 +198,7 @@ class Workshop:
         """Open a target; raises before anything is written or mounted."""
         on_share = place.kind is Kind.WIM and how.output is None and is_unc(str(place.path))
         if on_share and not how.dry_run:
-            from winpe_certs.engines.staging import StagedTarget  # noqa: PLC0415 - see above
+            from winpe_certs.engines.staging import StagedTarget
 
             self.machine.refuse_mounted(place.path)
             copy = self._run_folder / place.path.name
@@ -248,7 +248,7 @@ class Workshop:
         return self._reg() if self.machine.is_windows or self.options.reg is not None else None
 
     def _reg(self) -> Reg:
-        from winpe_certs.engines.reg_program import Reg  # noqa: PLC0415 - see above
+        from winpe_certs.engines.reg_program import Reg
 
         root = self.machine.environment.get("SYSTEMROOT", r"C:\Windows")
         path = self.options.reg or Path(str(PureWindowsPath(root, "System32", "reg.exe")))
@@ -260,7 +260,7 @@ class Workshop:
         return () if dism is None else dism.mounted_images()
 
     def _open_dism(self, place: Place, how: Opening) -> DismTarget:
-        from winpe_certs.engines.dism import DismTarget, Workplace  # noqa: PLC0415 - see above
+        from winpe_certs.engines.dism import DismTarget, Workplace
 
         path, _ = self._dism_path(dry_run=how.dry_run)
         mount_folder = self.options.mount_dir or Path(str(self._shown_folder(dry_run=how.dry_run) / "mount"))
@@ -282,7 +282,7 @@ class Workshop:
         )
 
     def _dism_path(self, *, dry_run: bool) -> tuple[str, str]:
-        from winpe_certs.engines.dism_program import find_dism  # noqa: PLC0415 - see above
+        from winpe_certs.engines.dism_program import find_dism
 
         try:
             path, why = find_dism(
@@ -299,7 +299,7 @@ class Workshop:
         return str(path), why
 
     def _dism(self, path: str, progress: Progress) -> Dism:
-        from winpe_certs.engines.dism_program import Dism  # noqa: PLC0415 - see above
+        from winpe_certs.engines.dism_program import Dism
 
         return Dism(
             path,
@@ -311,7 +311,7 @@ class Workshop:
         )
 
     def _writer(self, *, dry_run: bool) -> HiveWriter:
-        from winpe_certs.engines.hive_writer import NativeWriter, RegWriter  # noqa: PLC0415 - see above
+        from winpe_certs.engines.hive_writer import NativeWriter, RegWriter
 
         if self.options.hive_editor == "native":
             return NativeWriter()

@@ -251,7 +251,7 @@ if sys.platform == "win32":
 
     def _volume(near: Path) -> tuple[int, str | None]:
         """The type of the drive that a folder is on, and its file system."""
-        import ctypes  # noqa: PLC0415 - Windows only
+        import ctypes  # Windows only
 
         root = ctypes.create_unicode_buffer(1024)
         if not ctypes.windll.kernel32.GetVolumePathNameW(str(near), root, len(root)):
@@ -298,7 +298,7 @@ def is_unc(path: str) -> bool:
 def is_elevated() -> bool:
     """Whether this process has an administrator's rights (elsewhere: is root)."""
     if sys.platform == "win32":
-        import ctypes  # noqa: PLC0415 - Windows only
+        import ctypes  # Windows only
 
         return bool(ctypes.windll.shell32.IsUserAnAdmin())
     else:  # noqa: RET505 - mypy knows platforms by their branches

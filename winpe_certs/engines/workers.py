@@ -103,7 +103,7 @@ def run_all(
 
 def _context(preload: Sequence[str]) -> ForkServerContext | SpawnContext:
     """How workers are started: not as copies of this process, which has threads and others' pipes."""
-    import multiprocessing  # noqa: PLC0415 - start-up time
+    import multiprocessing
 
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

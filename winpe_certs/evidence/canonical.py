@@ -100,7 +100,7 @@ def plan_digest(images: Sequence[PlannedImage], commands: Sequence[Sequence[str]
 @cache
 def adapter() -> TypeAdapter[Document]:
     """What judges a document: pydantic's view of the dataclasses."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - start-up time
+    from pydantic import TypeAdapter
 
     return TypeAdapter(Document)
 
@@ -162,7 +162,7 @@ def _refuse_others(data: bytes, origin: str) -> None:
 
 
 def _validated(data: bytes, origin: str) -> Document:
-    from pydantic import ValidationError  # noqa: PLC0415 - start-up time
+    from pydantic import ValidationError
 
     try:
         return adapter().validate_json(data)

@@ -10,7 +10,7 @@ import struct
 from collections import Counter
 
 from winpe_certs.regf import layout
-from winpe_certs.regf.check import Cells
+from winpe_certs.regf.check_cells import Cells
 from winpe_certs.regf.names import decode_name, hash_of, hint_of, upper
 
 

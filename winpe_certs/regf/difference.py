@@ -57,8 +57,8 @@ def difference(old: bytes, new: bytes, origin: str) -> Difference:
         found.values += _compare_values(path, before.values(left), after.values(right))
         children, others = before.children(left), after.children(right)
         for name in sorted(children.keys() | others.keys(), reverse=True):
-            child, other = children.get(name), others.get(name)
-            pending.append(((*path, (other or child).name), child, other))  # type: ignore[union-attr] # one is
+            known = others[name] if name in others else children[name]
+            pending.append(((*path, known.name), children.get(name), others.get(name)))
     return found
 
 

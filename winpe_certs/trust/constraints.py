@@ -117,7 +117,7 @@ def _count(constraints: x509.NameConstraints) -> int:
 
 def read_constraints(der: bytes) -> x509.NameConstraints:
     """Read bare name constraints, as property 0x54 of a Blob holds them; raises `ValueError`."""
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     for group in read_element(der).children():
         if any(len(subtree.children()) != 1 for subtree in group.children()):
@@ -142,7 +142,7 @@ def _names(facts: Facts) -> Iterator[_Name]:
 
 
 def _read(name: x509.GeneralName) -> _Name:
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     if isinstance(name, x509.DirectoryName):
         return _directory(name.value)

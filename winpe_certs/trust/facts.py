@@ -58,8 +58,8 @@ class Facts:
 @lru_cache(_CACHED)
 def facts_of(certificate: Certificate) -> Facts:
     """Take the facts out of a certificate; raises `CertificateError` if an extension cannot be read."""
-    from cryptography import x509  # noqa: PLC0415 - start-up time
-    from cryptography.x509.oid import AuthorityInformationAccessOID  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID
 
     with reading_certificate(certificate.der, certificate.subject) as loaded:
         found = loaded.extensions
@@ -92,8 +92,8 @@ def facts_of(certificate: Certificate) -> Facts:
 
 
 def _curve(loaded: x509.Certificate) -> str | None:
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - start-up time
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
     try:
         key = loaded.public_key()
@@ -103,7 +103,7 @@ def _curve(loaded: x509.Certificate) -> str | None:
 
 
 def _value(found: x509.Extensions, kind: type[Value]) -> Value | None:
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     try:
         return found.get_extension_for_class(kind).value
@@ -112,7 +112,7 @@ def _value(found: x509.Extensions, kind: type[Value]) -> Value | None:
 
 
 def _addresses(names: x509.SubjectAlternativeName | None) -> tuple[IPv4Address | IPv6Address, ...]:
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     found = names.get_values_for_type(x509.IPAddress) if names else []
     return tuple(address for address in found if isinstance(address, IPv4Address | IPv6Address))
@@ -134,7 +134,7 @@ def _key_uses(uses: x509.KeyUsage | None) -> frozenset[str] | None:
 
 
 def _list_urls(lists: x509.CRLDistributionPoints | None) -> tuple[str, ...]:
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     return tuple(
         name.value
@@ -147,7 +147,7 @@ def _list_urls(lists: x509.CRLDistributionPoints | None) -> tuple[str, ...]:
 def _access_urls(
     access: x509.AuthorityInformationAccess | None, method: x509.ObjectIdentifier
 ) -> tuple[str, ...]:
-    from cryptography import x509  # noqa: PLC0415 - start-up time
+    from cryptography import x509
 
     return tuple(
         description.access_location.value

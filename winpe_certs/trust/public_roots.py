@@ -17,7 +17,7 @@ from winpe_certs.errors import CertificateError
 @cache
 def public_roots() -> tuple[Certificate, ...]:
     """Every root of the list that can be read."""
-    import certifi  # noqa: PLC0415 - only chains without a root in the image need it
+    import certifi  # only chains without a root in the image need it
 
     found = []
     for block in pem_blocks(certifi.contents(), "certifi"):

@@ -35,8 +35,8 @@ class RegipyReader:
     """The hive as regipy reads it."""
 
     def __init__(self, hive: bytes) -> None:
-        from regipy.registry import NKRecord, RegistryHive  # noqa: PLC0415 - imported where it is used
-        from regipy.structs import REGF_HEADER  # noqa: PLC0415
+        from regipy.registry import NKRecord, RegistryHive
+        from regipy.structs import REGF_HEADER
 
         # It reports oddities of hives through logging; what counts comes back as a value or an exception.
         logging.getLogger("regipy").addHandler(logging.NullHandler())
@@ -73,7 +73,7 @@ class PythonRegistryReader:
     """The hive as python-registry reads it."""
 
     def __init__(self, hive: bytes) -> None:
-        from Registry import Registry  # noqa: PLC0415 - imported where it is used
+        from Registry import Registry
 
         self.name = _name_of("python-registry")
         self._registry = Registry
@@ -111,7 +111,7 @@ def _name_of(reader: str) -> str:
     if isinstance(said, str):
         return f"{reader} {said}"
     # Takes as long to import as the reader itself: it parses what is installed as e-mail headers.
-    from importlib.metadata import version  # noqa: PLC0415
+    from importlib.metadata import version
 
     return f"{reader} {version(reader)}"
 

@@ -111,7 +111,7 @@ def _digests(read: ReadAt, bounds: Sequence[tuple[int, int]]) -> Generator[bytes
         yield _digest(read, *bounds[0])
         return
     # Not at the top: most runs look at no more than one piece.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+    from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(2)
     try:

@@ -101,10 +101,10 @@ def _compare(one: _Stores | None, other: _Stores | None) -> Comparison:
 
 
 def _difference(one: StoredCertificate | None, other: StoredCertificate | None) -> CertificateDifference:
-    known = one or other
-    assert known is not None  # noqa: S101 - the key came from one of them
+    """Tell what differs of a certificate that one of both has, or both."""
     side = Side.BOTH if one and other else Side.FIRST if one else Side.SECOND
-    blobs = [_blob(each) for each in (one, other) if each is not None]
+    known, *_ = present = [each for each in (one, other) if each is not None]
+    blobs = list(map(_blob, present))
     subjects = [subject for subject in map(_subject, blobs) if subject is not None]
     return CertificateDifference(
         side,

@@ -64,7 +64,7 @@ def inject(
         if expected is None:
             return ()
         # Path building is slow to import, and most runs expect nothing.
-        from winpe_certs.workflows.expectation import expect_trust  # noqa: PLC0415
+        from winpe_certs.workflows.expectation import expect_trust
 
         return expect_trust(expected, found, moment, words)
 
@@ -159,7 +159,7 @@ def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -
 
 
 def _removals(hive: Hive, origin: str, replaced: Sequence[Wanted], allowed: frozenset[str]) -> list[HivePlan]:
-    from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal  # noqa: PLC0415 - start-up time
+    from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal
 
     return [plan_removal(hive, origin, wanted, DEFAULT_STORES, allowed) for wanted in replaced]
 

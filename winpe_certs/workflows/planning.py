@@ -51,7 +51,7 @@ The words name the image in command lines.
 """
 
 
-def accept_all(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:  # noqa: ARG001
+def accept_all(_found: StoredCertificates, _words: tuple[str, ...]) -> tuple[ServerResult, ...]:
     """The acceptance of those who expect nothing about servers."""
     return ()
 

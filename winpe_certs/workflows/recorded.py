@@ -104,7 +104,7 @@ def certificate_evidence(
 
 def plan_evidence(plan: Plan, name: Callable[[str], str], *, redacted: bool) -> PlanEvidence:
     """The plan and its digest; command lines have paths of the machine in them."""
-    from winpe_certs.evidence.canonical import plan_digest  # noqa: PLC0415 - start-up time
+    from winpe_certs.evidence.canonical import plan_digest
 
     images = tuple(
         PlannedImage(name(image.path), image.index, tuple(_edit(edit) for edit in image.edits))

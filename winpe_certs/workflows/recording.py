@@ -169,7 +169,7 @@ class Recorder:
 
     def _write(self, images: Sequence[ImageResult], plan: Plan, errors: Sequence[WinpeCertsError]) -> None:
         # Checking documents is slow to import, and most runs keep no evidence.
-        from winpe_certs.evidence.canonical import to_json  # noqa: PLC0415
+        from winpe_certs.evidence.canonical import to_json
 
         is_redacted = self._options.redacted
         evidence = Evidence(

@@ -41,7 +41,7 @@ def open_software(hive: bytes | Pages, origin: str, *, full_check: bool = False)
 
 def refuse_broken(hive: bytes, origin: str, *, harmless: Collection[str] = ()) -> None:
     """Walk the whole hive and raise `HiveError`, naming every broken invariant but the harmless ones."""
-    from winpe_certs.regf.check import check  # noqa: PLC0415 - start-up time: most runs need no full check
+    from winpe_certs.regf.check import check  # most runs need no full check
 
     violations = [violation for violation in check(hive) if violation.invariant not in harmless]
     if not violations:

@@ -32,6 +32,6 @@ Watch: TypeAlias = Callable[[Mapping[int | None, PlannedHive]], AbstractContextM
 """Given the chosen hives, a context in which the target is changed."""
 
 
-def unwatched(hives: Mapping[int | None, PlannedHive]) -> AbstractContextManager[None]:  # noqa: ARG001
+def unwatched(_hives: Mapping[int | None, PlannedHive]) -> AbstractContextManager[None]:
     """The context of those who want no evidence."""
     return contextlib.nullcontext()

@@ -209,7 +209,7 @@ def _recorder(command: str, options: WriteOptions, moment: Moment, progress: Pro
             resolution="Leave --dry-run or --evidence out.",
         )
     # The values of a document take a while to import, and most runs keep no evidence.
-    from winpe_certs.workflows.recording import Recorder  # noqa: PLC0415
+    from winpe_certs.workflows.recording import Recorder
 
     return Recorder(options.evidence, command, moment, progress)
 
@@ -300,7 +300,7 @@ def _edit(
     origin = _hive_origin(words[0], image)
     found = FoundHive(hive)
     if options.recover:
-        from winpe_certs.workflows.recovery import recovered  # noqa: PLC0415 - start-up time
+        from winpe_certs.workflows.recovery import recovered
 
         found = recovered(target, image.index, hive, origin)
     plan = planner(open_software(found.data, origin, full_check=options.full_check), origin)
@@ -315,7 +315,7 @@ def _edit(
 
 
 def _as_reg(edits: Sequence[Edit], hive_name: str) -> bytes:
-    from winpe_certs.certs.regexport import edits_as_reg  # noqa: PLC0415 - only reg.exe needs the text
+    from winpe_certs.certs.regexport import edits_as_reg  # only reg.exe needs the text
 
     return edits_as_reg(edits, hive_name)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -209,7 +209,8 @@ def test_without_the_systems_own_copying_the_result_is_the_same(
     def unable(*_: object, **__: object) -> int:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
-    real, calls = os.copy_file_range, []  # type: ignore[var-annotated]
+    real = os.copy_file_range
+    calls: list[int] = []
     for number, broken in enumerate((half_able, unable)):
         monkeypatch.setattr("winpe_certs.ranges.os.copy_file_range", broken)
         assert run("compact", patched, "-o", f"{number}.wim").code == 0
@@ -244,8 +245,8 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_not_replaced(
 ) -> None:
     real = copy_range
 
-    def meddling(source: FileRange, target: BinaryIO) -> None:
-        real(source, target)  # type: ignore[arg-type] # handed on
+    def meddling(source: FileRange, target: io.FileIO) -> None:
+        real(source, target)
         os.utime(patched, ns=(1, 1))
 
     with monkeypatch.context() as patch:

@@ -73,7 +73,7 @@ def test_a_windows_tree_is_one_image_and_is_not_searched(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links")
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="this system has no symbolic links")
 def test_links_are_not_followed_and_a_file_is_taken_once(tmp_path: Path) -> None:
     outside = _put(tmp_path / "outside/boot.wim", WIM)
     inside = _put(tmp_path / "estate/a/boot.wim", WIM)
@@ -122,9 +122,8 @@ def test_a_folder_that_cannot_even_be_looked_at_is_told(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / name)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_in_the_way_is_passed_by(tmp_path: Path) -> None:
-    if not hasattr(os, "mkfifo"):
-        pytest.skip("no pipes")
     os.mkfifo(tmp_path / "pipe.wim")
     assert sources([tmp_path]) == []
     (given,) = sources([tmp_path / "pipe.wim"])

@@ -69,10 +69,8 @@ def test_names_compare_without_case_and_order_is_nothing() -> None:
 
 
 def test_the_default_value_has_an_empty_name() -> None:
-    new = tree()
-    new.keys["Alpha"].values["extra"] = (SZ, b"")  # type: ignore[index]
-    del new.keys["Alpha"].values[""]  # type: ignore[attr-defined]
-    found = compare(tree(), new)
+    old = tree(Named=Key(values={"": (BINARY, b"default")}))
+    found = compare(old, tree(Named=Key(values={"extra": (SZ, b"")})))
     assert [(each.name, each.before, each.after) for each in found.values] == [
         ("", (BINARY, b"default"), None),
         ("extra", None, (SZ, b"")),

@@ -46,7 +46,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> LibwimCodecs:
     except EnvironmentFailure as error:
         if "judges" in REQUIRED:
             pytest.fail(f"{error.message}, and WINPE_CERTS_REQUIRE asks for judges")
-        pytest.skip(error.message)
+        pytest.skip(f"no libwim to test: {error.message}")
 
 
 def sample(size: int) -> bytes:

@@ -91,8 +91,8 @@ class PythonCodecs:
         """The function that decodes one chunk; raises `UnsupportedWimError` for LZMS."""
         return decoder_for(compression)
 
-    def compress(self, compression: Compression, plain: bytes, chunk_size: int) -> bytes | None:  # noqa: ARG002
-        """None, for every chunk."""
+    def compress(self, compression: Compression, plain: bytes, chunk_size: int) -> bytes | None:  # noqa: ARG002 - see `Codecs`
+        """None, for every chunk: Python's encoders are too slow to be worth it."""
         return None
 
 
