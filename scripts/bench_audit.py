@@ -25,7 +25,7 @@ from pathlib import Path
 from winpe_certs.wim.codecs.choice import choose
 from winpe_certs.wim.parallel import keep_to_one_process
 from winpe_certs.wim.reader import WimFile
-from winpe_certs.workflows.software import SOFTWARE_HIVE
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT = REPOSITORY / "testdata" / "certs" / "corp-root.cer"

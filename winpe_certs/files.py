@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self, TypeAlias
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.ranges import FileRange, copy_range, write_all
@@ -80,6 +80,18 @@ def path_kind(path: Path) -> PathKind:
     if stat.S_ISREG(mode):
         return PathKind.FILE
     return PathKind.FOLDER if stat.S_ISDIR(mode) else PathKind.OTHER
+
+
+Identity: TypeAlias = tuple[int, int, int, int]
+
+
+def identity(file: Path | int) -> Identity:
+    """What tells that a file, or an open one by its descriptor, is still the one that it was.
+
+    Its volume and number there, its size, when it was last written. Raises `OSError`.
+    """
+    status = os.fstat(file) if isinstance(file, int) else file.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -23,7 +23,7 @@ from scripts.crash.targets import Target
 from scripts.testdata.images import SOFTWARE
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.workflows.software import SOFTWARE_HIVE
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 WIMLIB: Final = "wimlib-imagex"
 _TIME_LIMIT: Final = 60

@@ -287,21 +287,19 @@ def _raw_form(
 
 def pfx() -> bytes:
     """Pack the corporate root with its private key under a password; salted, so different each time."""
-    return pkcs12.serialize_key_and_certificates(
-        b"corp-root",
-        private_key("corp-root"),
-        certificate("corp-root"),
-        None,
-        serialization.BestAvailableEncryption(PFX_PASSWORD),
-    )
+    return _packed("corp-root", b"corp-root")
 
 
 def media_pfx() -> bytes:
     """Pack the client certificate of boot media with its key under a password; different each time."""
+    return _packed("media-client", b"media")
+
+
+def _packed(name: str, alias: bytes) -> bytes:
     return pkcs12.serialize_key_and_certificates(
-        b"media",
-        private_key("media-client"),
-        certificate("media-client"),
+        alias,
+        private_key(name),
+        certificate(name),
         None,
         serialization.BestAvailableEncryption(PFX_PASSWORD),
     )

@@ -18,49 +18,36 @@ from typing import Self
 import pytest
 
 from scripts.crash.full_disk import small_disk
-from scripts.testdata import hives, images
 from tests.conftest import Judge
-from tests.contract.test_targets import (
+from tests.contract.target_kinds import (
     BARE,
     BARE_COPY,
     CERTIFICATE,
     FOLDER_KIND,
-    HIVE,
-    KINDS,
     WIM,
     WIM_COPY,
     Kind,
     Made,
+    every_copy,
+    every_kind,
+    every_kind_in_place,
+    immutable,
+    opened,
+    replace_hive,
+    signalled_at_sync,
+    verify,
 )
-from winpe_certs.cli.main import main
-from winpe_certs.engines.base import Replacement, Target
-from winpe_certs.engines.choose import recognise
 from winpe_certs.engines.direct import open_for_reading
-from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import EnvironmentFailure, TargetError, VerificationFailure
-from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.software import SOFTWARE_HIVE
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 READINGS = 4
-_STOPPED = """
-import os, signal, sys
-import winpe_certs.files
-number, calls, real = int(sys.argv[1]), [], os.fsync
-def fsync(descriptor):
-    calls.append(descriptor)
-    if len(calls) == number:
-        os.kill(os.getpid(), signal.SIGSTOP)
-    real(descriptor)
-winpe_certs.files.os.fsync = fsync
-from winpe_certs.cli.main import main
-sys.exit(main(sys.argv[2:]))
-"""
 
 
 @contextlib.contextmanager
-def _stopped_before_sync(number: int, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of the program that stands still before its nth sync, for the length of the block."""
-    command = [sys.executable, "-c", _STOPPED, str(number), *map(str, arguments)]
+def _stopped_before_sync(made: Made, number: int) -> Iterator[subprocess.Popen[bytes]]:
+    """An `inject` that stands still before its nth sync, for the length of the block."""
+    command = signalled_at_sync(made, number, signal.SIGSTOP)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
         try:
             stopped = os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
@@ -72,13 +59,9 @@ def _stopped_before_sync(number: int, *arguments: object) -> Iterator[subprocess
             child.wait(60)
 
 
-def _verify(path: Path) -> int:
-    return main(["verify", str(path), "--cert", str(CERTIFICATE), "--store", "AuthRoot"])
-
-
-def _hive_by_wimlib(path: Path, judge: Judge) -> str:
-    done = judge("wimlib-imagex", "extract", path, 1, f"/{images.SOFTWARE}", "--to-stdout")
-    return hashlib.sha256(done.stdout).hexdigest()
+def _digest_of_hive(made: Made, judge: Judge) -> str:
+    """SHA-256, which is all that readers in a loop keep of what they see."""
+    return hashlib.sha256(made.hive(judge)).hexdigest()
 
 
 # --- two runs, and readers --------------------------------------------------------------------------
@@ -89,17 +72,17 @@ def test_while_a_run_works_readers_see_one_image_and_a_second_run_is_kept_out(
     number: int, is_new: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], judge: Judge
 ) -> None:
     made = WIM.make(tmp_path)
-    before = _hive_by_wimlib(made.path, judge)
-    with _stopped_before_sync(number, "inject", made.path, "--cert", CERTIFICATE) as child:
+    before = _digest_of_hive(made, judge)
+    with _stopped_before_sync(made, number) as child:
         content = made.file.read_bytes()
         assert made.run("inject") == 4
         assert "another program is working on this file" in capsys.readouterr().err
         assert made.file.read_bytes() == content, "the second run has not touched it"
         judge("wimlib-imagex", "verify", made.path)
-        assert (_hive_by_wimlib(made.path, judge) != before) == is_new
-        assert _verify(made.path) == (0 if is_new else 1)
+        assert (_digest_of_hive(made, judge) != before) == is_new
+        assert verify(made.path) == (0 if is_new else 1)
     assert child.returncode == 0
-    assert _verify(made.path) == 0
+    assert verify(made.path) == 0
     judge("wimlib-imagex", "verify", made.path)
     content = made.file.read_bytes()
     assert made.run("inject") == 0
@@ -111,7 +94,7 @@ def test_of_two_copies_to_one_name_the_first_stays(
 ) -> None:
     made = BARE_COPY.make(tmp_path)
     assert made.output is not None
-    with _stopped_before_sync(1, "inject", made.path, "--cert", CERTIFICATE, "-o", made.output) as child:
+    with _stopped_before_sync(made, 1) as child:
         assert made.run("inject") == 0
         content = made.output.read_bytes()
     assert child.returncode == 4
@@ -148,7 +131,7 @@ class _Reader:
                 return
 
 
-@pytest.mark.parametrize("kind", [WIM, FOLDER_KIND, BARE], ids=str)
+@every_kind_in_place
 def test_readers_during_runs_see_a_whole_image_each_time(
     kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str], judge: Judge
 ) -> None:
@@ -156,14 +139,12 @@ def test_readers_during_runs_see_a_whole_image_each_time(
     home = str(made.path)
 
     def by_wimlib() -> str:
-        if kind.is_wim:
-            return _hive_by_wimlib(made.path, judge)
-        return hashlib.sha256(made.file.read_bytes()).hexdigest()
+        return _digest_of_hive(made, judge)
 
     def by_us() -> str:
         if kind.is_wim:
-            with open_for_reading(made.path) as opened:
-                return hashlib.sha256(opened.read(1, SOFTWARE_HIVE)).hexdigest()
+            with open_for_reading(made.path) as wim:
+                return hashlib.sha256(wim.read(1, SOFTWARE_HIVE)).hexdigest()
         done = subprocess.run(
             [sys.executable, "-m", "winpe_certs", "verify", home, "--cert", str(CERTIFICATE), "-q"],
             capture_output=True,
@@ -189,22 +170,13 @@ def test_readers_during_runs_see_a_whole_image_each_time(
 # --- files and folders that go, or may not be written -----------------------------------------------
 
 
-def _opened(made: Made) -> Target:
-    workshop = Workshop(EngineOptions(), Machine())
-    target = workshop.open(recognise(made.path, reading=False), Opening(Moment.now().filetime, made.output))
-    index = target.images[0].index
-    old, new = target.read(index, SOFTWARE_HIVE), hives.hive_variant("in-authroot.hiv")
-    assert old == hives.hive_variant(HIVE)
-    target.replace(index, SOFTWARE_HIVE, Replacement(old, new, (), lambda _: b""))
-    return target
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@every_kind
 def test_a_file_that_vanishes_during_the_run_is_an_error_and_nothing_comes_in_its_place(
     kind: Kind, tmp_path: Path
 ) -> None:
     made = kind.make(tmp_path)
-    with _opened(made) as target:
+    with opened(made) as target:
+        replace_hive(target)
         made.file.unlink()
         with pytest.raises((EnvironmentFailure, VerificationFailure, TargetError)) as caught:
             target.commit(lambda _, __: None)
@@ -212,28 +184,18 @@ def test_a_file_that_vanishes_during_the_run_is_an_error_and_nothing_comes_in_it
     assert not [entry for entry in tmp_path.rglob("*") if entry.is_file() and entry.name != "SYSTEM"]
 
 
-@pytest.mark.parametrize("kind", [WIM_COPY, BARE_COPY], ids=str)
+@every_copy
 def test_a_folder_that_vanishes_before_the_output_is_written_is_named(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     made = kind.make(tmp_path / "home")
     output = tmp_path / "elsewhere" / "out.bin"
     output.parent.mkdir()
-    with _opened(Made(kind, made.path, made.file, output)) as target:
+    with opened(Made(kind, made.path, made.file, output)) as target:
+        replace_hive(target)
         output.parent.rmdir()
         with pytest.raises(EnvironmentFailure, match=r"out\.bin: cannot write: it is not there"):
             target.commit(lambda _, __: None)
     assert made.file.exists()
-
-
-@contextlib.contextmanager
-def _immutable(folder: Path, judge: Judge) -> Iterator[None]:
-    """No name may come to a folder or go from it, not even by root; files in it may be written."""
-    if judge("chattr", "+i", folder, check=False).returncode != 0:
-        pytest.skip("this file system or user cannot make a folder immutable")
-    try:
-        yield
-    finally:
-        judge("chattr", "-i", folder)
 
 
 @pytest.mark.parametrize("kind", [FOLDER_KIND, BARE, WIM_COPY, BARE_COPY], ids=str)
@@ -243,26 +205,26 @@ def test_a_folder_that_may_not_be_written_is_told_and_nothing_changes(
     made = kind.make(tmp_path)
     before = made.state()
     place = made.output or made.file
-    with _immutable(place.parent, judge):
+    with immutable(place.parent, judge):
         assert made.run("inject") == 4
         told = capsys.readouterr().err
         assert f"{place}: cannot write: the operation is not permitted" in told
         assert made.state() == before
     assert made.run("inject") == 0
-    assert _verify(made.result) == 0
+    assert verify(made.result) == 0
 
 
 def test_an_image_in_place_needs_no_right_to_its_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], judge: Judge
 ) -> None:
     made = WIM.make(tmp_path)
-    with _immutable(made.file.parent, judge):
+    with immutable(made.file.parent, judge):
         assert made.run("inject") == 0
-        assert _verify(made.path) == 0
+        assert verify(made.path) == 0
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("kind", [WIM, FOLDER_KIND, BARE], ids=str)
+@every_kind_in_place
 def test_a_read_only_file_system_is_told_and_a_copy_elsewhere_works(
     kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str], judge: Judge
 ) -> None:
@@ -276,10 +238,10 @@ def test_a_read_only_file_system_is_told_and_a_copy_elsewhere_works(
         told = capsys.readouterr().err
         assert f"{made.file}: cannot write: the file system is read-only" in told
         assert "-o OUT" in told
-        assert _verify(made.path) == 1
+        assert verify(made.path) == 1
         if kind is not FOLDER_KIND:
             copy = Made(kind, made.path, made.file, tmp_path / "out.bin")
             assert copy.run("inject") == 0
-            assert _verify(copy.result) == 0
+            assert verify(copy.result) == 0
         assert made.state() == before
     capsys.readouterr()

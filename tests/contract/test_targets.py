@@ -5,7 +5,6 @@ A WIM in place, a WIM written to another file, a folder, a bare hive, a bare hiv
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import json
@@ -15,123 +14,36 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scripts.testdata import hives, images, pki
-from scripts.testdata.build import FOLDER
-from scripts.testdata.wim_writer import build_wim
+from scripts.testdata import hives, pki
 from tests.conftest import Judge
+from tests.contract.target_kinds import (
+    BARE,
+    BARE_COPY,
+    CERTIFICATE,
+    FOLDER_KIND,
+    THUMBPRINT,
+    WIM,
+    WIM_COPY,
+    Kind,
+    Made,
+    State,
+    every_copy,
+    every_kind,
+    every_kind_in_place,
+    immutable,
+    opened,
+    replace_hive,
+    signalled_at_sync,
+    verify,
+)
 from winpe_certs.cli.main import main
-from winpe_certs.engines.base import Images, Replacement, Target
-from winpe_certs.engines.choose import recognise
-from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
+from winpe_certs.engines.base import Images
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure
-from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.software import SOFTWARE_HIVE
-
-CERTIFICATE = FOLDER / "certs" / "corp-root.cer"
-THUMBPRINT = pki.thumbprint("corp-root")
-HIVE = "no-free-cells.hiv"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of target: how to make one, and which of its files is the one that changes."""
-
-    name: str
-    is_wim: bool = False
-    is_folder: bool = False
-    is_copy: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-    def make(self, folder: Path, *, injected: bool = False) -> Made:
-        """Make a target of this kind in a folder of its own, with or without the certificate."""
-        home = folder / "target"
-        home.mkdir()
-        hive = hives.hive_variant("in-authroot.hiv" if injected else HIVE)
-        if self.is_wim:
-            path = file = home / "boot.wim"
-            file.write_bytes(build_wim(images.single(images.software(hive))))
-        elif self.is_folder:
-            path, file = home / "mount", home / "mount" / "Windows" / "System32" / "config" / "SOFTWARE"
-            file.parent.mkdir(parents=True)
-            file.write_bytes(hive)
-            (file.parent / "SYSTEM").write_bytes(hives.plain_hive("SYSTEM"))
-        else:
-            path = file = home / "SOFTWARE"
-            file.write_bytes(hive)
-        os.utime(file, ns=(1_600_000_000_123_456_700, 1_600_000_000_765_432_100))
-        return Made(self, path, file, folder / "out.bin" if self.is_copy else None)
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything that a look at a folder tells: names, contents, times, modes, owners."""
-
-    files: dict[str, tuple[bytes, int, int, int, int]]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A target on disk. `path` is what a person names, `file` what changes, `output` what -o gets."""
-
-    kind: Kind
-    path: Path
-    file: Path
-    output: Path | None
-
-    @property
-    def result(self) -> Path:
-        """What a person looks at afterwards."""
-        return self.output or self.path
-
-    def run(self, command: str, *more: str, image: Path | None = None) -> int:
-        """A changing command on the target, into its output if it has one."""
-        into = ["-o", str(self.output)] if self.output else []
-        return main([command, str(image or self.path), "--cert", str(CERTIFICATE), *into, *more])
-
-    def state(self) -> State:
-        """The state of the folder around the target, of its output too."""
-        around = self.file.parent.parent if not self.kind.is_folder else self.path.parent.parent
-        found = {}
-        for each in sorted(around.rglob("*")):
-            status = each.lstat()
-            content = each.read_bytes() if each.is_file() else b""
-            times = status.st_mtime_ns if each.is_file() else 0
-            found[str(each.relative_to(around))] = (
-                content,
-                times,
-                status.st_mode,
-                status.st_uid,
-                status.st_gid,
-            )
-        return State(found)
-
-    def hive(self, judge: Judge) -> bytes:
-        """The hive as it stands in the result, read by no code of the package."""
-        if not self.kind.is_wim:
-            return (self.output or self.file).read_bytes()
-        inside = f"/{images.SOFTWARE}"
-        content: bytes = judge("wimlib-imagex", "extract", self.result, 1, inside, "--to-stdout").stdout
-        return content
-
-
-WIM, FOLDER_KIND, BARE = Kind("wim", is_wim=True), Kind("folder", is_folder=True), Kind("hive")
-WIM_COPY, BARE_COPY = Kind("wim-copy", is_wim=True, is_copy=True), Kind("hive-copy", is_copy=True)
-KINDS = (WIM, WIM_COPY, FOLDER_KIND, BARE, BARE_COPY)
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
-every_kind_in_place = pytest.mark.parametrize("kind", [WIM, FOLDER_KIND, BARE], ids=str)
-every_copy = pytest.mark.parametrize("kind", [WIM_COPY, BARE_COPY], ids=str)
-
-
-def _verify(path: Path) -> int:
-    return main(["verify", str(path), "--cert", str(CERTIFICATE), "--store", "AuthRoot"])
 
 
 def _listed(path: Path, capsys: pytest.CaptureFixture[str]) -> set[str]:
@@ -149,20 +61,20 @@ def test_inject_verify_list_remove_verify(
     kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str], judge: Judge
 ) -> None:
     made = kind.make(tmp_path)
-    assert _verify(made.path) == 1
+    assert verify(made.path) == 1
     assert made.run("inject") == 0
-    assert _verify(made.result) == 0
+    assert verify(made.result) == 0
     assert THUMBPRINT in _listed(made.result, capsys)
     assert pki.der("corp-root") in made.hive(judge)
     if made.output is None:
         assert made.run("remove") == 0
     else:
-        assert _verify(made.path) == 1
+        assert verify(made.path) == 1
         assert made.run("remove", "--overwrite", image=made.output) == 2, "the output is the image itself"
         again = tmp_path / "again.bin"
         assert main(["remove", str(made.output), "--cert", str(CERTIFICATE), "-o", str(again)]) == 0
         again.replace(made.output)
-    assert _verify(made.result) == 1
+    assert verify(made.result) == 1
     assert THUMBPRINT not in _listed(made.result, capsys)
 
 
@@ -212,7 +124,7 @@ def test_a_copy_is_written_even_when_nothing_changes(
     made = kind.make(tmp_path, injected=True)
     assert made.run("inject") == 0
     capsys.readouterr()
-    assert _verify(made.result) == 0
+    assert verify(made.result) == 0
     assert made.hive(judge) == hives.hive_variant("in-authroot.hiv")
 
 
@@ -228,35 +140,22 @@ def test_an_existing_output_is_kept_unless_it_may_be_overwritten(
     assert str(made.output) in capsys.readouterr().err
     assert made.state() == before
     assert made.run("inject", "--overwrite") == 0
-    assert _verify(made.output) == 0
+    assert verify(made.output) == 0
 
 
 # --- failures -------------------------------------------------------------------------------------
 
 
-def _opened(made: Made) -> Target:
-    workshop = Workshop(EngineOptions(), Machine())
-    how = Opening(Moment.now().filetime, made.output)
-    return workshop.open(recognise(made.path, reading=False), how)
-
-
-def _replace(target: Target) -> None:
-    index = target.images[0].index
-    assert target.read(index, SOFTWARE_HIVE) == hives.hive_variant(HIVE)
-    old, new = target.read(index, SOFTWARE_HIVE), hives.hive_variant("in-authroot.hiv")
-    target.replace(index, SOFTWARE_HIVE, Replacement(old, new, (), lambda _: b""))
-
-
 def _raising_at(number: int, error: BaseException) -> Callable[[Images, int | None], None]:
     calls: list[Images] = []
 
-    def verify(images: Images, index: int | None) -> None:
+    def count(images: Images, index: int | None) -> None:
         assert index in {image.index for image in images.images}
         calls.append(images)
         if len(calls) == number:
             raise error
 
-    return verify
+    return count
 
 
 def _untouched(made: Made, before: State, judge: Judge, *, header_written: bool = False) -> None:
@@ -287,8 +186,8 @@ def test_a_verification_that_fails_leaves_the_target_as_it_was(
 ) -> None:
     made = kind.make(tmp_path)
     before = made.state()
-    with _opened(made) as target:
-        _replace(target)
+    with opened(made) as target:
+        replace_hive(target)
         with pytest.raises((VerificationFailure, EnvironmentFailure, type(error))):
             target.commit(_raising_at(1, error))
     _untouched(made, before, judge, header_written=True)
@@ -300,8 +199,8 @@ def test_an_interrupt_during_verification_leaves_the_target_as_it_was(
 ) -> None:
     made = kind.make(tmp_path)
     before = made.state()
-    with _opened(made) as target:
-        _replace(target)
+    with opened(made) as target:
+        replace_hive(target)
         with pytest.raises(KeyboardInterrupt):
             target.commit(_raising_at(1, KeyboardInterrupt()))
     _untouched(made, before, judge, header_written=True)
@@ -314,8 +213,8 @@ def test_a_verification_that_fails_after_the_rename_puts_the_old_file_back(
 ) -> None:
     made = kind.make(tmp_path)
     before = made.state()
-    with _opened(made) as target:
-        _replace(target)
+    with opened(made) as target:
+        replace_hive(target)
         with pytest.raises(type(error)):
             target.commit(_raising_at(2, error))
     _untouched(made, before, judge)
@@ -325,8 +224,8 @@ def test_a_verification_that_fails_after_the_rename_puts_the_old_file_back(
 def test_leaving_without_commit_writes_nothing(kind: Kind, tmp_path: Path) -> None:
     made = kind.make(tmp_path)
     before = made.state()
-    with _opened(made) as target:
-        _replace(target)
+    with opened(made) as target:
+        replace_hive(target)
         target.rehearse(lambda _, __: None)
     assert made.state() == before
 
@@ -373,7 +272,7 @@ def test_a_sync_that_fails_leaves_the_target_as_it_was_or_says_that_it_is_writte
     else:
         _untouched(made, before, judge, header_written=number > 1)
     assert made.run("inject") == 0, "and the same command works once the cause is gone"
-    assert _verify(made.result) == 0
+    assert verify(made.result) == 0
 
 
 _LIMITED = """
@@ -392,12 +291,11 @@ def test_a_write_that_stops_half_way_leaves_the_target_as_it_was(
 ) -> None:
     made = kind.make(tmp_path)
     before = made.state()
-    into = ["-o", str(made.output)] if made.output else []
     # A new hive is as long as the old one or longer by a bin: it never fits into less than the old one.
     in_place = made.kind.is_wim and not made.kind.is_copy
     limit = made.file.stat().st_size + (behind if in_place else -abs(behind))
     done = subprocess.run(
-        [sys.executable, "-c", _LIMITED, str(limit), "inject", made.path, "--cert", CERTIFICATE, *into],
+        [sys.executable, "-c", _LIMITED, str(limit), *made.command("inject")],
         capture_output=True,
         check=False,
         timeout=60,
@@ -405,21 +303,6 @@ def test_a_write_that_stops_half_way_leaves_the_target_as_it_was(
     assert done.returncode == 4, done.stderr
     assert b"larger than is allowed" in done.stderr
     _untouched(made, before, judge)
-
-
-_KILLED = """
-import os, signal, sys
-import winpe_certs.files
-number, calls, real = int(sys.argv[1]), [], os.fsync
-def fsync(descriptor):
-    calls.append(descriptor)
-    if len(calls) == number:
-        os.kill(os.getpid(), signal.SIGKILL)
-    real(descriptor)
-winpe_certs.files.os.fsync = fsync
-from winpe_certs.cli.main import main
-sys.exit(main(sys.argv[2:]))
-"""
 
 
 @every_kind
@@ -436,20 +319,15 @@ def test_a_run_that_is_killed_leaves_a_sound_target_and_the_next_run_finishes_it
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     made = kind.make(tmp_path)
     content = made.file.read_bytes()
-    into = ["-o", str(made.output)] if made.output else []
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(number), "inject", made.path, "--cert", CERTIFICATE, *into],
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    command = signalled_at_sync(made, number, signal.SIGKILL)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     if number == 1 or made.output:
         assert made.file.read_bytes()[: len(content)] == content, "the old one, before the commit"
     if made.kind.is_wim:
         judge("wimlib-imagex", "verify", made.path)
     assert made.run("inject", "--overwrite") == 0
-    assert _verify(made.result) == 0
+    assert verify(made.result) == 0
     capsys.readouterr()
     if made.kind is WIM:
         other = kind.make(tmp_path / "target")
@@ -472,7 +350,7 @@ def test_the_second_of_two_runs_stops_with_a_clear_message(
         assert made.run(command) == 4
         told = capsys.readouterr().err
         assert f"{made.file}: another program is working on this file" in told
-        assert _verify(made.path) == 1, "looking needs no lock"
+        assert verify(made.path) == 1, "looking needs no lock"
     assert made.state() == before
     assert made.run(command) == 0
 
@@ -480,7 +358,7 @@ def test_the_second_of_two_runs_stops_with_a_clear_message(
 def test_a_lock_is_held_until_the_target_is_closed(tmp_path: Path) -> None:
     made = WIM.make(tmp_path)
     with made.file.open("rb") as file:
-        with _opened(made), pytest.raises(BlockingIOError):
+        with opened(made), pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -489,8 +367,8 @@ def test_a_lock_is_held_until_the_target_is_closed(tmp_path: Path) -> None:
 def test_a_hive_that_somebody_else_changes_meanwhile_is_not_overwritten(kind: Kind, tmp_path: Path) -> None:
     made = kind.make(tmp_path)
     theirs = hives.hive_variant("root-only.hiv")
-    with _opened(made) as target:
-        _replace(target)
+    with opened(made) as target:
+        replace_hive(target)
         made.file.write_bytes(theirs)
         with pytest.raises(EnvironmentFailure, match="another program has changed the file"):
             target.commit(lambda _, __: None)
@@ -501,8 +379,8 @@ def test_a_hive_that_somebody_else_changes_meanwhile_is_not_overwritten(kind: Ki
 def test_a_header_that_somebody_else_changes_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     made = WIM.make(tmp_path)
     content = made.file.read_bytes()
-    with _opened(made) as target:
-        _replace(target)
+    with opened(made) as target:
+        replace_hive(target)
         with made.file.open("r+b") as file:
             file.seek(24)
             file.write(b"another GUID....")
@@ -523,7 +401,7 @@ def test_a_symbolic_link_stays_one_and_what_it_names_is_changed(
     link = tmp_path / "link"
     link.symlink_to(made.path)
     assert made.run("inject", image=link) == 0
-    assert _verify(made.output or link) == 0
+    assert verify(made.output or link) == 0
     capsys.readouterr()
     assert link.is_symlink()
     assert link.readlink() == made.path
@@ -532,24 +410,13 @@ def test_a_symbolic_link_stays_one_and_what_it_names_is_changed(
         assert not made.output.is_symlink()
 
 
-@contextlib.contextmanager
-def _unchangeable(path: Path, judge: Judge) -> Iterator[None]:
-    """Let nobody change a file or its name, not even root."""
-    if judge("chattr", "+i", path, check=False).returncode != 0:
-        pytest.skip("this file system or user cannot make a file immutable")
-    try:
-        yield
-    finally:
-        judge("chattr", "-i", path)
-
-
 @every_kind_in_place
 def test_a_file_that_may_not_be_written_is_named_with_a_remedy_and_left_alone(
     kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str], judge: Judge
 ) -> None:
     made = kind.make(tmp_path)
     before = made.state()
-    with _unchangeable(made.file, judge):
+    with immutable(made.file, judge):
         assert made.run("inject") == 4
         told = capsys.readouterr().err
         assert f"{made.file}: cannot write: the operation is not permitted" in told
@@ -566,9 +433,9 @@ def test_a_file_that_may_not_be_written_can_be_copied_with_the_change(
 ) -> None:
     made = kind.make(tmp_path)
     before = made.file.read_bytes()
-    with _unchangeable(made.file, judge):
+    with immutable(made.file, judge):
         assert made.run("inject") == 0
-        assert _verify(made.result) == 0
+        assert verify(made.result) == 0
         assert made.file.read_bytes() == before
 
 

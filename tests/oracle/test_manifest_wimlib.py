@@ -21,8 +21,10 @@ from scripts.testdata import wim_writer
 from scripts.testdata.images import SOUND, TOLERATED, single, small_hive, software, variant
 from scripts.testdata.wim_writer import Entry, build_wim
 from tests.conftest import Judge
-from winpe_certs.wim.manifest import digest, manifest, to_text
+from winpe_certs.report.manifest import render
+from winpe_certs.results import Report
 from winpe_certs.wim.reader import WimFile
+from winpe_certs.workflows.manifest import manifests
 
 _NO_HASH = "0" * 40
 _UNIX_DATA = 0x337DD873
@@ -117,9 +119,15 @@ def _moment(text: str) -> datetime:
     return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
 
 
+def our_report(path: Path, index: int = 1) -> Report:
+    report = manifests([path], index=index)
+    assert report.error is None
+    return report
+
+
 def our_text(path: Path, index: int = 1) -> str:
-    with path.open("rb") as file:
-        return to_text(manifest(WimFile(file, str(path)), index))
+    """What `winpe-certs manifest` prints."""
+    return render(our_report(path, index))
 
 
 @pytest.fixture
@@ -290,8 +298,9 @@ def _metadata_of(path: Path) -> bytes:
 
 
 def test_the_digest_is_sha256sum_of_the_text(judge: Judge, tmp_path: Path) -> None:
-    text = tmp_path / "manifest.txt"
-    entries = manifest(WimFile(io.BytesIO(everything()), "x"), 1)
-    text.write_bytes(to_text(entries).encode())
-    assert judge("sha256sum", text).stdout.split()[0].decode() == digest(entries)
+    image, text = tmp_path / "boot.wim", tmp_path / "manifest.txt"
+    image.write_bytes(everything())
+    report = our_report(image)
+    text.write_bytes(render(report).encode())
+    assert judge("sha256sum", text).stdout.split()[0].decode() == report.manifests[0].sha256
     judge("sort", "-c", text)

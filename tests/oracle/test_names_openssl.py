@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.conftest import Judge
 from tests.unit.certs import making
-from tests.unit.trust.certificates import excluding, make, name, permitting
+from tests.unit.trust.certificates import address, dns, excluding, mail, make, name, network, permitting, uri
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.hosts import parse_host
 from winpe_certs.trust.constraints import constraint_faults
@@ -28,18 +27,6 @@ AT = int(making.NOW.timestamp())
 
 # X509_V_ERR_...: PERMITTED_VIOLATION to UNSUPPORTED_NAME_SYNTAX, HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
 ERRORS = {47, 48, 49, 50, 51, 52, 53, 62, 64}
-
-dns = x509.DNSName
-mail = x509.RFC822Name._init_without_validation  # the constructor refuses what certificates may hold
-uri = x509.UniformResourceIdentifier
-
-
-def _address(text: str) -> x509.IPAddress:
-    return x509.IPAddress(ip_address(text))
-
-
-def _network(text: str) -> x509.IPAddress:
-    return x509.IPAddress(ip_network(text))
 
 
 def _pem(path: Path, certificate: Certificate) -> Path:
@@ -128,7 +115,7 @@ def test_names_match_as_openssl_has_it(
 ) -> None:
     general = None
     if names is not None:
-        general = [_address(each[3:]) if each.startswith("IP:") else dns(each) for each in names]
+        general = [address(each[3:]) if each.startswith("IP:") else dns(each) for each in names]
     certificate = make(names=general)
     path = _pem(tmp_path / "server.pem", certificate)
     read = parse_host(host)
@@ -164,12 +151,12 @@ BASES: dict[str, tuple[x509.GeneralName, x509.GeneralName]] = {
     "dns-wildcard-host": (dns("*.contoso.com"), dns("cmg.contoso.com")),
     "dns-dot-at-the-end": (dns("cmg.contoso.com."), dns("contoso.com")),
     "dns-base-dot-at-the-end": (dns("cmg.contoso.com"), dns("contoso.com.")),
-    "ip-inside": (_address("10.1.2.3"), _network("10.0.0.0/8")),
-    "ip-outside": (_address("11.1.2.3"), _network("10.0.0.0/8")),
-    "ip-all": (_address("11.1.2.3"), _network("0.0.0.0/0")),
-    "ip6-inside": (_address("2001:db8::1"), _network("2001:db8::/32")),
-    "ip6-outside": (_address("2001:db9::1"), _network("2001:db8::/32")),
-    "ip6-of-ip4": (_address("2001:db9::1"), _network("0.0.0.0/0")),
+    "ip-inside": (address("10.1.2.3"), network("10.0.0.0/8")),
+    "ip-outside": (address("11.1.2.3"), network("10.0.0.0/8")),
+    "ip-all": (address("11.1.2.3"), network("0.0.0.0/0")),
+    "ip6-inside": (address("2001:db8::1"), network("2001:db8::/32")),
+    "ip6-outside": (address("2001:db9::1"), network("2001:db8::/32")),
+    "ip6-of-ip4": (address("2001:db9::1"), network("0.0.0.0/0")),
     "directory-itself": (_directory(US, CONTOSO), _directory(US, CONTOSO)),
     "directory-below": (_directory(US, CONTOSO, (NameOID.COMMON_NAME, "x")), _directory(US, CONTOSO)),
     "directory-above": (_directory(US), _directory(US, CONTOSO)),
@@ -229,7 +216,7 @@ MIXED: dict[str, tuple[x509.NameConstraints, list[x509.GeneralName] | None, str 
     ),
     "another-kind": (
         permitting(dns("contoso.com")),
-        [_address("10.1.2.3"), mail("a@fabrikam.com"), UPN],
+        [address("10.1.2.3"), mail("a@fabrikam.com"), UPN],
         name(US, CONTOSO),
     ),
     "unknown-kind-that-is-not-constrained": (permitting(dns("contoso.com")), [UPN], ""),

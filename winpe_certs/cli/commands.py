@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
@@ -10,9 +12,10 @@ from winpe_certs.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+    from contextlib import AbstractContextManager
 
     from winpe_certs.certs.stores import Store
+    from winpe_certs.engines.ahead import HeadStart
     from winpe_certs.workflows.servers import Servers
     from winpe_certs.workflows.watching import EvidenceOptions
 
@@ -56,25 +59,25 @@ def inject(
     --allow not-a-ca, --allow expired. With --expect-chain an image that would still not trust that server
     is not changed: exit code 1.
     """
-    from winpe_certs.engines.choose import expand
-    from winpe_certs.engines.codecs import use
-    from winpe_certs.engines.setup import EngineOptions
-    from winpe_certs.workflows import inputs
-    from winpe_certs.workflows.allowing import parse_allowed
-    from winpe_certs.workflows.clock import Moment
-    from winpe_certs.workflows.inject import inject as run
     from winpe_certs.workflows.selection import parse_index
-    from winpe_certs.workflows.writing import WriteOptions
 
     talk(verbose=verbose)
-    use(codec)
-    by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
-    with ProgressBar(enabled=not quiet) as progress:
+    chosen = parse_index(index)
+    with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
+        from winpe_certs.engines.choose import expand
+        from winpe_certs.engines.setup import EngineOptions
+        from winpe_certs.workflows import inputs
+        from winpe_certs.workflows.allowing import parse_allowed
+        from winpe_certs.workflows.clock import Moment
+        from winpe_certs.workflows.inject import inject as run
+        from winpe_certs.workflows.writing import WriteOptions
+
+        by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
         report = run(
             expand(images),
             inputs.gather(cert or ()),
             WriteOptions(
-                parse_index(index),
+                chosen,
                 output,
                 overwrite,
                 dry_run=dry_run,
@@ -84,6 +87,7 @@ def inject(
                 keep_going=bool(replace),
                 inputs=(*(cert or ()), *(expect_chain or ())),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                head_start=begun,
                 engine=by,
             ),
             store=_store(store),
@@ -131,25 +135,25 @@ def remove(
     Without --store they are taken out of AuthRoot, ROOT and CA.
     Roots that Windows itself needs, though expired, are refused: --allow required-root.
     """
-    from winpe_certs.engines.choose import expand
-    from winpe_certs.engines.codecs import use
-    from winpe_certs.engines.setup import EngineOptions
-    from winpe_certs.workflows import inputs
-    from winpe_certs.workflows.allowing import parse_allowed
-    from winpe_certs.workflows.clock import Moment
-    from winpe_certs.workflows.remove import remove as run
     from winpe_certs.workflows.selection import parse_index
-    from winpe_certs.workflows.writing import WriteOptions
 
     talk(verbose=verbose)
-    use(codec)
-    by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
-    with ProgressBar(enabled=not quiet) as progress:
+    chosen = parse_index(index)
+    with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
+        from winpe_certs.engines.choose import expand
+        from winpe_certs.engines.setup import EngineOptions
+        from winpe_certs.workflows import inputs
+        from winpe_certs.workflows.allowing import parse_allowed
+        from winpe_certs.workflows.clock import Moment
+        from winpe_certs.workflows.remove import remove as run
+        from winpe_certs.workflows.writing import WriteOptions
+
+        by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
         report = run(
             expand(images),
             inputs.gather(cert or (), thumbprint or ()),
             WriteOptions(
-                parse_index(index),
+                chosen,
                 output,
                 overwrite,
                 dry_run=dry_run,
@@ -158,6 +162,7 @@ def remove(
                 recover=recover,
                 inputs=tuple(cert or ()),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                head_start=begun,
                 engine=by,
             ),
             store=_store(store),
@@ -365,6 +370,21 @@ def export(
         moment=Moment.now(),
     )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _head_start(
+    images: Sequence[str], index: int | str | None, engine: str, codec: str
+) -> AbstractContextManager[HeadStart | None]:
+    """Choose the codec and begin with the first image; what else is needed is imported meanwhile."""
+    from winpe_certs.engines.codecs import use
+
+    use(codec)
+    if engine == "dism":
+        return contextlib.nullcontext()
+    from winpe_certs.engines.ahead import head_start
+    from winpe_certs.workflows.selection import SOFTWARE_HIVE
+
+    return head_start(Path(images[0]), index if isinstance(index, int) else None, SOFTWARE_HIVE)
 
 
 def _single(option: str, files: Sequence[Path] | None) -> Path | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from winpe_certs.engines.base import Images, Target
 from winpe_certs.engines.direct import WimImages, WimTarget, open_for_reading
@@ -19,8 +19,13 @@ from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
 
+if TYPE_CHECKING:
+    from winpe_certs.engines.ahead import HeadStart
+
 MEDIA_IMAGE: Final = ("sources", "boot.wim")
-_ISO_MAGIC_AT: Final = 0x8001
+# The first volume descriptor of an .iso: its standard identifier (ECMA-119 8.1.2, ECMA-167 2/9.1.2).
+ISO_MAGIC_AT: Final = 0x8001
+ISO_MAGICS: Final = frozenset({b"CD001", b"BEA01"})
 
 
 class Kind(Enum):
@@ -68,7 +73,7 @@ def recognise(path: Path, *, reading: bool) -> Place:
         raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, a folder or a SOFTWARE hive.")
     with system_errors(path, "read"), path.open("rb") as file:
         head = file.read(64)
-        file.seek(_ISO_MAGIC_AT)
+        file.seek(ISO_MAGIC_AT)
         iso_magic = file.read(5)
     if head[:8] in {MAGIC, PIPABLE_MAGIC}:
         return Place(path, Kind.WIM)
@@ -80,7 +85,7 @@ def recognise(path: Path, *, reading: bool) -> Place:
             resolution="Fetch the real file first: git lfs pull",
         )
     what = "it is empty" if not head else f"it starts with {head[:8]!r}"
-    if iso_magic in {b"CD001", b"BEA01"}:
+    if iso_magic in ISO_MAGICS:
         what = "it is an ISO image; its sources/boot.wim must be given"
     raise TargetError(
         f"{path}: neither a WIM image nor a registry hive: {what}",
@@ -119,10 +124,19 @@ def open_images(place: Place, progress: Progress = silent) -> Iterator[Images]:
         yield HiveImages(place.path)
 
 
-def read_ahead(target: Target, index: int | None, path: str) -> None:
-    """Let a second process begin with a file that `read` will be asked for, where files lie in chunks."""
+def read_ahead(target: Target, index: int | None, path: str, begun: HeadStart | None) -> None:
+    """Let a second process begin with a file that `read` will be asked for, where files lie in chunks.
+
+    What has a head start goes on.
+    """
     if isinstance(target, WimTarget) and index is not None:
-        target.wim.read_ahead(index, path)
+        target.read_ahead(index, path, begun)
+
+
+def prepare_ahead(target: Target, index: int | None) -> None:
+    """Let a second process begin with what the commit of a change will ask for, where that is decoded."""
+    if isinstance(target, WimTarget) and index is not None:
+        target.wim.read_metadata_ahead(index)
 
 
 def pages_of(images: Images, index: int | None, path: str) -> Pages | None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
-from winpe_certs.files import LockedFile, system_errors, write_new
+from winpe_certs.files import LockedFile, identity, system_errors, write_new
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.resource import ChunkDecoder
 
 if TYPE_CHECKING:
+    from winpe_certs.engines.ahead import HeadStart
     from winpe_certs.wim.append import Appendix
     from winpe_certs.wim.changes import Changes
     from winpe_certs.wim.copy import CompactCopy
@@ -121,6 +122,11 @@ class WimTarget(WimImages):
         if index is not None:
             self._indexes.add(index)
         return data
+
+    def read_ahead(self, index: int, path: str, begun: HeadStart | None) -> None:
+        """Let a second process begin with a file that `read` will be asked for, or go on with it."""
+        is_same = begun is not None and begun.identity == identity(self._locked.file.fileno())
+        self.wim.read_ahead(index, path, begun.resource if begun and is_same else None)
 
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a file."""

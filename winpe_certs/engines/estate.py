@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from winpe_certs.engines import iso
 from winpe_certs.engines.base import ImageInfo, Images
+from winpe_certs.engines.choose import ISO_MAGIC_AT, ISO_MAGICS
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages, HiveImages
@@ -32,8 +33,8 @@ _WINDOWS: Final = "WINDOWS"
 _WHERE_HIVES_ARE: Final = "Windows\\System32\\config"
 
 
-class Kind(Enum):
-    """Kinds of sources."""
+class SourceKind(Enum):
+    """What an estate holds: targets as a command is given them, and ISO images, which are only read."""
 
     WIM = "a WIM image"
     ISO = "an ISO image"
@@ -46,7 +47,7 @@ class Source:
     """Something that holds images; without a kind `error` says why it cannot be read."""
 
     path: Path
-    kind: Kind | None
+    kind: SourceKind | None
     error: WinpeCertsError | None = None
 
 
@@ -119,7 +120,7 @@ def _below(root: Path, walk: _Walk) -> Iterator[Source]:
             continue
         folders = [Path(entry.path) for entry in entries if _is_real_folder(entry)]
         if any(each.name.upper() == _WINDOWS for each in folders) and _is_windows_tree(folder):
-            yield Source(folder, Kind.FOLDER)
+            yield Source(folder, SourceKind.FOLDER)
             # An installed Windows has a hundred thousand files; its images lie beside it.
             folders = [each for each in folders if each.name.upper() != _WINDOWS]
         for entry in entries:
@@ -148,19 +149,19 @@ def _met(path: Path, walk: _Walk) -> Iterator[Source]:
         yield Source(path, kind)
 
 
-def _kind_of(path: Path, *, also_hives: bool) -> Kind | None:
+def _kind_of(path: Path, *, also_hives: bool) -> SourceKind | None:
     with system_errors(path, "read"):
         if not stat.S_ISREG(path.stat().st_mode):
             raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, an .iso or a folder.")
         with path.open("rb") as file:
             head = file.read(len(MAGIC))
-            file.seek(iso.MAGIC_AT)
+            file.seek(ISO_MAGIC_AT)
             volume = file.read(5)
     if head in {MAGIC, PIPABLE_MAGIC}:
-        return Kind.WIM
-    if volume in iso.MAGICS:
-        return Kind.ISO
-    return Kind.HIVE if also_hives and head[:4] == b"regf" else None
+        return SourceKind.WIM
+    if volume in ISO_MAGICS:
+        return SourceKind.ISO
+    return SourceKind.HIVE if also_hives and head[:4] == b"regf" else None
 
 
 def _unknown(path: Path) -> TargetError:
@@ -211,15 +212,15 @@ def opened(source: Source) -> Iterator[Iterator[Container]]:
     """The containers of a source, one after the other, for as long as the block lasts."""
     if source.error is not None or source.kind is None:
         yield iter([Container(error=source.error)])
-    elif source.kind is Kind.FOLDER:
+    elif source.kind is SourceKind.FOLDER:
         yield iter([Container(images=FolderImages(source.path))])
-    elif source.kind is Kind.HIVE:
+    elif source.kind is SourceKind.HIVE:
         yield iter([Container(images=HiveImages(source.path))])
     else:
         with system_errors(source.path, "open"):
             file = source.path.open("rb")
         with file:
-            if source.kind is Kind.WIM:
+            if source.kind is SourceKind.WIM:
                 yield iter([_wim(file, str(source.path), "")])
             else:
                 yield _in_iso(file, str(source.path))

@@ -15,7 +15,7 @@ from winpe_certs.errors import (
     VerificationFailure,
     WinpeCertsError,
 )
-from winpe_certs.files import system_errors, write_new
+from winpe_certs.files import Identity, identity, system_errors, write_new
 from winpe_certs.progress import Progress
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class FolderTarget:
         self._overwrite = overwrite
         self._replacements: dict[str, Replacement] = {}
         self.saved: frozenset[int | None] = frozenset()
-        self._seen: dict[str, tuple[int, int, int]] = {}
+        self._seen: dict[str, Identity] = {}
 
     @property
     def images(self) -> tuple[ImageInfo, ...]:
@@ -207,11 +207,9 @@ class FolderTarget:
         """Nothing is held open."""
 
 
-def _identity(place: Path) -> tuple[int, int, int]:
-    """What tells that a file is still the one that was read: inode, size, last-write time."""
+def _identity(place: Path) -> Identity:
     with system_errors(place, "look at"):
-        status = place.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+        return identity(place)
 
 
 def read_file(place: Path) -> bytes:

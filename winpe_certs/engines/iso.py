@@ -23,9 +23,6 @@ from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 if TYPE_CHECKING:
     from pycdlib import PyCdlib
 
-MAGIC_AT: Final = 0x8001
-MAGICS: Final = frozenset({b"CD001", b"BEA01"})
-
 # Records of directories, of which each takes up to a kilobyte: some 80,000 files, each in two trees.
 MOST_RECORDS: Final = 400_000
 # One read of a directory: pycdlib's time grows with the square of it.

@@ -239,3 +239,13 @@ class Header:
         for at, resource in places:
             raw[at : at + RESOURCE_HEADER_SIZE] = resource.pack()
         return Header(bytes(raw))
+
+    def differs_only_in_places(self, other: Header) -> bool:
+        """Whether the places of four resources are all that may set this header apart from another."""
+        as_other = self.with_resources(
+            lookup_table=other.lookup_table,
+            xml=other.xml,
+            boot_metadata=other.boot_metadata,
+            integrity=other.integrity,
+        )
+        return as_other == other

@@ -79,13 +79,8 @@ def entries_of(metadata: bytes, origin: str) -> list[ManifestEntry]:
     return sorted(lines.entries(), key=lambda entry: entry.line)
 
 
-def to_text(entries: Iterable[ManifestEntry]) -> str:
-    """The manifest as text: each line with a line feed."""
-    return "".join(f"{entry.line}\n" for entry in entries)
-
-
 def digest(entries: Iterable[ManifestEntry]) -> str:
-    """SHA-256 of the text in UTF-8, in hexadecimal."""
+    """SHA-256 of the lines in UTF-8, each with its line feed, in hexadecimal."""
     whole = hashlib.sha256()
     for entry in entries:
         whole.update(f"{entry.line}\n".encode())

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 # Below this a child costs more than it saves (a fork, and touching the shared memory, take some 5 ms).
-FEWEST_CHUNKS: Final = 64
+FEWEST_CHUNKS: Final = 24
 # A library decodes so many times as fast as Python.
 FEWEST_QUICK_CHUNKS: Final = 256
 
@@ -116,12 +116,11 @@ class SharedDecoding:
             os._exit(code)
 
 
+def may_fork() -> bool:
+    """Whether the machine is fit for two processes."""
+    return not _alone and sys.platform != "win32" and hasattr(os, "fork") and (os.cpu_count() or 1) > 1
+
+
 def can_share(chunk_count: int, *, is_slow: bool = True) -> bool:
     """Whether a resource is large enough, and the machine fit, for two processes."""
-    return (
-        not _alone
-        and chunk_count >= (FEWEST_CHUNKS if is_slow else FEWEST_QUICK_CHUNKS)
-        and sys.platform != "win32"
-        and hasattr(os, "fork")
-        and (os.cpu_count() or 1) > 1
-    )
+    return chunk_count >= (FEWEST_CHUNKS if is_slow else FEWEST_QUICK_CHUNKS) and may_fork()

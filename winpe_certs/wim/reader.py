@@ -71,6 +71,7 @@ class WimFile:
         self._file = file
         self._turn = threading.Lock()
         self._ahead: dict[tuple[int, str], tuple[bytes, Resource]] = {}
+        self._metadata_ahead: dict[int, Resource] = {}
         self.origin = origin
         self.size = file.seek(0, os.SEEK_END)
         codecs = decoder.codecs if decoder else codecs
@@ -152,6 +153,8 @@ class WimFile:
                 f"{self.origin}: there is no image {index}; the file has {self.header.image_count}",
                 resolution="Choose one with --index, or --index all.",
             )
+        if index in self._metadata_ahead:
+            return self._metadata_ahead[index]
         entry = self.metadata_entries[index - 1]
         return self.resource(entry.resource, f"metadata of image {index}", MAXIMUM_METADATA)
 
@@ -194,17 +197,32 @@ class WimFile:
         digest, resource = self._ahead.pop((index, path)) if begun else self._found(index, path)
         return resource.read_all(digest, remember=remember, progress=progress)
 
-    def read_ahead(self, index: int, path: str) -> None:
-        """Let a second process begin with a file that `read_file` will be asked for; then comes `leave`."""
+    def read_ahead(self, index: int, path: str, begun: Resource | None = None) -> None:
+        """Let a second process begin with a file that `read_file` will be asked for; then comes `leave`.
+
+        `begun` is a resource of this file, opened by another reader, that may be the one: then it goes on.
+        """
         digest, resource = self._found(index, path)
+        if begun is not None:
+            resource.take_over(begun)
         resource.read_ahead()
         self._ahead[index, path] = digest, resource
 
+    def read_metadata_ahead(self, index: int) -> None:
+        """The same for an image's metadata, all of which will be read."""
+        resource = self._metadata_ahead[index] = self.metadata(index)
+        resource.read_ahead()
+
     def leave(self) -> None:
-        """End what `read_ahead` has begun and nobody has asked for."""
-        for _, resource in self._ahead.values():
+        """End what was begun ahead and nobody has asked for."""
+        for resource in (*(resource for _, resource in self._ahead.values()), *self._metadata_ahead.values()):
             resource.leave()
         self._ahead.clear()
+        self._metadata_ahead.clear()
+
+    def file_resource(self, index: int, path: str) -> Resource:
+        """The resource with a file's contents."""
+        return self._found(index, path)[1]
 
     def _found(self, index: int, path: str) -> tuple[bytes, Resource]:
         entry = self.directory(index).find_file(path)

@@ -47,6 +47,10 @@ class ChunkDecoder:
             return known
         return self.codecs.decoder(self.compression)(stored, plain_size, self.chunk_size)
 
+    def is_like(self, other: ChunkDecoder) -> bool:
+        """Whether both decode the same stored bytes to the same plain bytes."""
+        return (self.compression, self.chunk_size) == (other.compression, other.chunk_size)
+
     @property
     def has_memory(self) -> bool:
         """Whether it was told anything: then a read-back has little left to decode."""
@@ -223,7 +227,8 @@ class Resource:
         return plain
 
     def _all_chunks(self, progress: Progress) -> bytes:
-        self.read_ahead()
+        if not self._decoder.has_memory:
+            self.read_ahead()
         if self._ahead is None:
             return b"".join(self._told(progress))
 
@@ -246,7 +251,7 @@ class Resource:
     def read_ahead(self) -> None:
         """Let a second process begin, if it is worth one, with what `read_all` will be asked for."""
         decoder, count = self._decoder, self.chunk_count
-        if self._ahead or decoder.has_memory or not can_share(count, is_slow=decoder.codecs.is_slow):
+        if self._ahead or not can_share(count, is_slow=decoder.codecs.is_slow):
             return
         # All that it may need: the two of them would share a file position.
         start = self._bounds[0]
@@ -257,6 +262,11 @@ class Resource:
             return decoder.decode(stored[low:high], self._plain_size_of(number))
 
         self._ahead = SharedDecoding(decode, self.plain_size, self.chunk_size)
+
+    def take_over(self, other: Resource) -> None:
+        """Go on with what another reader of the file has begun, if it is the same resource."""
+        if other.header == self.header and other._decoder.is_like(self._decoder):
+            self._ahead, other._ahead = other._ahead, self._ahead
 
     def leave(self) -> None:
         """End what `read_ahead` has begun."""

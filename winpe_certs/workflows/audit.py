@@ -13,9 +13,10 @@ from winpe_certs.engines.workers import Died, processors, run_all
 from winpe_certs.errors import Interrupted, UsageError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import AuditedImage, AuditVerdict, Report
-from winpe_certs.workflows.audit_image import Requirements, audit_source, lost, spread
+from winpe_certs.workflows.audit_image import audit_source, lost, spread
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.inputs import Inputs
+from winpe_certs.workflows.requirements import Requirements, required_root
 from winpe_certs.workflows.servers import Servers
 
 # What a worker would load for its first image, loaded once for all where the system can.
@@ -53,8 +54,9 @@ def audit(
             f"there is no image below {', '.join(map(str, paths))}",
             resolution="Give .wim or .iso files, or folders that hold some.",
         )
+    wanted = required.wanted if required else ()
     needed = Requirements(
-        required.wanted if required else (),
+        tuple(required_root(each, days, moment.at) for each in wanted),
         servers.chains if servers else (),
         days,
         moment,

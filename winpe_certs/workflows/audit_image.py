@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 from winpe_certs.certs.stores import Store
@@ -17,40 +16,19 @@ from winpe_certs.files import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, ServerResult, Status, Verdict
-from winpe_certs.trust.server import ServerChain
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.check_server import judge_all
-from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import stored_result
-from winpe_certs.workflows.inputs import Wanted
-from winpe_certs.workflows.selection import words_for
-from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
+from winpe_certs.workflows.requirements import FAILING_DATES, RequiredRoot, Requirements, ends_within
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, words_for
+from winpe_certs.workflows.software import open_software
 from winpe_certs.workflows.verify import verify_one
 
 _ROOTS_AND_INTERMEDIATES: Final = frozenset({Store.AUTH_ROOT, Store.ROOT, Store.CA})
 _VERSION_KEY: Final = ("Microsoft", "Windows NT", "CurrentVersion")
 _MAJOR: Final = "currentmajorversionnumber"
 _MINOR: Final = "currentminorversionnumber"
-_DATES: Final = frozenset({"expired", "expiring", "not-yet-valid"})
 _TELLING: Final = frozenset({"damaged", "unreadable", "expired"})
-
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What every image must meet at a moment: roots that last for so many days, servers that are trusted.
-
-    `codec` is what chunks are decoded with.
-    """
-
-    roots: tuple[Wanted, ...]
-    servers: tuple[ServerChain, ...]
-    days: int
-    moment: Moment
-    codec: str = "auto"
-
-    def __bool__(self) -> bool:
-        """Whether anything is required at all."""
-        return bool(self.roots or self.servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +167,8 @@ def _about(found: AuditedImage, image: ImageInfo) -> AuditedImage:
 def _judge(required: Requirements, hive: bytes, origin: str, words: tuple[str, ...]) -> _Judged:
     build = _build(open_software(hive, origin))
     found = read_stored(hive, origin)
-    roots = tuple(_required(required, wanted, found, words[0]) for wanted in required.roots)
-    names = {wanted.thumbprint for wanted in required.roots}
+    roots = tuple(_required(required, root, found, words[0]) for root in required.roots)
+    names = {root.wanted.thumbprint for root in required.roots}
     others = tuple(_others(required, found, names, words[0]))
     servers = judge_all(required.servers, found, required.moment, words)
     verdict = AuditVerdict.LOOKED_AT
@@ -202,31 +180,18 @@ def _judge(required: Requirements, hive: bytes, origin: str, words: tuple[str, .
 
 def meets(result: CertificateResult) -> bool:
     """Whether a required certificate is where it should be, and nothing is against it."""
-    return result.is_sound and not any(each.code in _DATES for each in result.findings)
+    return result.is_sound and not any(each.code in FAILING_DATES for each in result.findings)
 
 
 def _required(
-    required: Requirements, wanted: Wanted, found: StoredCertificates, origin: str
+    required: Requirements, root: RequiredRoot, found: StoredCertificates, origin: str
 ) -> CertificateResult:
-    result = verify_one(found, wanted, None, required.moment, origin, strict_blob=False)
-    if wanted.certificate is None:
+    result = verify_one(found, root.wanted, None, required.moment, origin, strict_blob=False)
+    if root.wanted.certificate is None:
         return result
-    at, until = required.moment.at, wanted.certificate.not_after
-    # These are about the given certificate and its dates, whatever became of it in the image.
-    findings = [each for each in result.findings if each.code not in {*_DATES, "expires-soon"}]
-    if until < at:
-        findings.append(
-            Finding("expired", Severity.ERROR, f"It expired on {until:%Y-%m-%d}.", "Take the new root.")
-        )
-    elif until - at < timedelta(days=required.days):
-        message = (
-            f"It expires on {until:%Y-%m-%d}, in {(until - at).days} days; {required.days} are asked for."
-        )
-        findings.append(Finding("expiring", Severity.ERROR, message, "Add the new root beside it."))
-    if at < wanted.certificate.not_before:
-        message = f"It is valid only from {wanted.certificate.not_before:%Y-%m-%d}."
-        findings.append(Finding("not-yet-valid", Severity.ERROR, message, "Check the date of the audit."))
-    return replace(result, findings=tuple(findings))
+    # The dates that count are the given certificate's, whatever became of it in the image.
+    kept = (each for each in result.findings if each.code not in {*FAILING_DATES, "expires-soon"})
+    return replace(result, findings=(*kept, *root.dates))
 
 
 def _others(
@@ -243,9 +208,10 @@ def _others(
 
 def _other(required: Requirements, stored: StoredCertificate, origin: str) -> CertificateResult:
     result = stored_result(stored, origin, required.moment)
-    until, at = result.not_after, required.moment.at
+    until = result.not_after
     kept = [each for each in result.findings if each.code in _TELLING]
-    if until is not None and at <= until < at + timedelta(days=required.days):
+    # An audit is told how soon is soon; `examine` has a limit of its own.
+    if until is not None and ends_within(required.days, until, required.moment.at):
         kept.append(Finding("expires-soon", Severity.INFO, f"It expires on {until:%Y-%m-%d}."))
     milder = (replace(each, severity=_milder(each), advice="") for each in kept)
     return replace(result, findings=tuple(milder))

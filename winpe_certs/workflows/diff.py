@@ -24,8 +24,8 @@ from winpe_certs.results import (
 )
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.describe import place_name
-from winpe_certs.workflows.selection import select
-from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, select
+from winpe_certs.workflows.software import open_software
 
 _Key: TypeAlias = tuple[Location, str, str]
 # Stores in the order of the report: the machine's own before those of policies.

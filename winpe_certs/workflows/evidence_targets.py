@@ -11,7 +11,7 @@ from winpe_certs.errors import EvidenceError, TargetError
 from winpe_certs.evidence.document import Evidence, FileState, TargetEvidence
 from winpe_certs.files import PathKind, path_kind, system_errors
 from winpe_certs.progress import Progress
-from winpe_certs.workflows.software import SOFTWARE_HIVE
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 
 def state_of(path: Path, progress: Progress) -> FileState:

@@ -51,12 +51,17 @@ def outputs_for(
                 f"-o {path}: this is a file that the command reads",
                 resolution="Give the image a name of its own.",
             )
-        if path_kind(path.parent) is not PathKind.FOLDER:
-            raise UsageError(
-                f"-o {path}: there is no folder {path.parent}",
-                resolution="Create the folder first, or check the path.",
-            )
+        refuse_missing_folder("-o", path)
         if not force_managed_copy:
             refuse_managed(path)
         refuse_existing(path, overwrite=overwrite)
     return list(outputs)
+
+
+def refuse_missing_folder(option: str, path: Path) -> None:
+    """Raise `UsageError` for a file that an option names where there is no folder to write it in."""
+    if path_kind(path.parent) is not PathKind.FOLDER:
+        raise UsageError(
+            f"{option} {path}: there is no folder {path.parent}",
+            resolution="Create the folder first, or check the path.",
+        )

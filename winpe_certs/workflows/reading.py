@@ -12,8 +12,8 @@ from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress
 from winpe_certs.results import CertificateResult, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_as_needed
-from winpe_certs.workflows.selection import select, words_for
-from winpe_certs.workflows.software import SOFTWARE_HIVE, open_software
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
+from winpe_certs.workflows.software import open_software
 
 
 @dataclass(frozen=True, slots=True)

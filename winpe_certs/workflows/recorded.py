@@ -24,7 +24,7 @@ from winpe_certs.evidence.document import (
 )
 from winpe_certs.regf.difference import Difference, TypedData, difference
 from winpe_certs.results import ImageResult, Plan
-from winpe_certs.workflows.software import SOFTWARE_HIVE
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 
 def manifest_digest(manifest: Manifest | None) -> ManifestDigest | None:

@@ -9,7 +9,8 @@ from winpe_certs.engines.base import Images
 from winpe_certs.errors import DirtyHiveError, TargetError
 from winpe_certs.regf.logs import Log, recover
 from winpe_certs.regf.reading import Hive
-from winpe_certs.workflows.software import SOFTWARE_HIVE, FoundHive, refuse_broken
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
+from winpe_certs.workflows.software import FoundHive, refuse_broken
 
 _LOG_SUFFIXES: Final = (".LOG1", ".LOG2", ".LOG")
 # Windows' own recovery leaves cells behind that nothing refers to; they waste room and harm nothing.

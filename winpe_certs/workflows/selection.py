@@ -1,11 +1,14 @@
-"""Which images of a target a command works on."""
+"""Which images of a target a command works on, and which file of them."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from winpe_certs.engines.base import ImageInfo, Images
 from winpe_certs.errors import UsageError
 
-ALL = "all"
+SOFTWARE_HIVE: Final = r"Windows\System32\config\SOFTWARE"
+ALL: Final = "all"
 
 
 def parse_index(text: str | None) -> int | str | None:

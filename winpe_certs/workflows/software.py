@@ -9,8 +9,8 @@ from typing import Final
 from winpe_certs.errors import HiveError, TargetError
 from winpe_certs.regf.reading import Hive
 from winpe_certs.regf.view import Pages
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
-SOFTWARE_HIVE: Final = r"Windows\System32\config\SOFTWARE"
 _SHOWN_VIOLATIONS: Final = 50
 
 

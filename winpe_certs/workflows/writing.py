@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
-from winpe_certs.engines.choose import Place, read_ahead, recognise
+from winpe_certs.engines.choose import Place, prepare_ahead, read_ahead, recognise
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import (
     CleanupError,
@@ -40,11 +40,12 @@ from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
-from winpe_certs.workflows.selection import select, words_for
-from winpe_certs.workflows.software import SOFTWARE_HIVE, FoundHive, open_software, refuse_broken
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
+from winpe_certs.workflows.software import FoundHive, open_software, refuse_broken
 from winpe_certs.workflows.watching import EvidenceOptions, PlannedHive, Watch, unwatched
 
 if TYPE_CHECKING:
+    from winpe_certs.engines.ahead import HeadStart
     from winpe_certs.workflows.recording import Recorder
 
 _LOG: Final = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class WriteOptions:
     """How to change targets. `output` is a file, or a folder when there are several targets.
 
     `inputs` are the other files of the call, which nothing that is written may replace. With `keep_going` a
-    target that fails does not end the work.
+    target that fails does not end the work. With a `head_start` decoding has begun before this.
     """
 
     index: int | str | None = None
@@ -68,6 +69,7 @@ class WriteOptions:
     keep_going: bool = False
     inputs: tuple[Path, ...] = ()
     evidence: EvidenceOptions | None = None
+    head_start: HeadStart | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     machine: Machine = field(default_factory=Machine)
 
@@ -261,31 +263,31 @@ def _plan(
 ) -> list[_EditedHive]:
     """Read, plan and edit the hive of each chosen image, and hand the changed ones to the target."""
     origin = str(place.path)
-    edited: dict[bytes, _EditedHive] = {}
-    result = []
+    edited: list[_EditedHive] = []
     for image in select(origin, target, options.index, writing=True):
-        read_ahead(target, image.index, SOFTWARE_HIVE)
+        read_ahead(target, image.index, SOFTWARE_HIVE, options.head_start)
         import_readers()
         hive = target.read(image.index, SOFTWARE_HIVE)
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         # What was recovered also depends on the log files, which may differ where the hives do not.
-        if hive not in edited or edited[hive].remark:
+        known = next((each for each in edited if each.old == hive and not each.remark), None)
+        if known is None:
             words = words_for(origin, image, target)
             try:
-                edited[hive] = _edit(image, words, hive, target, planner, options, moment)
+                known = _edit(image, words, hive, target, planner, options, moment)
             except ExpectationError as error:
                 refused = ImageResult(
                     origin, image.index, image.name, changed=False, certificates=(), servers=error.answers
                 )
                 outcome.images.append(refused)
                 raise
-        known = replace(edited[hive], image=image)
-        result.append(known)
+        known = replace(known, image=image)
+        edited.append(known)
         if known.is_changed:
             as_reg = partial(_as_reg, known.plan.edits)
             replacement = Replacement(hive, known.new, known.plan.edits, as_reg)
             target.replace(image.index, SOFTWARE_HIVE, replacement)
-    return result
+    return edited
 
 
 def _edit(
@@ -304,6 +306,8 @@ def _edit(
 
         found = recovered(target, image.index, hive, origin)
     plan = planner(open_software(found.data, origin, full_check=options.full_check), origin)
+    if plan.edits:
+        prepare_ahead(target, image.index)
     new = apply(found.data, plan.edits, now=moment.filetime, origin=origin)
     if new == hive:
         new = hive

@@ -34,6 +34,12 @@ class Run:
 Program = Callable[..., Run]
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """The JSON document of a file, such as evidence."""
+    loaded: dict[str, Any] = json.loads(path.read_bytes())
+    return loaded
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
     """Call the program: ``run("verify", image, "--cert", file)``, in an empty folder."""
@@ -72,3 +78,9 @@ def image(tmp_path: Path) -> Path:
 def hive(tmp_path: Path) -> Path:
     """A fresh copy of a bare SOFTWARE hive."""
     return Path(shutil.copy(TESTDATA / "hives" / "software-1.5.hiv", tmp_path / "SOFTWARE"))
+
+
+@pytest.fixture
+def proof(tmp_path: Path) -> Path:
+    """Where the evidence of a change goes."""
+    return tmp_path / "evidence.json"

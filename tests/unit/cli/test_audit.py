@@ -27,7 +27,7 @@ from winpe_certs.verification.stored import read_stored
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.workflows import audit as workflow
 from winpe_certs.workflows import audit_image
-from winpe_certs.workflows.software import SOFTWARE_HIVE
+from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 AT = ("--at", "2027-01-31")
 ROOT = thumbprint("corp-root")

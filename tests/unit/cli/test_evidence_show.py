@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.testdata.evidence import sample
 from tests.unit.cli.conftest import Program
-from tests.unit.evidence.samples import sample
 from winpe_certs.evidence.canonical import to_json
 
 

@@ -10,6 +10,8 @@ from scripts.testdata.hives import hive_variant
 from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
 from tests.unit.cli.conftest import Program
+from tests.unit.conftest import Children
+from winpe_certs.wim import parallel
 
 ROOT = thumbprint("corp-root")
 
@@ -387,3 +389,19 @@ def test_nothing_to_inject_is_wrong_usage(run: Program, image: Path) -> None:
     assert run("inject", image, "-i", "1").code == 2
     assert run("inject", image, "-i", "1", "-c", "missing.cer").code == 2
     assert run("inject", "missing.wim", "-c", "missing.cer").code == 2
+
+
+@pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+@pytest.mark.parametrize("command", ["inject", "remove"])
+def test_a_second_process_decodes_the_hive_and_then_the_metadata(
+    run: Program, image: Path, root: Path, command: str, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "FEWEST_CHUNKS", 1)
+    if command == "remove":
+        assert run("inject", image, "--cert", root, "--index", "1").code == 0
+        children.started.clear()
+    assert run(command, image, "--cert", root, "--index", "1", "--codec", "python").code == 0
+    assert len(children.started) == 2
+    assert children.are_gone()
+    assert run("inject", image, "--cert", root, "--index", "7", "--codec", "python").code == 2
+    assert children.are_gone()

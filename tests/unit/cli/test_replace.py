@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
 from tests.unit.cli.conftest import Program
 
@@ -154,3 +155,25 @@ def test_a_root_that_windows_needs_is_refused_by_name(
     command = ["inject", image, "-i", "all", "-c", second, "--replace", old, "--allow", "required-root"]
     assert run(*command).code == 0
     assert run("verify", image, "-t", old).code == 1
+
+
+def test_bytes_of_the_old_certificate_are_told(
+    run: Program, image: Path, root: Path, second: Path, tmp_path: Path
+) -> None:
+    def is_told(*arguments: object) -> bool:
+        done = run(*arguments, "-f", "json")
+        assert done.code == 0
+        return any(
+            "can still be read in unused bytes" in each and "winpe-certs compact" in each
+            for each in done.document["advice"]
+        )
+
+    assert not is_told("inject", image, "-c", root, "-i", "1")
+    assert is_told("inject", image, "-c", second, "--replace", OLD, "-i", "1")
+    assert is_told("remove", image, "-c", second, "-i", "1")
+    narrowed = tmp_path / "narrowed.wim"
+    narrowed.write_bytes(variant("narrowed"))
+    done = run("inject", narrowed, "-c", root, "-f", "json")
+    replaced = done.document["images"][0]["certificates"][0]["status"] == "replaced"
+    assert replaced == any("can still be read" in each for each in done.document["advice"])
+    assert replaced

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.evidence.samples import DOCUMENTS, sample
+from scripts.testdata.evidence import sample
+from tests.unit.evidence.strategies import DOCUMENTS
 from winpe_certs.errors import EvidenceError, ExitCode
 from winpe_certs.evidence import canonical
 from winpe_certs.evidence.canonical import Document, from_json, plan_digest, to_json

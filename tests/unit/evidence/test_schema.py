@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from scripts.schema import SCHEMA, schema
-from tests.unit.evidence.samples import DOCUMENTS, sample
+from scripts.testdata.evidence import sample
+from tests.unit.evidence.strategies import DOCUMENTS
 from winpe_certs.evidence.canonical import to_json
 from winpe_certs.evidence.document import Evidence
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.evidence.samples import KEY, SOFTWARE, THUMBPRINT, image, sample
+from scripts.testdata.evidence import KEY, SOFTWARE, THUMBPRINT, image, sample
 from winpe_certs.evidence.document import EntryChange, Evidence, ManifestDigest, TargetEvidence
 from winpe_certs.report.evidence import page
 from winpe_certs.report.markdown import escaped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,6 +13,18 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from tests.unit.certs import making
 from winpe_certs.certs.certificate import Certificate
+
+dns = x509.DNSName
+mail = x509.RFC822Name._init_without_validation  # the constructor refuses what certificates may hold
+uri = x509.UniformResourceIdentifier
+
+
+def address(text: str) -> x509.IPAddress:
+    return x509.IPAddress(ip_address(text))
+
+
+def network(text: str) -> x509.IPAddress:
+    return x509.IPAddress(ip_network(text))
 
 
 def name(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:

@@ -3,14 +3,13 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from tests.unit.certs.making import element
-from tests.unit.trust.certificates import excluding, make, name, permitting
+from tests.unit.trust.certificates import address, dns, excluding, mail, make, name, network, permitting, uri
 from winpe_certs.trust.constraints import (
     MOST_COMPARISONS,
     NameComparisons,
@@ -18,18 +17,6 @@ from winpe_certs.trust.constraints import (
     read_constraints,
 )
 from winpe_certs.trust.facts import Facts, facts_of
-
-dns = x509.DNSName
-mail = x509.RFC822Name._init_without_validation  # the constructor refuses what certificates may hold
-uri = x509.UniformResourceIdentifier
-
-
-def _address(text: str) -> x509.IPAddress:
-    return x509.IPAddress(ip_address(text))
-
-
-def _network(text: str) -> x509.IPAddress:
-    return x509.IPAddress(ip_network(text))
 
 
 def _facts(*names: x509.GeneralName, subject: str | x509.Name = "") -> Facts:
@@ -66,14 +53,14 @@ LIES_IN = [
     (dns("*.contoso.com"), dns(".cmg.contoso.com"), False),
     (dns("w*.contoso.com"), dns("contoso.com"), True),
     (dns("w*.contoso.com"), dns("a.b.contoso.com"), False),
-    (_address("10.1.2.3"), _network("10.0.0.0/8"), True),
-    (_address("11.1.2.3"), _network("10.0.0.0/8"), False),
-    (_address("10.1.2.3"), _network("0.0.0.0/0"), True),
-    (_address("10.1.2.3"), _network("10.1.2.3/32"), True),
-    (_address("2001:db8::1"), _network("2001:db8::/32"), True),
-    (_address("2001:db9::1"), _network("2001:db8::/32"), False),
-    (_address("2001:db8::1"), _network("0.0.0.0/0"), False),
-    (_address("::ffff:10.1.2.3"), _network("10.0.0.0/8"), False),
+    (address("10.1.2.3"), network("10.0.0.0/8"), True),
+    (address("11.1.2.3"), network("10.0.0.0/8"), False),
+    (address("10.1.2.3"), network("0.0.0.0/0"), True),
+    (address("10.1.2.3"), network("10.1.2.3/32"), True),
+    (address("2001:db8::1"), network("2001:db8::/32"), True),
+    (address("2001:db9::1"), network("2001:db8::/32"), False),
+    (address("2001:db8::1"), network("0.0.0.0/0"), False),
+    (address("::ffff:10.1.2.3"), network("10.0.0.0/8"), False),
     (_directory(US, CONTOSO), _directory(US, CONTOSO), True),
     (_directory(US, CONTOSO, (NameOID.COMMON_NAME, "x")), _directory(US, CONTOSO), True),
     (_directory(US, (NameOID.ORGANIZATION_NAME, " CONTOSO ")), _directory(US, CONTOSO), True),
@@ -165,18 +152,18 @@ def test_excluded_beats_permitted() -> None:
 
 
 def test_permitted_names_limit_only_their_kind() -> None:
-    facts = _facts(_address("10.1.2.3"), mail("a@fabrikam.com"), dns("cmg.contoso.com"), UPN, subject="x")
+    facts = _facts(address("10.1.2.3"), mail("a@fabrikam.com"), dns("cmg.contoso.com"), UPN, subject="x")
     assert constraint_faults(permitting(dns("contoso.com")), facts) == ()
 
 
 def test_one_permitted_name_of_several_is_enough() -> None:
-    constraints = permitting(dns("fabrikam.com"), _network("10.0.0.0/8"), dns("contoso.com"))
+    constraints = permitting(dns("fabrikam.com"), network("10.0.0.0/8"), dns("contoso.com"))
     assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
 
 
 def test_every_fault_is_told_in_words() -> None:
-    facts = _facts(dns("a.fabrikam.com"), dns("cmg.contoso.com"), _address("10.1.2.3"), dns("b.fabrikam.com"))
-    constraints = permitting(dns("contoso.com"), dns("contoso.org"), _network("192.168.0.0/16"))
+    facts = _facts(dns("a.fabrikam.com"), dns("cmg.contoso.com"), address("10.1.2.3"), dns("b.fabrikam.com"))
+    constraints = permitting(dns("contoso.com"), dns("contoso.org"), network("192.168.0.0/16"))
     assert constraint_faults(constraints, facts) == (
         "the DNS name a.fabrikam.com is not among the permitted ones (contoso.com, contoso.org)",
         "the IP address 10.1.2.3 is not among the permitted ones (192.168.0.0/16)",
@@ -229,7 +216,7 @@ def test_the_common_name_is_no_dns_name() -> None:
         (uri("https://[2001:db8::1]/"), uri("contoso.com")),
         (uri("https://[2001/"), uri("contoso.com")),
         (uri("urn:contoso"), uri("contoso.com")),
-        (_network("10.0.0.0/8"), _network("10.0.0.0/8")),
+        (network("10.0.0.0/8"), network("10.0.0.0/8")),
     ],
 )
 def test_what_cannot_be_judged_is_a_fault(found: x509.GeneralName, base: x509.GeneralName) -> None:
@@ -245,7 +232,7 @@ def test_what_cannot_be_judged_does_not_matter_where_the_constraints_are_about_o
         _facts(dns("cmg.contoso.com")),
         alternative_names=(UPN, uri("urn:contoso"), mail("contoso"), dns("cmg.contoso.com")),
     )
-    assert constraint_faults(permitting(dns("contoso.com"), _network("10.0.0.0/8")), facts) == ()
+    assert constraint_faults(permitting(dns("contoso.com"), network("10.0.0.0/8")), facts) == ()
 
 
 def test_too_many_comparisons_are_refused() -> None:
@@ -299,7 +286,7 @@ def test_the_worst_that_is_compared_takes_seconds_at_most() -> None:
 # What property 0x54 holds: bare DER
 
 ALL_KINDS = x509.NameConstraints(
-    [dns(".contoso.com"), _network("10.0.0.0/8"), _network("2001:db8::/32"), _directory(US, CONTOSO)],
+    [dns(".contoso.com"), network("10.0.0.0/8"), network("2001:db8::/32"), _directory(US, CONTOSO)],
     [dns(""), mail(".contoso.com"), uri("contoso.com"), UPN, x509.RegisteredID(NameOID.COMMON_NAME)],
 )
 
@@ -309,7 +296,7 @@ ALL_KINDS = x509.NameConstraints(
     [
         ALL_KINDS,
         permitting(dns("contoso.com")),
-        excluding(_network("0.0.0.0/0")),
+        excluding(network("0.0.0.0/0")),
         excluding(*(dns(f"{each}.com") for each in range(10_000))),
     ],
 )
@@ -355,7 +342,7 @@ def test_damaged_constraints_raise_nothing_but_a_value_error() -> None:
     """Constraints that happen to be readable still must be judged without another error."""
     source = random.Random(54)
     whole = ALL_KINDS.public_bytes()
-    facts = _facts(dns("cmg.contoso.com"), _address("10.1.2.3"), mail("a@contoso.com"), UPN, subject="x")
+    facts = _facts(dns("cmg.contoso.com"), address("10.1.2.3"), mail("a@contoso.com"), UPN, subject="x")
     readable = 0
     for _ in range(3000):
         data = bytearray(whole)

@@ -74,6 +74,17 @@ def test_changing_the_resources_keeps_every_other_byte() -> None:
     assert different <= {*range(0x30, 0x78), *range(0x7C, 0x94)}
 
 
+def test_another_place_of_a_resource_is_told_from_any_other_difference() -> None:
+    header, new = Header(GOOD), ResourceHeader(100, 4, 5000, 200)
+    moved = header.with_resources(lookup_table=new, xml=new, boot_metadata=new, integrity=new)
+    assert header.differs_only_in_places(header)
+    assert header.differs_only_in_places(moved)
+    for at in {*range(HEADER_SIZE)} - {*range(0x30, 0x78), *range(0x7C, 0x94)}:
+        other = Header(moved.raw[:at] + bytes([moved.raw[at] ^ 1]) + moved.raw[at + 1 :])
+        assert not header.differs_only_in_places(other)
+        assert not other.differs_only_in_places(header)
+
+
 def test_resource_header_keeps_seven_byte_sizes() -> None:
     header = ResourceHeader((1 << 56) - 1, 0x14, (1 << 63) - 1, 12345)
     assert ResourceHeader.unpack(header.pack()) == header

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from scripts.testdata.wim_writer import compressed_resource
+from tests.unit.conftest import Children
 from winpe_certs.errors import ChunkError
 from winpe_certs.wim import parallel
 from winpe_certs.wim.codecs.interface import Compression
@@ -98,43 +99,27 @@ def test_a_child_that_is_slower_gets_fewer(monkeypatch: pytest.MonkeyPatch) -> N
     assert resource.chunk_count // 2 < shared[parallel._OURS]
 
 
-@pytest.fixture
-def children(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The children that are started from here on; other tests leave some that live on."""
-    started: list[int] = []
-    fork = os.fork
-
-    def counted() -> int:
-        child = fork()
-        started.append(child)
-        return child
-
-    monkeypatch.setattr(os, "fork", counted)
-    return started
+def assert_gone(children: Children) -> None:
+    assert len(children.started) == 1
+    assert children.are_gone()
 
 
-def assert_gone(children: list[int]) -> None:
-    assert len(children) == 1
-    with pytest.raises(ChildProcessError):
-        os.waitpid(children[0], os.WNOHANG)
-
-
-def test_no_child_is_left(children: list[int]) -> None:
+def test_no_child_is_left(children: Children) -> None:
     opened().read_all()
     assert_gone(children)
 
 
 def test_a_process_that_is_one_of_many_starts_none(
-    children: list[int], monkeypatch: pytest.MonkeyPatch
+    children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallel, "_alone", False)
     parallel.keep_to_one_process()
     assert opened().read_all() == PLAIN
-    assert children == []
+    assert children.started == []
 
 
 @pytest.mark.parametrize("where", [0.25, 0.75])
-def test_damage_in_either_half_is_told_as_in_one_process(where: float, children: list[int]) -> None:
+def test_damage_in_either_half_is_told_as_in_one_process(where: float, children: Children) -> None:
     resource = opened()
     low = resource._bounds[int(resource.chunk_count * where)]
     broken = STORED[:low] + b"\xff" * 8 + STORED[low + 8 :]

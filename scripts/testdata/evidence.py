@@ -1,11 +1,13 @@
-"""Evidence to test with: one document as a run would write it, and a strategy for any other."""
+"""Evidence as runs write it: of a whole `inject` into an image, and of one that had little to say.
+
+The types, and the digest of the plan, are the package's own: a document is described by nothing else.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
-
-from hypothesis import strategies as st
 
 from winpe_certs.evidence.canonical import plan_digest
 from winpe_certs.evidence.document import (
@@ -100,89 +102,29 @@ def sample() -> Evidence:
     )
 
 
-_TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
-_HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
-_SIZES = st.integers(0, (1 << 63) - 1)
-_TYPES = st.integers(0, (1 << 32) - 1)
-_INDEXES = st.none() | st.integers(1, 100)
-_TIMES = st.datetimes(timezones=st.just(UTC))
-_STATES = st.builds(FileState, _SIZES, _HASHES)
-
-
-def _some(each: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
-    return st.lists(each, max_size=2).map(tuple)
-
-
-def _or_none(each: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    return st.none() | each
-
-
-_VALUES = st.builds(ValueState, _TYPES, _SIZES, _HASHES)
-_CHANGES = st.builds(ValueChange, _TEXTS, _TEXTS, _or_none(_VALUES), _or_none(_VALUES))
-_HIVES = st.builds(HiveChange, _TEXTS, _STATES, _STATES, _some(_TEXTS), _some(_TEXTS), _some(_CHANGES))
-_MANIFESTS = _or_none(st.builds(ManifestDigest, _SIZES, _HASHES))
-_ENTRIES = st.builds(EntryChange, _TEXTS, _or_none(_TEXTS), _or_none(_TEXTS))
-_IMAGES = st.builds(
-    ImageEvidence, _INDEXES, _TEXTS, _TEXTS, _TEXTS, _MANIFESTS, _MANIFESTS, _some(_ENTRIES), _or_none(_HIVES)
-)
-_BACKS = st.builds(
-    WayBack, st.binary(min_size=208, max_size=208).map(bytes.hex), _SIZES, _HASHES, st.booleans()
-)
-_TARGETS = st.builds(
-    TargetEvidence,
-    _TEXTS,
-    st.sampled_from(("wim", "folder", "hive")),
-    _or_none(_TEXTS),
-    _TEXTS,
-    _TEXTS,
-    _or_none(_TEXTS),
-    _or_none(_TEXTS),
-    _STATES,
-    _STATES,
-    _some(_IMAGES),
-    _or_none(_BACKS),
-    _TEXTS,
-)
-_CERTIFICATES = st.builds(
-    CertificateEvidence,
-    _TEXTS,
-    _INDEXES,
-    _TEXTS,
-    _TEXTS,
-    st.binary(min_size=20, max_size=20).map(bytes.hex),
-    _or_none(_HASHES),
-    _or_none(_TEXTS),
-    _or_none(_TIMES),
-    _or_none(_TIMES),
-)
-_EDITS = st.builds(
-    PlannedEdit,
-    st.sampled_from(("create-key", "set-value", "delete-value", "delete-key")),
-    _TEXTS,
-    _or_none(_TEXTS),
-    _or_none(_TYPES),
-    _or_none(st.binary(max_size=9).map(bytes.hex)),
-)
-_PLANS = st.builds(
-    lambda images, commands: PlanEvidence(images, commands, plan_digest(images, commands)),
-    _some(st.builds(PlannedImage, _TEXTS, _INDEXES, _some(_EDITS))),
-    _some(_some(_TEXTS)),
-)
-DOCUMENTS: Final = st.builds(
-    Evidence,
-    st.builds(ToolEvidence, _TEXTS, _TEXTS, st.dictionaries(_TEXTS, _TEXTS, max_size=2)),
-    st.builds(
-        RunEvidence,
-        _TEXTS,
-        _TIMES,
-        _TIMES,
-        _or_none(_TEXTS),
-        _or_none(_TEXTS),
-        _or_none(_TEXTS),
-        _or_none(_TEXTS),
-    ),
-    _some(_CERTIFICATES),
-    _PLANS,
-    _some(_TARGETS),
-)
-"""Any evidence that can be written."""
+def sparse_sample() -> Evidence:
+    """The evidence of one `inject` into a bare hive that had the certificate already, by nobody known."""
+    evidence = sample()
+    unchanged = state("1", 5000)
+    return replace(
+        evidence,
+        run=replace(evidence.run, user=None, host="größe", change_id=None, error="full disk"),
+        certificates=(),
+        plan=PlanEvidence((), (), plan_digest((), ())),
+        targets=(
+            TargetEvidence(
+                file="SOFTWARE",
+                kind="hive",
+                output="SOFTWARE.new",
+                engine="direct",
+                engine_reason="",
+                engine_program="reg.exe",
+                engine_version="10.0",
+                before=unchanged,
+                after=unchanged,
+                images=(),
+                way_back=None,
+                no_way_back="no WIM",
+            ),
+        ),
+    )

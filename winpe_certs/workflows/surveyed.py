@@ -1,0 +1,91 @@
+"""A target before and after its change: from two surveys to what the evidence says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from winpe_certs.engines.base import ImageInfo, Survey
+from winpe_certs.engines.choose import Kind
+from winpe_certs.evidence.document import FileState, ImageEvidence, TargetEvidence, WayBack
+from winpe_certs.results import EngineUse
+from winpe_certs.workflows.recorded import HiveComparison, changed_entries, manifest_digest
+
+_KINDS: Final[dict[Kind, Literal["wim", "folder", "hive"]]] = {
+    Kind.WIM: "wim",
+    Kind.FOLDER: "folder",
+    Kind.HIVE: "hive",
+}
+_NOTHING_CHANGED: Final = "Nothing was changed."
+_NOT_OVER_OUTPUT: Final = "The change was written to another file: the original is the way back."
+_NOT_BY_US: Final = "The file was written by {engine}: a copy of the original is the way back."
+_NOT_A_WIM: Final = (
+    "Only a WIM that was patched in place keeps its old state: a copy of the original is the way back."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyedTarget:
+    """A target that is about to be changed.
+
+    `origin` names it in errors; `file`, `output` and the program of `engine` are named as in the evidence.
+    """
+
+    origin: str
+    file: str
+    kind: Kind
+    engine: EngineUse
+    output: str | None
+    images: Mapping[int | None, ImageInfo]
+    before: Survey
+    hives: Mapping[int | None, HiveComparison]
+
+    def compared(self, after: Survey) -> TargetEvidence:
+        """The evidence of the change between the surveys."""
+        before = self.before
+        way_back, why_not = self._way_back(after)
+        return TargetEvidence(
+            file=self.file,
+            kind=_KINDS[self.kind],
+            output=self.output,
+            engine=self.engine.name,
+            engine_reason=self.engine.reason,
+            engine_program=self.engine.program,
+            engine_version=self.engine.version,
+            before=FileState(before.size, before.sha256),
+            after=FileState(after.size, after.sha256),
+            images=tuple(self._image(index, after) for index in before.images),
+            way_back=way_back,
+            no_way_back=why_not,
+        )
+
+    def _image(self, index: int | None, after: Survey) -> ImageEvidence:
+        info = self.images[index]
+        old, new = self.before.images[index], after.images[index]
+        hive = None
+        if index in self.hives and old.hive is not None and new.hive is not None:
+            hive = self.hives[index].change(self.origin, old.hive, new.hive)
+        return ImageEvidence(
+            index=index,
+            name=info.name,
+            architecture=info.architecture,
+            build=info.version,
+            manifest_before=manifest_digest(old.manifest),
+            manifest_after=manifest_digest(new.manifest),
+            changed_entries=changed_entries(old.manifest, new.manifest),
+            hive=hive,
+        )
+
+    def _way_back(self, after: Survey) -> tuple[WayBack | None, str]:
+        before = self.before
+        if (before.size, before.sha256) == (after.size, after.sha256):
+            return None, _NOTHING_CHANGED
+        if self.output is not None:
+            return None, _NOT_OVER_OUTPUT
+        if self.kind is not Kind.WIM:
+            return None, _NOT_A_WIM
+        if self.engine.name != "direct" or not after.has_earlier:
+            return None, _NOT_BY_US.format(engine=self.engine.name.upper())
+        is_original = before.live_size == before.size
+        return WayBack(before.header.hex(), before.live_size, before.live_sha256, is_original), ""
