@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from winpe_certs.certs.stores import Store
     from winpe_certs.engines.ahead import HeadStart
+    from winpe_certs.workflows.evidence.watching import EvidenceOptions
     from winpe_certs.workflows.servers import Servers
-    from winpe_certs.workflows.watching import EvidenceOptions
 
 
 def inject(
@@ -430,7 +430,7 @@ def _evidence(
     path: Path | None, change_id: str | None, *, redacted: bool, overwrite: bool
 ) -> EvidenceOptions | None:
     if path is not None:
-        from winpe_certs.workflows.watching import EvidenceOptions
+        from winpe_certs.workflows.evidence.watching import EvidenceOptions
 
         return EvidenceOptions(path, change_id, redacted, overwrite)
     if change_id is not None or redacted:

@@ -35,7 +35,7 @@ def show_page(
     Nothing is printed of a file that is not exactly what was written: any changed byte is refused, exit
     code 3. That finds accidents; it is no signature.
     """
-    from winpe_certs.workflows.evidence_file import read_evidence
+    from winpe_certs.workflows.evidence.file import read_evidence
 
     talk(verbose=verbose)
     evidence = read_evidence(file)

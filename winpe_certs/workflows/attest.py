@@ -15,9 +15,9 @@ from winpe_certs.evidence.document import Evidence, ImageEvidence, TargetEvidenc
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Attestation, Claim, Report
 from winpe_certs.verification.stored import StoredCertificates, read_stored
-from winpe_certs.workflows.evidence_file import read_evidence
-from winpe_certs.workflows.evidence_targets import state_of, target_for
-from winpe_certs.workflows.recorded import lines_by_path, manifest_digest
+from winpe_certs.workflows.evidence.file import read_evidence
+from winpe_certs.workflows.evidence.targets import state_of, target_for
+from winpe_certs.workflows.evidence.values import lines_by_path, manifest_digest
 
 _UNREADABLE = "cannot be read"
 

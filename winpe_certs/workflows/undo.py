@@ -14,9 +14,9 @@ from winpe_certs.errors import EvidenceError, UsageError, WimError
 from winpe_certs.evidence.document import TargetEvidence, WayBack
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Report, Restoration
-from winpe_certs.workflows.evidence_file import read_evidence
-from winpe_certs.workflows.evidence_targets import target_for
-from winpe_certs.workflows.recorded import manifest_digest
+from winpe_certs.workflows.evidence.file import read_evidence
+from winpe_certs.workflows.evidence.targets import target_for
+from winpe_certs.workflows.evidence.values import manifest_digest
 
 _LEFTOVERS: Final = (
     "Behind the end of the original lay bytes of an interrupted run, which the change has replaced; the "

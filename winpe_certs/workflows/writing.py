@@ -37,16 +37,16 @@ from winpe_certs.results import (
 )
 from winpe_certs.verification.readers import import_readers
 from winpe_certs.workflows.clock import Moment
+from winpe_certs.workflows.evidence.watching import EvidenceOptions, PlannedHive, Watch, unwatched
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
 from winpe_certs.workflows.software import FoundHive, open_software, refuse_broken
-from winpe_certs.workflows.watching import EvidenceOptions, PlannedHive, Watch, unwatched
 
 if TYPE_CHECKING:
     from winpe_certs.engines.ahead import HeadStart
-    from winpe_certs.workflows.recording import Recorder
+    from winpe_certs.workflows.evidence.recorder import Recorder
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ def _recorder(command: str, options: WriteOptions, moment: Moment, progress: Pro
             resolution="Leave --dry-run or --evidence out.",
         )
     # The values of a document take a while to import, and most runs keep no evidence.
-    from winpe_certs.workflows.recording import Recorder
+    from winpe_certs.workflows.evidence.recorder import Recorder
 
     return Recorder(options.evidence, command, moment, progress)
 

@@ -23,7 +23,7 @@ from tests.unit.regf.log_builder import dirty
 from winpe_certs.engines import survey
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.errors import EnvironmentFailure
-from winpe_certs.workflows import recording
+from winpe_certs.workflows.evidence import recorder
 
 ROOT = thumbprint("corp-root")
 KEY = f"Microsoft\\SystemCertificates\\AuthRoot\\Certificates\\{ROOT}"
@@ -262,7 +262,7 @@ def test_targets_that_fail_in_a_rotation_are_told(
 def test_redacted_evidence_names_neither_user_nor_host_nor_folders(
     run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(recording, "user", lambda: "somebody-by-name")
+    monkeypatch.setattr(recorder, "user", lambda: "somebody-by-name")
     monkeypatch.setattr(platform, "node", lambda: "a-host-by-name")
     damaged = tmp_path / "damaged.wim"
     damaged.write_bytes(image.read_bytes()[:-100])
@@ -309,7 +309,7 @@ def test_libwim_is_named_where_it_took_part(
 
     index = ["-i", "1", "--codec", "python"]
     assert "libwim" not in libraries(image)
-    monkeypatch.setattr(recording, "codecs", lambda: SimpleNamespace(name="libwim 1.99.0"))
+    monkeypatch.setattr(recorder, "codecs", lambda: SimpleNamespace(name="libwim 1.99.0"))
     assert libraries(image)["libwim"] == "1.99.0"
     index = ["--codec", "python"]
     assert "libwim" not in libraries(hive)

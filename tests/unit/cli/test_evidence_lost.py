@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli.conftest import Program, read_document
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files import write_new
-from winpe_certs.workflows import recording
+from winpe_certs.workflows.evidence import recorder
 
 
 @pytest.mark.parametrize("kind", ["full disk", "appeared"])
@@ -23,7 +23,7 @@ def test_evidence_that_is_lost_is_told_with_what_was_changed(
             write_new(path, [], overwrite=overwrite)
         raise EnvironmentFailure(f"{path}: cannot write: the disk is full", details="errno 28")
 
-    monkeypatch.setattr(recording, "write_new", fail)
+    monkeypatch.setattr(recorder, "write_new", fail)
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
     assert done.code == 4
     assert done.document["images"][0]["changed"] is True
@@ -52,7 +52,7 @@ def test_ctrl_c_while_it_is_written_still_reports_the_change(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording, "write_new", interrupt)
+    monkeypatch.setattr(recorder, "write_new", interrupt)
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
     assert done.code == 130
     assert done.document["images"][0]["changed"] is True
@@ -63,18 +63,18 @@ def test_ctrl_c_while_it_is_written_still_reports_the_change(
 def test_a_survey_that_fails_behind_the_change_is_no_refusal(
     run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    real = recording.Recorder._again
+    real = recorder.Recorder._again
 
     def fail(*_: object) -> None:
         if fault == "interrupt":
             raise KeyboardInterrupt
         raise UsageError("cannot be listed")
 
-    monkeypatch.setattr(recording.Recorder, "_again", fail)
+    monkeypatch.setattr(recorder.Recorder, "_again", fail)
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
     assert done.code == (130 if fault == "interrupt" else 4)
     assert done.document["images"][0]["changed"] is True
-    monkeypatch.setattr(recording.Recorder, "_again", real)
+    monkeypatch.setattr(recorder.Recorder, "_again", real)
     assert run("verify", image, "-c", root, "-i", "1").code == 0
     document = read_document(proof)
     assert (document["targets"], document["certificates"][0]["status"]) == ([], "added")

@@ -16,7 +16,7 @@ from tests.unit.cli.conftest import Program, Run
 from winpe_certs.evidence.document import EntryChange, ImageEvidence
 from winpe_certs.wim.manifest import ManifestEntry
 from winpe_certs.workflows.attest import _against, _entry_claims
-from winpe_certs.workflows.recorded import changed_entries
+from winpe_certs.workflows.evidence.values import changed_entries
 
 ROOT = thumbprint("corp-root")
 SOFTWARE = "Windows\\System32\\config\\SOFTWARE"

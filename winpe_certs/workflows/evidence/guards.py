@@ -8,9 +8,9 @@ from typing import Final
 
 from winpe_certs.errors import UsageError
 from winpe_certs.files import PathKind, path_kind, refuse_existing
+from winpe_certs.workflows.evidence.watching import EvidenceOptions
 from winpe_certs.workflows.guards import same_file
 from winpe_certs.workflows.outputs import refuse_missing_folder
-from winpe_certs.workflows.watching import EvidenceOptions
 
 _LONGEST_CHANGE_ID: Final = 200
 

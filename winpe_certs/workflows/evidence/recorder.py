@@ -20,12 +20,12 @@ from winpe_certs.files import write_new
 from winpe_certs.progress import Progress
 from winpe_certs.results import EngineUse, ImageResult, Plan
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.evidence_guards import refuse_unfit
-from winpe_certs.workflows.recorded import HiveComparison, certificate_evidence, plan_evidence
+from winpe_certs.workflows.evidence.guards import refuse_unfit
+from winpe_certs.workflows.evidence.surroundings import installed, user
+from winpe_certs.workflows.evidence.surveyed import SurveyedTarget
+from winpe_certs.workflows.evidence.values import HiveComparison, certificate_evidence, plan_evidence
+from winpe_certs.workflows.evidence.watching import EvidenceOptions, PlannedHive
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
-from winpe_certs.workflows.surroundings import installed, user
-from winpe_certs.workflows.surveyed import SurveyedTarget
-from winpe_certs.workflows.watching import EvidenceOptions, PlannedHive
 
 _LOST: Final = "The images are changed as reported; only their evidence is lost."
 

@@ -10,7 +10,7 @@ from winpe_certs.engines.base import ImageInfo, Survey
 from winpe_certs.engines.choose import Kind
 from winpe_certs.evidence.document import FileState, ImageEvidence, TargetEvidence, WayBack
 from winpe_certs.results import EngineUse
-from winpe_certs.workflows.recorded import HiveComparison, changed_entries, manifest_digest
+from winpe_certs.workflows.evidence.values import HiveComparison, changed_entries, manifest_digest
 
 _KINDS: Final[dict[Kind, Literal["wim", "folder", "hive"]]] = {
     Kind.WIM: "wim",

@@ -1,0 +1,1 @@
+"""Evidence of a change: keeping it, and going by it."""
