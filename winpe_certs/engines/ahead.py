@@ -36,9 +36,9 @@ def head_start(path: Path, index: int | None, name: str) -> Iterator[HeadStart |
     image in earnest. What nobody has taken over ends with the context.
     """
     begun = None
-    # Opening a pipe would wait for somebody to write into it.
-    if may_fork() and path_kind(path) is PathKind.FILE:
-        with contextlib.suppress(WinpeCertsError, OSError):
+    with contextlib.suppress(WinpeCertsError, OSError):
+        # A library decodes in less time than it takes to begin twice. Opening a pipe would wait for a writer.
+        if may_fork() and codecs().is_slow and path_kind(path) is PathKind.FILE:
             begun = _begun(path, index, name)
     try:
         yield begun

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,19 +11,24 @@ from scripts.testdata.hives import hive_variant
 from scripts.testdata.images import boot_image, small_hive, variant
 from scripts.testdata.wim_writer import build_wim
 from tests.unit.conftest import Children
+from winpe_certs.engines import ahead
 from winpe_certs.engines.ahead import head_start
+from winpe_certs.engines.codecs import use
 from winpe_certs.engines.direct import WimTarget
 from winpe_certs.wim import parallel
+from winpe_certs.wim.codecs.choice import Codec
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 pytestmark = pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
 
 
 @pytest.fixture(autouse=True)
-def _any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our images are small: let every resource be worth a second process."""
+def _worth_it(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Our images are small: let every resource be worth a second process, as if there were no libwim."""
     monkeypatch.setattr(parallel, "FEWEST_CHUNKS", 1)
-    monkeypatch.setattr(parallel, "FEWEST_QUICK_CHUNKS", 1)
+    use(Codec.PYTHON)
+    yield
+    use(Codec.AUTO)
 
 
 @pytest.fixture
@@ -93,4 +100,11 @@ def test_no_file_a_folder_and_a_pipe_give_none(tmp_path: Path, children: Childre
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "none"):
         with head_start(path, 1, SOFTWARE_HIVE) as begun:
             assert begun is None
+    assert children.started == []
+
+
+def test_a_quick_decoder_needs_none(image: Path, children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "codecs", lambda: SimpleNamespace(is_slow=False))
+    with head_start(image, 1, SOFTWARE_HIVE) as begun:
+        assert begun is None
     assert children.started == []
