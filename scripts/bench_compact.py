@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
+    # As pip leaves a program behind: with its modules compiled, wherever this one is started from.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(options.folder.resolve() / "bytecode")
     found = {}
     for name, more in ((NAME, []), (MIXED_NAME, ["--mixed"])):
         # In a process of its own: the peak memory of this one would count as that of the programs it starts.

@@ -9,9 +9,11 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
+Read: TypeAlias = Callable[[int, int], bytes]
 _COPIED_AT_ONCE: Final = 4 << 20
 _CANNOT_COPY_ITSELF: Final = frozenset(
     {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
@@ -20,11 +22,31 @@ _CANNOT_COPY_ITSELF: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """Bytes of an open file that are to be copied as they are."""
+    """Bytes of an open file that are to be copied as they are.
+
+    `read` gives bytes of it by offset and size, all or an error, whatever other threads read there meanwhile.
+    """
 
     file: BinaryIO
     offset: int
     size: int
+    read: Read
+
+
+def reader(file: BinaryIO, in_turn: Read) -> Read:
+    """What reads a file by offset and size without moving it, so that threads need not wait for each other.
+
+    `in_turn` does the same one at a time: where the system cannot do better, and where bytes are missing.
+    """
+    if sys.platform == "win32":
+        return in_turn
+    else:  # noqa: RET505 - mypy knows platforms by their branches
+
+        def read(offset: int, size: int) -> bytes:
+            data = os.pread(file.fileno(), size, offset)
+            return data if len(data) == size else in_turn(offset, size)
+
+        return read
 
 
 def write_all(target: io.RawIOBase, data: bytes) -> None:
@@ -35,18 +57,10 @@ def write_all(target: io.RawIOBase, data: bytes) -> None:
 
 
 def copy_range(source: FileRange, target: io.RawIOBase) -> None:
-    """Copy a range to where a file without a buffer stands.
-
-    Raises `OSError`, also when the source ends before the range does.
-    """
-    done = _copied_by_system(source, target)
-    source.file.seek(source.offset + done)
-    while done < source.size:
-        piece = source.file.read(min(_COPIED_AT_ONCE, source.size - done))
-        if not piece:
-            raise OSError(errno.EIO, "the file has become shorter while it was copied")
-        write_all(target, piece)
-        done += len(piece)
+    """Copy a range to where a file without a buffer stands; raises `OSError`, and as its `read` does."""
+    for done in range(_copied_by_system(source, target), source.size, _COPIED_AT_ONCE):
+        size = min(_COPIED_AT_ONCE, source.size - done)
+        write_all(target, source.read(source.offset + done, size))
 
 
 def _copied_by_system(source: FileRange, target: io.RawIOBase) -> int:

@@ -5,26 +5,40 @@ The original is only read, under its lock, until the rename: whatever ends the r
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure, WimError
-from winpe_certs.files import LockedFile, system_errors, write_new
+from winpe_certs.files import LockedFile, identity, system_errors, write_new
 from winpe_certs.progress import Progress, silent
-from winpe_certs.ranges import FileRange
+from winpe_certs.ranges import FileRange, reader
 from winpe_certs.wim.changes import prepare
 from winpe_certs.wim.confirm_copy import confirm_copy
-from winpe_certs.wim.copy import CompactCopy, compact
+from winpe_certs.wim.copy import CompactCopy, lay_out
 from winpe_certs.wim.layout import LOOKUP_ENTRY_SIZE
 from winpe_certs.wim.reader import WimFile
 
 _LOG: Final = logging.getLogger(__name__)
 # Small enough for the progress to move and for an interruption to be heard.
 _COPIED_AT_ONCE: Final = 16 << 20
+
+
+class _SharedWim(WimFile):
+    """A WIM that several threads read at once, where the system can do that."""
+
+    def __init__(self, file: BinaryIO, origin: str) -> None:
+        self._read = reader(file, super().read_at)
+        super().__init__(file, origin, codecs=codecs())
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Raw bytes of the file; raises `WimError` when it ends before."""
+        return self._read(offset, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +68,27 @@ def compact_file(
 
     Raises as `LockedFile`, `WimFile` and `compact` do, and `VerificationFailure` when the copy is not right.
     """
-    with LockedFile(path) as locked, system_errors(path, "read"):
-        standing = _standing(path)
-        wim = WimFile(locked.file, str(path), codecs=codecs())
+    with LockedFile(path) as locked, system_errors(path, "read"), contextlib.ExitStack() as stack:
+        opened = identity(path)
+        wim = _SharedWim(locked.file, str(path))
         wim.header.refuse_unpatchable(str(path))
-        copy = compact(wim, prepare(wim, {}, 0), progress)
+        copy = _lay_out(wim, progress)
         kept = copy.header.lookup_table.plain_size // LOOKUP_ENTRY_SIZE
         sizes = Sizes(wim.size, copy.size, len(wim.lookup_table), kept)
         _LOG.info("%s: %d of %d bytes are live", path, copy.size, wim.size)
         if dry_run or (output is None and sizes.saved <= 0):
+            _verify_integrity(wim, progress)
             return sizes
         if output is None:
             locked.refuse_read_only()
+        hashing = _Hashing(copy, stack, progress)
 
         def check(written: Path) -> None:
+            hashing.verify_original()
             try:
                 with written.open("rb") as file:
-                    confirm_copy(wim, WimFile(file, str(path), codecs=codecs()), copy.names, progress)
+                    after = _SharedWim(file, str(path))
+                    confirm_copy(wim, after, copy.names, copy.integrity, progress)
             except WimError as error:
                 raise VerificationFailure(
                     f"{path}: the compact copy could not be verified: {error.message}",
@@ -78,7 +96,7 @@ def compact_file(
                     resolution="The copy is thrown away, the image what it was. Check the disk, try again.",
                 ) from error
             _LOG.info("%s: the copy was read back and confirmed", path)
-            if _standing(path) != standing:
+            if identity(path) != opened:
                 raise EnvironmentFailure(
                     f"{path}: another program has changed the image during this run",
                     resolution="Make sure that nothing else works on the image, then run the command again.",
@@ -88,7 +106,7 @@ def compact_file(
 
         write_new(
             output or path,
-            _pieces(copy, locked.file, progress),
+            _pieces(copy, locked.file, hashing, progress),
             like=path,
             overwrite=overwrite or output is None,
             check=check,
@@ -96,7 +114,56 @@ def compact_file(
     return sizes
 
 
-def _pieces(copy: CompactCopy, file: BinaryIO, progress: Progress) -> Iterator[bytes | FileRange]:
+def _lay_out(wim: WimFile, progress: Progress) -> CompactCopy:
+    try:
+        return lay_out(wim, prepare(wim, {}, 0))
+    except WimError:
+        # Damage that the integrity table knows of is told as such, whatever has stumbled over it.
+        _verify_integrity(wim, progress)
+        raise
+
+
+class _Hashing:
+    """What threads hash while the system copies and syncs, which leaves them the processors.
+
+    First comes the copy's integrity table, because its end waits for that. Then the original is verified.
+    """
+
+    def __init__(self, copy: CompactCopy, stack: contextlib.ExitStack, progress: Progress) -> None:
+        self._wim, self._stack, self._progress = copy.wim, stack, progress
+        self._finish_table = stack.enter_context(copy.digesting())
+        self._finish_original: Callable[[Progress], None] = partial(_verify_integrity, copy.wim)
+
+    def last_bytes(self) -> bytes:
+        """The integrity table of the copy, nothing if it has none; from here on the original is verified."""
+        table = self._finish_table(self._progress)
+        self._finish_original = self._stack.enter_context(_verifying_integrity(self._wim))
+        return table
+
+    def verify_original(self) -> None:
+        """Raise `WimError` unless the original fits its integrity table."""
+        self._finish_original(self._progress)
+
+
+def _verify_integrity(wim: WimFile, progress: Progress) -> None:
+    with _verifying_integrity(wim) as finish:
+        finish(progress)
+
+
+@contextlib.contextmanager
+def _verifying_integrity(wim: WimFile) -> Iterator[Callable[[Progress], None]]:
+    """Begin to verify the integrity table, if there is one; what this yields ends that, and raises."""
+    table = wim.integrity_table()
+    if table is None:
+        yield lambda _: None
+        return
+    with table.verifying(wim.read_at, wim.origin) as finish:
+        yield finish
+
+
+def _pieces(
+    copy: CompactCopy, file: BinaryIO, hashing: _Hashing, progress: Progress
+) -> Iterator[bytes | FileRange]:
     done = 0
     for segment in copy.segments():
         if isinstance(segment, bytes):
@@ -107,11 +174,6 @@ def _pieces(copy: CompactCopy, file: BinaryIO, progress: Progress) -> Iterator[b
         for at in range(0, size, _COPIED_AT_ONCE):
             progress("copying", done, copy.size)
             length = min(_COPIED_AT_ONCE, size - at)
-            yield FileRange(file, offset + at, length)
+            yield FileRange(file, offset + at, length, copy.wim.read_at)
             done += length
-
-
-def _standing(path: Path) -> tuple[int, ...]:
-    """What would show that somebody who minds no locks has changed or replaced the file."""
-    status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    yield hashing.last_bytes()

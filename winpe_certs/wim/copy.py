@@ -7,8 +7,9 @@ counts that are too low. The copy gets the counts that the walk finds.
 from __future__ import annotations
 
 import bisect
+import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,15 +30,17 @@ _PIECE: Final = 1 << 20
 
 @dataclass(slots=True)
 class CompactCopy:
-    """The bytes of the copy: ranges of the old file and new bytes, back to back.
+    """The bytes of the copy: ranges of the old file and new bytes, back to back, and an integrity table.
 
-    `names` says how many names of all images use each hash.
+    `names` says how many names of all images use each hash. `integrity` is the copy's own table, None for a
+    file without one: its bytes are counted from the start, and there once `digesting` has come to its end.
     """
 
     wim: WimFile
     header: Header
     size: int = HEADER_SIZE
     names: Counter[bytes] = field(default_factory=Counter)
+    integrity: IntegrityTable | None = None
     _starts: list[int] = field(default_factory=list)
     _segments: list[tuple[int, int] | bytes] = field(default_factory=list)
 
@@ -91,6 +94,32 @@ class CompactCopy:
         yield self.header.raw
         yield from self._segments
 
+    @contextlib.contextmanager
+    def digesting(self) -> Iterator[Callable[[Progress], bytes]]:
+        """Begin to work out the integrity table and do something else meanwhile.
+
+        What this yields ends it and gives the last bytes of the copy, none where there is no table. Pieces
+        that have not moved keep the digests that the old file is checked with.
+        """
+        old = self.wim.integrity_table()
+        if old is None:
+            yield lambda _: b""
+            return
+        size, end = old.piece_size, self.header.lookup_table.end
+        kept = (min(self.unmoved, old.covered_end, end) - HEADER_SIZE) // size
+        start = HEADER_SIZE + kept * size
+        with IntegrityTable.computing(self.read, size, end, start=start) as finish_moved:
+
+            def finish(progress: Progress) -> bytes:
+                moved = finish_moved(progress)
+                self.integrity = IntegrityTable(size, old.digests[:kept] + moved.digests, end)
+                table = self.integrity.to_bytes()
+                self._starts.append(self.size - len(table))
+                self._segments.append(table)
+                return table
+
+            yield finish
+
     def pieces(self, progress: Progress = silent) -> Iterator[bytes]:
         """All bytes of the copy in order, header first."""
         yield self.header.raw
@@ -100,10 +129,21 @@ class CompactCopy:
 
 
 def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> CompactCopy:
-    """Lay out the copy; raises `WimError` when an image names contents that are not in the file."""
-    old_integrity = wim.integrity_table()
-    if old_integrity is not None:
-        old_integrity.verify(wim.read_at, wim.origin, progress)
+    """The whole copy of a file that fits its integrity table; raises as its `verify` and `lay_out` do."""
+    table = wim.integrity_table()
+    if table is not None:
+        table.verify(wim.read_at, wim.origin, progress)
+    copy = lay_out(wim, changes)
+    with copy.digesting() as finish:
+        finish(progress)
+    return copy
+
+
+def lay_out(wim: WimFile, changes: Changes) -> CompactCopy:
+    """All but the integrity table; whoever calls this also verifies that of the file before the copy counts.
+
+    Raises `WimError` when an image names contents that are not in the file.
+    """
     copy = CompactCopy(wim, wim.header)
     names = copy.names = _count_names(wim, changes)
     live = [
@@ -112,14 +152,12 @@ def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> Comp
         if entry.hash in names or (entry.is_metadata and entry.reference_count and entry.hash != NO_HASH)
     ]
     replaced = {wim.metadata_entries[index - 1].number for index in changes.metadata}
-    places = _copy_live(copy, [entry for entry in live if entry.number not in replaced])
     table = LookupTableEditor(wim.lookup_table)
     boot_metadata = wim.header.boot_metadata
-    for number, place in places.items():
-        entry = wim.lookup_table.entry(number)
-        table.place(number, place, entry.hash)
+    for entry, place in _copy_live(copy, [entry for entry in live if entry.number not in replaced]):
+        table.place(entry.number, place, entry.hash)
         if not entry.is_metadata:
-            table.count(number, names[entry.hash] - entry.reference_count)
+            table.count(entry.number, names[entry.hash] - entry.reference_count)
 
     for digest, contents in changes.contents.items():
         place = contents.resource.header_at(copy.add_bytes(b"".join(contents.resource.pieces)))
@@ -141,22 +179,15 @@ def compact(wim: WimFile, changes: Changes, progress: Progress = silent) -> Comp
     xml_bytes = changes.xml.to_bytes()
     xml = stored_at(wim.header.xml, xml_bytes, copy.add_bytes(xml_bytes))
     integrity = wim.header.integrity
+    old_integrity = wim.integrity_table()
     if old_integrity is not None:
-        new_integrity = _integrity(old_integrity, copy, lookup_table.end, progress)
-        digests = new_integrity.to_bytes()
-        integrity = stored_at(integrity, digests, copy.add_bytes(digests))
+        size = old_integrity.stored_size(lookup_table.end)
+        integrity = stored_at(integrity, bytes(size), copy.size)
+        copy.size += size
     copy.header = wim.header.with_resources(
         lookup_table=lookup_table, xml=xml, boot_metadata=boot_metadata, integrity=integrity
     )
     return copy
-
-
-def _integrity(old: IntegrityTable, copy: CompactCopy, end: int, progress: Progress) -> IntegrityTable:
-    """The table of the copy; pieces that have not moved keep the digests that have just been checked."""
-    size = old.piece_size
-    kept = (min(copy.unmoved, old.covered_end, end) - HEADER_SIZE) // size
-    fresh = IntegrityTable.compute(copy.read, size, end, start=HEADER_SIZE + kept * size, progress=progress)
-    return IntegrityTable(size, old.digests[:kept] + fresh.digests, end)
 
 
 def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
@@ -167,17 +198,17 @@ def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
         changed = changes.metadata.get(index)
         plain = changed.plain if changed else wim.metadata_bytes(index)
         directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}")
-        for path, entry in directory.walk():
-            for stream in entry.streams:
-                if stream.hash == NO_HASH:
-                    continue
-                names[stream.hash] += images
-                if stream.hash not in known:
-                    raise WimError(
-                        f"{wim.origin}: the contents of {path} (image {index}) are not in the file",
-                        details=f"No resource with SHA-1 {stream.hash.hex()} is in the lookup table.",
-                        resolution=RETRY,
-                    )
+        for offset, digest in directory.hashes():
+            if digest == NO_HASH:
+                continue
+            names[digest] += images
+            if digest not in known:
+                path = next(path for path, entry in directory.walk() if entry.offset == offset)
+                raise WimError(
+                    f"{wim.origin}: the contents of {path} (image {index}) are not in the file",
+                    details=f"No resource with SHA-1 {digest.hex()} is in the lookup table.",
+                    resolution=RETRY,
+                )
     return names
 
 
@@ -201,9 +232,8 @@ def _different_images(wim: WimFile, changes: Changes) -> dict[int, int]:
     return dict(images)
 
 
-def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> dict[int, ResourceHeader]:
-    """Add the resources of these entries in the order of the old file; new places by entry number."""
-    places: dict[int, ResourceHeader] = {}
+def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> Iterator[tuple[LookupEntry, ResourceHeader]]:
+    """Add the resources of these entries in the order of the old file; the entries with their new places."""
     moved: dict[tuple[int, int], int] = {}
     for entry in sorted(live, key=lambda entry: entry.resource.offset):
         old = entry.resource
@@ -216,5 +246,4 @@ def _copy_live(copy: CompactCopy, live: list[LookupEntry]) -> dict[int, Resource
         extent = (old.offset, old.stored_size)
         if extent not in moved:
             moved[extent] = copy.add_range(*extent)
-        places[entry.number] = ResourceHeader(old.stored_size, old.flags, moved[extent], old.plain_size)
-    return places
+        yield entry, ResourceHeader(old.stored_size, old.flags, moved[extent], old.plain_size)

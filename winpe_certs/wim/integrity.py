@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from winpe_certs.errors import WimError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import HEADER_SIZE, INTEGRITY_HEADER, SHA1_SIZE
 
 ReadAt = Callable[[int, int], bytes]
+_Piece = TypeVar("_Piece")
+_Done = TypeVar("_Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,24 @@ class IntegrityTable:
 
     def verify(self, read: ReadAt, origin: str, progress: Progress = silent) -> None:
         """Compare every piece with its digest; raises `WimError` for the first that does not fit."""
+        with self.verifying(read, origin) as finish:
+            finish(progress)
+
+    @contextlib.contextmanager
+    def verifying(self, read: ReadAt, origin: str) -> Iterator[Callable[[Progress], None]]:
+        """Begin `verify` and do something else meanwhile; what this yields ends it and raises as it does.
+
+        Leaving the block without having called that says nothing about the file. `read` serves two threads.
+        """
         bounds = _pieces(HEADER_SIZE, self.covered_end, self.piece_size)
-        with contextlib.closing(_digests(read, bounds)) as found:
-            for (start, end), digest, expected in zip(bounds, found, self.digests, strict=True):
-                self._compare(digest, start, end, expected, origin)
-                progress("checking integrity", start, self.covered_end)
+        with two_at_a_time(partial(_digest, read), bounds) as found:
+
+            def finish(progress: Progress) -> None:
+                for (start, end), digest, expected in zip(bounds, found, self.digests, strict=True):
+                    self._compare(digest, start, end, expected, origin)
+                    progress("checking integrity", start, self.covered_end)
+
+            yield finish
 
     @staticmethod
     def _compare(found: bytes, start: int, end: int, expected: bytes, origin: str) -> None:
@@ -79,7 +96,7 @@ class IntegrityTable:
         whole = (self.covered_end - HEADER_SIZE) // self.piece_size
         start = HEADER_SIZE + whole * self.piece_size
         if whole < len(self.digests):
-            found = _digest(old, start, self.covered_end)
+            found = _digest(old, (start, self.covered_end))
             self._compare(found, start, self.covered_end, self.digests[whole], origin)
         fresh = IntegrityTable.compute(new, self.piece_size, new_end, start=start)
         return IntegrityTable(self.piece_size, self.digests[:whole] + fresh.digests, new_end)
@@ -89,13 +106,33 @@ class IntegrityTable:
         cls, read: ReadAt, piece_size: int, end: int, *, start: int = HEADER_SIZE, progress: Progress = silent
     ) -> IntegrityTable:
         """Digests of all pieces from `start` (a piece's first byte) to `end`."""
-        digests = []
+        with cls.computing(read, piece_size, end, start=start) as finish:
+            return finish(progress)
+
+    @classmethod
+    @contextlib.contextmanager
+    def computing(
+        cls, read: ReadAt, piece_size: int, end: int, *, start: int = HEADER_SIZE
+    ) -> Iterator[Callable[[Progress], IntegrityTable]]:
+        """Begin `compute` and do something else meanwhile; what this yields ends it.
+
+        `read` serves two threads.
+        """
         bounds = _pieces(start, end, piece_size)
-        with contextlib.closing(_digests(read, bounds)) as made:
-            for (at, _), digest in zip(bounds, made, strict=True):
-                digests.append(digest)
-                progress("digesting", at - start, end - start)
-        return cls(piece_size, tuple(digests), end)
+        with two_at_a_time(partial(_digest, read), bounds) as made:
+
+            def finish(progress: Progress) -> IntegrityTable:
+                digests = []
+                for (at, _), digest in zip(bounds, made, strict=True):
+                    digests.append(digest)
+                    progress("digesting", at - start, end - start)
+                return cls(piece_size, tuple(digests), end)
+
+            yield finish
+
+    def stored_size(self, covered_end: int) -> int:
+        """Bytes of a table like this one that covers the file up to `covered_end`."""
+        return INTEGRITY_HEADER.size + SHA1_SIZE * len(_pieces(HEADER_SIZE, covered_end, self.piece_size))
 
 
 _REMEDY = "The image is damaged, or was changed by a program that ignores integrity: copy it again."
@@ -105,23 +142,25 @@ def _pieces(start: int, end: int, size: int) -> list[tuple[int, int]]:
     return [(at, min(at + size, end)) for at in range(start, end, size)]
 
 
-def _digests(read: ReadAt, bounds: Sequence[tuple[int, int]]) -> Generator[bytes, None, None]:
-    """The digest of each piece, two at a time: hashing needs no more of Python than reading does."""
-    if len(bounds) == 1:
-        yield _digest(read, *bounds[0])
+@contextlib.contextmanager
+def two_at_a_time(work: Callable[[_Piece], _Done], pieces: Sequence[_Piece]) -> Iterator[Iterator[_Done]]:
+    """What `work` makes of each piece, begun at once in two threads: for work that hardly needs Python."""
+    if len(pieces) == 1:
+        yield map(work, pieces)
         return
     # Not at the top: most runs look at no more than one piece.
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(2)
     try:
-        yield from pool.map(lambda piece: _digest(read, *piece), bounds)
+        yield pool.map(work, pieces)
     finally:
-        # Whoever stops at the first wrong digest does not wait for the rest of a large file.
+        # Whoever stops at the first wrong piece does not wait for the rest of a large file.
         pool.shutdown(cancel_futures=True)
 
 
-def _digest(read: ReadAt, start: int, end: int) -> bytes:
+def _digest(read: ReadAt, bounds: tuple[int, int]) -> bytes:
+    start, end = bounds
     digest = hashlib.sha1(usedforsecurity=False)
     step = 1 << 18  # small enough to stay in the processor's cache
     for at in range(start, end, step):

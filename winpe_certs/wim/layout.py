@@ -7,9 +7,8 @@ and the field notes of wimlib's sources where the white paper is silent. All num
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 HEADER_SIZE: Final = 208
 MAGIC: Final = b"MSWIM\0\0\0"
@@ -31,14 +30,19 @@ BOOT_METADATA_AT: Final = 0x60
 BOOT_INDEX_AT: Final = 0x78
 INTEGRITY_AT: Final = 0x7C
 
+RESOURCE_HEADER: Final = struct.Struct("<QQQ")
 RESOURCE_HEADER_SIZE: Final = 24
+LOOKUP_ENTRY: Final = struct.Struct("<QQQHI20s")
 LOOKUP_ENTRY_SIZE: Final = 50
+_STORED_SIZE_MASK: Final = 0x00FF_FFFF_FFFF_FFFF
 SHA1_SIZE: Final = 20
 NO_HASH: Final = bytes(SHA1_SIZE)
 
 # Directory entry: fixed part, then name, NUL, short name, NUL, tagged items.
 ENTRY_FIXED_SIZE: Final = 102
 ENTRY: Final = struct.Struct("<QIiQQQQQQ20sIQHHH")
+# The same, without security, times and link group.
+BRIEF_ENTRY: Final = struct.Struct("<QI4xQ40x20s12xHHH")
 ENTRY_WRITE_TIME_AT: Final = 56
 ENTRY_HASH_AT: Final = 64
 STREAM_FIXED_SIZE: Final = 38
@@ -78,8 +82,7 @@ class ResourceFlag(IntFlag):
     SOLID = 0x10
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceHeader:
+class ResourceHeader(NamedTuple):
     """Where a resource lies in the file and how: 7-byte stored size, flags, offset, plain size (bytes)."""
 
     stored_size: int
@@ -90,12 +93,16 @@ class ResourceHeader:
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview, at: int = 0) -> ResourceHeader:
         """Read the 24 bytes at `at`; the caller has checked that they are there."""
-        size_and_flags, offset, plain_size = struct.unpack_from("<QQQ", data, at)
-        return cls(size_and_flags & 0x00FF_FFFF_FFFF_FFFF, size_and_flags >> 56, offset, plain_size)
+        return cls.of(*RESOURCE_HEADER.unpack_from(data, at))
+
+    @classmethod
+    def of(cls, size_and_flags: int, offset: int, plain_size: int) -> ResourceHeader:
+        """The same from its three numbers."""
+        return cls(size_and_flags & _STORED_SIZE_MASK, size_and_flags >> 56, offset, plain_size)
 
     def pack(self) -> bytes:
         """The 24 bytes."""
-        return struct.pack("<QQQ", self.stored_size | self.flags << 56, self.offset, self.plain_size)
+        return RESOURCE_HEADER.pack(self.stored_size | self.flags << 56, self.offset, self.plain_size)
 
     @property
     def end(self) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from winpe_certs.errors import WimError
 from winpe_certs.wim.layout import (
+    LOOKUP_ENTRY,
     LOOKUP_ENTRY_SIZE,
     NO_HASH,
     RESOURCE_HEADER_SIZE,
@@ -32,8 +32,7 @@ _SIZE_MASK: Final = (1 << 56) - 1
 _METADATA: Final = ResourceFlag.METADATA.value
 
 
-@dataclass(frozen=True, slots=True)
-class LookupEntry:
+class LookupEntry(NamedTuple):
     """One entry: its place in the table (counted from 0) and its fields."""
 
     number: int
@@ -45,7 +44,7 @@ class LookupEntry:
     @property
     def is_metadata(self) -> bool:
         """Whether the resource is the directory tree of an image."""
-        return bool(self.resource.flags & ResourceFlag.METADATA)
+        return bool(self.resource.flags & _METADATA)
 
 
 class LookupTable:
@@ -65,19 +64,15 @@ class LookupTable:
 
     def entry(self, number: int) -> LookupEntry:
         """The entry at a place in the table."""
-        at = number * LOOKUP_ENTRY_SIZE
-        part, count = struct.unpack_from("<HI", self.raw, at + RESOURCE_HEADER_SIZE)
-        return LookupEntry(
-            number,
-            ResourceHeader.unpack(self.raw, at),
-            part,
-            count,
-            self.raw[at + _HASH_AT : at + LOOKUP_ENTRY_SIZE],
-        )
+        *resource, part, count, digest = LOOKUP_ENTRY.unpack_from(self.raw, number * LOOKUP_ENTRY_SIZE)
+        return LookupEntry(number, ResourceHeader.of(*resource), part, count, digest)
 
     def entries(self) -> Iterator[LookupEntry]:
         """Every entry, in order; a large table has more than should be in memory at once."""
-        return map(self.entry, range(len(self)))
+        fields = LOOKUP_ENTRY.iter_unpack(self.raw)
+        for number, (size_and_flags, offset, plain_size, part, count, digest) in enumerate(fields):
+            resource = ResourceHeader.of(size_and_flags, offset, plain_size)
+            yield LookupEntry(number, resource, part, count, digest)
 
     def hashes(self) -> frozenset[bytes]:
         """The SHA-1 of everything but metadata: for those who would call `find` for each name of an image."""

@@ -17,6 +17,7 @@ from scripts.testdata.images import variant
 from tests.unit.cli.conftest import Program
 from winpe_certs.certs.sources import read_certificates
 from winpe_certs.ranges import FileRange, copy_range
+from winpe_certs.wim.layout import LOOKUP_ENTRY_SIZE
 from winpe_certs.wim.reader import WimFile
 
 THUMBPRINT = "1A8D2CC87D14C0B37372F979E20945250B635A45"
@@ -146,18 +147,37 @@ def test_what_must_not_be_changed_is_refused(run: Program, tmp_path: Path, name:
     assert not Path("out.wim").exists()
 
 
-def test_damage_that_the_integrity_table_knows_is_not_copied(run: Program, patched: Path) -> None:
+@pytest.mark.parametrize("which", [0, -1])
+def test_damage_that_the_integrity_table_knows_is_not_copied(run: Program, patched: Path, which: int) -> None:
+    """Neither in contents, which nobody decodes, nor in the directory that is walked."""
     data = bytearray(patched.read_bytes())
     with patched.open("rb") as file:
         wim = WimFile(file, "boot.wim")
         assert wim.integrity_table() is not None
-        last = max((e.resource for e in wim.lookup_table.entries()), key=lambda place: place.offset)
-    data[last.offset + 5] ^= 1
+        entries = sorted(wim.lookup_table.entries(), key=lambda entry: entry.resource.offset)
+    assert entries[which].is_metadata == (which == -1)
+    data[entries[which].resource.offset + 5] ^= 1
     patched.write_bytes(data)
-    done = run("compact", patched)
-    assert done.code == 3
-    assert "do not fit their integrity digest" in done.err
+    for more in ([], ["-n"], ["-o", "out.wim"]):
+        done = run("compact", patched, *more)
+        assert done.code == 3
+        assert "do not fit their integrity digest" in done.err
     assert patched.read_bytes() == data
+    assert not Path("out.wim").exists()
+    assert names(patched.parent) == {"boot.wim"}
+
+
+def test_the_copy_fits_its_integrity_table_of_many_pieces(run: Program, root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "boot.wim"
+    path.write_bytes(variant("integrity-pieces"))
+    assert run("inject", path, "-c", root, "-i", "all", "-q").code == 0
+    assert run("compact", path, "-q").code == 0
+    with path.open("rb") as file:
+        wim = WimFile(file, "boot.wim")
+        table = wim.integrity_table()
+        assert table is not None
+        assert len(table.digests) > 3
+        table.verify(wim.read_at, "boot.wim")
 
 
 def test_another_run_at_work_stops_this_one(run: Program, patched: Path) -> None:
@@ -218,7 +238,7 @@ def test_without_the_systems_own_copying_the_result_is_the_same(
     assert calls
 
 
-@pytest.mark.parametrize("at", [0x38, 0x50, 900, -300, -30])
+@pytest.mark.parametrize("at", [0x38, 0x50, 900, -300, -30, -5])
 def test_a_copy_that_is_not_right_never_takes_the_files_place(
     run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -230,6 +250,36 @@ def test_a_copy_that_is_not_right_never_takes_the_files_place(
         size = os.fstat(descriptor).st_size
         where = at % size
         os.pwrite(descriptor, b"\x5a", where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("winpe_certs.files.os.fsync", damaging)
+        done = run("compact", patched)
+    assert done.code == 4
+    assert "could not be verified" in done.err
+    assert patched.read_bytes() == before
+    assert names(patched.parent) == {"boot.wim"}
+
+
+@pytest.mark.parametrize("field", [0, 7, 8, 16, 24, 26, 30])
+@pytest.mark.parametrize("is_image", [False, True])
+def test_nor_does_one_with_a_wrong_lookup_table(
+    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, is_image: bool, field: int
+) -> None:
+    """Size, flags, offset, plain size, part number, number of names, hash: of contents, and of an image."""
+    before = patched.read_bytes()
+    real = os.fsync
+
+    def damaging(descriptor: int) -> None:
+        (path,) = patched.parent.glob(".*.new")
+        with path.open("r+b") as file:
+            wim = WimFile(file, "copy")
+            entry = next(each for each in wim.lookup_table.entries() if each.is_metadata == is_image)
+            at = wim.header.lookup_table.offset + entry.number * LOOKUP_ENTRY_SIZE + field
+            file.seek(at)
+            wrong = file.read(1)[0] ^ 1
+            file.seek(at)
+            file.write(bytes([wrong]))
+        real(descriptor)
 
     with monkeypatch.context() as patch:
         patch.setattr("winpe_certs.files.os.fsync", damaging)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,56 @@ def test_the_walk_names_every_entry_once_with_its_path() -> None:
     assert len(paths) == len(set(paths))
 
 
-def test_a_folder_that_contains_itself_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "name", ["boot", "named-stream", "named-stream-entry-hash", "hard-linked", "short-name"]
+)
+def test_without_names_the_same_hashes_are_found(name: str) -> None:
+    wim = wim_file(name)
+    for index in range(1, wim.header.image_count + 1):
+        directory = Directory(PlainBytes(wim.metadata_bytes(index)), "x")
+        walked = [(entry.offset, each.hash) for _, entry in directory.walk() for each in entry.streams]
+        assert sorted(directory.hashes()) == sorted(walked)
+
+
+def hashes(directory: Directory) -> object:
+    return list(directory.hashes())
+
+
+def walk(directory: Directory) -> object:
+    return list(directory.walk())
+
+
+either = pytest.mark.parametrize("visit", [walk, hashes])
+
+
+@either
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (0, 1 << 20),  # the entry's own length
+        (0, 104),
+        (96, 3),  # streams
+        (98, 3),  # bytes of the short name
+        (100, 3),  # bytes of the name
+        (100, 60_000),
+        (16, 1 << 40),  # where a folder's entries are
+        (16, 77),
+    ],
+)
+def test_a_damaged_entry_ends_both_ways_of_visiting(
+    visit: Callable[[Directory], object], at: int, value: int
+) -> None:
+    wim = wim_file("small")
+    plain = bytearray(wim.metadata_bytes(1))
+    root = wim.directory(1).root
+    child = next(child for child in wim.directory(1).children(root) if child.is_directory)
+    struct.pack_into("<H" if at >= 96 else "<Q", plain, child.offset + at, value)
+    with pytest.raises(WimError, match="damaged metadata"):
+        visit(Directory(PlainBytes(bytes(plain)), "boot.wim, image 1"))
+
+
+@either
+def test_a_folder_that_contains_itself_is_an_error(visit: Callable[[Directory], object]) -> None:
     wim = wim_file("small")
     plain = bytearray(wim.metadata_bytes(1))
     root = wim.directory(1).root
@@ -73,10 +123,11 @@ def test_a_folder_that_contains_itself_is_an_error() -> None:
     struct.pack_into("<Q", plain, folder.offset + 16, root.subdirectory_offset)
     directory = Directory(PlainBytes(bytes(plain)), "boot.wim, image 1")
     with pytest.raises(WimError, match="leads back into the tree"):
-        list(directory.walk())
+        visit(directory)
 
 
-def test_folders_that_share_entries_end_the_walk_in_time() -> None:
+@either
+def test_folders_that_share_entries_end_the_walk_in_time(visit: Callable[[Directory], object]) -> None:
     """Each of a thousand folders lists the same files from another start: unbounded, a million entries."""
     size, count = 104, 1000
     list_at = 8 + size + 8
@@ -86,7 +137,7 @@ def test_folders_that_share_entries_end_the_walk_in_time() -> None:
     head = struct.pack("<II", 8, 0) + folder(list_at) + bytes(8)
     raw = head + b"".join(folders) + bytes(8) + b"".join(files) + bytes(8)
     with pytest.raises(WimError, match="overlap"):
-        list(Directory(PlainBytes(raw), "x").walk())
+        visit(Directory(PlainBytes(raw), "x"))
 
 
 def folder(subdirectory: int) -> bytes:

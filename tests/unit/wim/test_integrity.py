@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from winpe_certs.errors import WimError
+from winpe_certs.progress import silent
 from winpe_certs.wim.integrity import IntegrityTable, ReadAt
 from winpe_certs.wim.layout import HEADER_SIZE
 
@@ -30,6 +31,22 @@ def test_covers_the_file_from_behind_the_header_in_pieces() -> None:
     ]
     assert IntegrityTable.parse(table.to_bytes(), 2500, "x") == table
     table.verify(reader(FILE), "x")
+
+
+def test_begun_and_ended_later_it_is_the_same() -> None:
+    """Whoever begins to verify may end it, and then hears of damage, or leave without a word."""
+    with IntegrityTable.computing(reader(FILE), PIECE, 2500) as finish:
+        table = finish(silent)
+    assert table == table_for(FILE, 2500)
+    assert len(table.to_bytes()) == table.stored_size(2500) == table_for(FILE, 4300).stored_size(2500)
+    damaged = reader(FILE[:2400] + b"!" + FILE[2401:])
+    with table.verifying(damaged, "x") as finish_damaged:
+        pass
+    with (
+        table.verifying(damaged, "x") as finish_damaged,
+        pytest.raises(WimError, match="the bytes 2208 to 2500 do not fit"),
+    ):
+        finish_damaged(silent)
 
 
 def test_growing_keeps_the_digests_of_untouched_pieces_even_when_those_are_damaged() -> None:
