@@ -12,12 +12,16 @@ from winpe_certs.findings import Finding, Reason
 
 
 class Status(StrEnum):
-    """What became of a certificate in an image, or how it was found there."""
+    """What became of a certificate in an image, or how it was found there.
+
+    `ABSENT`: it was to go, but is in none of the stores that were searched. `MISSING`: it should be there.
+    """
 
     ADDED = "added"
     UNCHANGED = "unchanged"
     REPLACED = "replaced"
     REMOVED = "removed"
+    ABSENT = "absent"
     PRESENT = "present"
     MISSING = "missing"
     DIFFERENT = "different"
@@ -25,7 +29,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateResult:
-    """One certificate in one store of one image. What is not known of it is None or empty."""
+    """One certificate in one store of one image. What is not known of it is None or empty.
+
+    `searched` are all stores that an absent one was looked for in; `store` is then the first of them.
+    """
 
     thumbprint: str
     store: str
@@ -35,6 +42,7 @@ class CertificateResult:
     not_before: datetime | None = None
     not_after: datetime | None = None
     findings: tuple[Finding, ...] = ()
+    searched: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:

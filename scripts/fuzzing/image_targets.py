@@ -111,9 +111,12 @@ def wim_metadata(data: bytes) -> None:
     with suppress(InputError):
         directory.find_file(SOFTWARE)
     count = 0
+    streams = []
     for _, entry in directory.walk():
         assert entry.contents in entry.streams
+        streams += [(entry.offset, stream.hash) for stream in entry.streams]
         count += 1
+    assert sorted(directory.hashes()) == sorted(streams)
     entries = entries_of(data, ORIGIN)
     assert len(entries) == count
     assert not any(b"\n" in entry.line.encode() for entry in entries)

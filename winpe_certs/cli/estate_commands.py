@@ -47,7 +47,7 @@ def audit(
     *,
     require: RequiredRoots = None,
     chain: o.ChainFile = None,
-    hostname: o.HostNames = None,
+    hostname: o.ChainNames = None,
     server: o.ServerFiles = None,
     min_days: MinimumDays = 90,
     at: o.At = None,
@@ -56,12 +56,12 @@ def audit(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Hold all boot images below folders against what is required.
+    """Hold folders of images against requirements.
 
-    Exit code 1 when an image does not meet it: a required certificate is missing, expired, about to
-    expire, disallowed or limited, a server is not trusted, or the image is dirty or cannot be read. All
-    images of a file are looked at; .iso files are read in place. One bad image never stops the rest.
-    Without requirements it tells what there is.
+    Every boot image below them is looked at. Exit code 1 when one does not meet what is required: a
+    certificate is missing, expired, about to expire, disallowed or limited, a server is not trusted, or the
+    image is dirty or cannot be read. All images of a file are looked at; .iso files are read in place. One
+    bad image never stops the rest. Without requirements it tells what there is.
     """
     from winpe_certs.engines.choose import expand
     from winpe_certs.engines.codecs import codecs, use
@@ -97,6 +97,12 @@ def _servers(chains: Sequence[Path], hostnames: Sequence[str], servers: Sequence
         raise UsageError(
             "--chain was given more than once", resolution="For several servers use --server NAME=FILE."
         )
-    if not chains and not hostnames and not servers:
+    if hostnames and not chains:
+        raise UsageError(
+            "--hostname: there is no chain to judge by this name",
+            resolution="Add --chain FILE, the chain that the server sends; with --server NAME=FILE no other "
+            "name is needed.",
+        )
+    if not chains and not servers:
         return None
     return gather_servers(Asked(next(iter(chains), None), tuple(hostnames), tuple(servers)))

@@ -16,11 +16,12 @@ def manifest(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Print a line for each file and folder in an image, for comparing.
+    """Print a line for each file of an image.
 
-    Path, attributes, security descriptor, times, the SHA-1 of each stream, link group. Of one image nothing
-    else is printed, so that diff and sha256sum can be put behind. All images of a .wim, each behind a line
-    with its name and digest, unless --index names one. A media folder stands for its sources/boot.wim.
+    Folders have lines too. For comparing: path, attributes, security descriptor, times, the SHA-1 of each
+    stream, link group. Of one image nothing else is printed, so that diff and sha256sum can be put behind.
+    All images of a .wim, each behind a line with its name and digest, unless --index names one. A media
+    folder stands for its sources/boot.wim.
     """
     from winpe_certs.engines.choose import expand
     from winpe_certs.engines.codecs import use

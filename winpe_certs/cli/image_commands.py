@@ -22,7 +22,7 @@ def compact(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Give back the space that changes have left in an image.
+    """Free the space that changes left in an image.
 
     What a change replaced, a removed certificate too, stays in a .wim as dead bytes. Live contents are copied
     as they are stored, compared with the original, and the copy takes the file's place by rename. A file with
@@ -58,10 +58,11 @@ def diff(
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Show which certificates, and which of their properties, two images do not share.
+    """Show in which certificates two images differ.
 
-    Images are compared by index; a single one is held against each of the other file. Exit code 0 when all
-    stores are the same, 1 when they differ.
+    Of a certificate that both have, the properties that differ are shown. Images are compared by index; a
+    single one is held against each of the other file. Exit code 0 when all stores are the same, 1 when they
+    differ.
     """
     from winpe_certs.engines.codecs import use
     from winpe_certs.workflows.diff import diff as run

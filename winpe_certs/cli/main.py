@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -25,15 +26,15 @@ _Arguments = ParamSpec("_Arguments")
 
 # Where each command is, in the order of the help text: a module beside this one and a function in it.
 COMMANDS: Final = {
-    "inject": "commands:inject",
-    "verify": "commands:verify",
-    "list": "commands:list_",
-    "check-server": "commands:check_server",
-    "check-media-certificate": "commands:check_media_certificate",
+    "inject": "writing_commands:inject",
+    "verify": "reading_commands:verify",
+    "list": "reading_commands:list_",
+    "check-server": "reading_commands:check_server",
+    "check-media-certificate": "certificate_commands:check_media_certificate",
     "audit": "estate_commands:audit",
     "manifest": "evidence_commands:manifest",
-    "export": "commands:export",
-    "remove": "commands:remove",
+    "export": "certificate_commands:export",
+    "remove": "writing_commands:remove",
     "undo": "evidence_commands:undo",
     "compact": "image_commands:compact",
     "diff": "image_commands:diff",
@@ -42,6 +43,9 @@ COMMANDS: Final = {
 }
 # Commands with commands below them: what they are about, and where those are.
 GROUPS: Final = {"evidence": ("Look at evidence files.", {"show": "evidence_files:show_page"})}
+
+# How the parser says that a number is none, or too small or large: by its own names, "int range" or 0<=x<=9.
+_PARSER_RANGE: Final = re.compile(r" is not (?:a valid \w+ range|in the range [^ ]+)\.\Z")
 
 
 class _Program(TyperGroup):
@@ -159,6 +163,21 @@ def _run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt) as error:
         raise Interrupted from error
     except typer.TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        raise UsageError(message, resolution="See winpe-certs --help") from error
+        # What the parser refuses belongs to the help of its own command; mostly it says how far it came.
+        context = getattr(error, "ctx", None)
+        words = ("winpe-certs", _command_in(arguments)) if context is None else (context.command_path,)
+        program = " ".join(filter(None, words))
+        raise UsageError(_message_of(error), resolution=f"See {program} --help") from error
     return int(code or ExitCode.DONE)
+
+
+def _message_of(error: typer.TyperException) -> str:
+    """What the parser says; a range of numbers in words, where it gives the name of its own type."""
+    message: str = error.format_message() if hasattr(error, "format_message") else str(error)
+    kind: Any = getattr(getattr(error, "param", None), "type", None)
+    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
+    if least is None:
+        return message
+    number = "a whole number" if kind.name.startswith("int") else "a number"
+    wanted = f"{number} from {least} on" if most is None else f"{number} from {least} to {most}"
+    return _PARSER_RANGE.sub(f" is not {wanted}.", message)

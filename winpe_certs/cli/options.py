@@ -146,6 +146,24 @@ HostNames: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+ExpectedNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hostname",
+        metavar="NAME",
+        help="Name under which clients reach the server of --expect-chain. Repeatable.",
+        show_default=False,
+    ),
+]
+ChainNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hostname",
+        metavar="NAME",
+        help="Name under which clients reach the server of --chain. Repeatable.",
+        show_default=False,
+    ),
+]
 ServerFiles: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

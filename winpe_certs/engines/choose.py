@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +27,16 @@ MEDIA_IMAGE: Final = ("sources", "boot.wim")
 # The first volume descriptor of an .iso: its standard identifier (ECMA-119 8.1.2, ECMA-167 2/9.1.2).
 ISO_MAGIC_AT: Final = 0x8001
 ISO_MAGICS: Final = frozenset({b"CD001", b"BEA01"})
+# What people give in the place of an image: enough of a file to see past the text before its first PEM block.
+_LOOKED_AT: Final = 1 << 16
+_DER_STARTS: Final = tuple(bytes([0x30, length]) for length in range(0x80, 0x85))
+_CERTIFICATE_TEXT: Final = re.compile(
+    rb"(?:^|[\r\n])-----BEGIN (?![A-Z0-9 ]*PRIVATE KEY)|\A\s*(?:REGEDIT|Windows Registry Editor)",
+    re.IGNORECASE,
+)
+_CERTIFICATE_NAMES: Final = frozenset(
+    {".cer", ".crt", ".der", ".pem", ".p7b", ".p7c", ".pfx", ".p12", ".reg"}
+)
 
 
 class Kind(Enum):
@@ -87,9 +98,32 @@ def recognise(path: Path, *, reading: bool) -> Place:
     what = "it is empty" if not head else f"it starts with {head[:8]!r}"
     if iso_magic in ISO_MAGICS:
         what = "it is an ISO image; its sources/boot.wim must be given"
+    elif is_certificate(path):
+        raise TargetError(
+            f"{path}: this is a certificate, not an image",
+            resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive. A certificate "
+            "goes behind the option that takes it (see --help of the command).",
+        )
     raise TargetError(
         f"{path}: neither a WIM image nor a registry hive: {what}",
         resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive.",
+    )
+
+
+def is_certificate(path: Path) -> bool:
+    """Whether a file is a certificate, or a store or export of some, by its content or else by its name."""
+    if path_kind(path) is not PathKind.FILE:
+        return False
+    with system_errors(path, "read"), path.open("rb") as file:
+        head = file.read(_LOOKED_AT)
+    if not head or head[:8] in {MAGIC, PIPABLE_MAGIC} or head[:4] == b"regf":
+        return False
+    # UTF-16, in which Windows writes .reg files, is ASCII with zeros and a mark before it.
+    text = head.lstrip(b"\xff\xfe\xef\xbb\xbf").replace(b"\0", b"")
+    return (
+        head.startswith(_DER_STARTS)
+        or _CERTIFICATE_TEXT.search(text) is not None
+        or path.suffix.lower() in _CERTIFICATE_NAMES
     )
 
 

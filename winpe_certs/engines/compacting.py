@@ -32,13 +32,16 @@ _COPIED_AT_ONCE: Final = 16 << 20
 class _SharedWim(WimFile):
     """A WIM that several threads read at once, where the system can do that."""
 
-    def __init__(self, file: BinaryIO, origin: str) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._path = path
         self._read = reader(file, super().read_at)
-        super().__init__(file, origin, codecs=codecs())
+        super().__init__(file, str(path), codecs=codecs())
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Raw bytes of the file; raises `WimError` when it ends before."""
-        return self._read(offset, size)
+        """Raw bytes of the file; raises `WimError` when it ends before, `EnvironmentFailure` otherwise."""
+        # Here, because it is also read while another file is written, whose error this would pass for.
+        with system_errors(self._path, "read"):
+            return self._read(offset, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,13 @@ def compact_file(
 ) -> Sizes:
     """Write a compact copy of a WIM to `output`, or in its own place when that saves anything.
 
-    Raises as `LockedFile`, `WimFile` and `compact` do, and `VerificationFailure` when the copy is not right.
+    Raises as `LockedFile`, `WimFile` and `lay_out` do, and `VerificationFailure` when the copy is not right.
     """
+    # The file, not a link to it: the rename would put the copy in the place of the link.
+    place = output or path.resolve()
     with LockedFile(path) as locked, system_errors(path, "read"), contextlib.ExitStack() as stack:
         opened = identity(path)
-        wim = _SharedWim(locked.file, str(path))
+        wim = _SharedWim(locked.file, path)
         wim.header.refuse_unpatchable(str(path))
         copy = _lay_out(wim, progress)
         kept = copy.header.lookup_table.plain_size // LOOKUP_ENTRY_SIZE
@@ -87,7 +92,7 @@ def compact_file(
             hashing.verify_original()
             try:
                 with written.open("rb") as file:
-                    after = _SharedWim(file, str(path))
+                    after = _SharedWim(file, path)
                     confirm_copy(wim, after, copy.names, copy.integrity, progress)
             except WimError as error:
                 raise VerificationFailure(
@@ -105,7 +110,7 @@ def compact_file(
                 locked.give_way()
 
         write_new(
-            output or path,
+            place,
             _pieces(copy, locked.file, hashing, progress),
             like=path,
             overwrite=overwrite or output is None,

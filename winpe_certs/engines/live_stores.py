@@ -90,9 +90,9 @@ def find_live(thumbprint: str, registry: Registry | None = None) -> tuple[LiveCe
     if source is None:
         raise UsageError(
             "looking a certificate up in the stores of this computer needs Windows",
-            details="A thumbprint alone was given, and there is no Windows registry here to look it up in.",
-            resolution="Give the certificate file instead. On a Windows computer that trusts the root, the "
-            "console certlm.msc exports it, and so does: "
+            details="--thumbprint was given, and there is no Windows registry here to look it up in.",
+            resolution="Give the certificate file alone, without --thumbprint. On a Windows computer that "
+            "trusts the root, the console certlm.msc exports it, and so does: "
             f"certutil -store Root {thumbprint.upper()} root.cer",
         )
     found = []

@@ -214,7 +214,7 @@ class Workshop:
         if engine.name == "direct":
             self.machine.refuse_mounted(place.path)
             return WimTarget(
-                place.path.resolve(),
+                place.path,
                 clock=how.clock,
                 output=how.output,
                 overwrite=how.overwrite,

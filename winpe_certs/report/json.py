@@ -258,7 +258,7 @@ def _edit(edit: Edit) -> dict[str, Any]:
 
 
 def _certificate(certificate: CertificateResult) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "thumbprint": certificate.thumbprint,
         "sha256": certificate.sha256,
         "subject": certificate.subject,
@@ -268,6 +268,9 @@ def _certificate(certificate: CertificateResult) -> dict[str, Any]:
         "not_after": certificate.not_after.isoformat() if certificate.not_after else None,
         "findings": [_finding(finding) for finding in certificate.findings],
     }
+    if certificate.searched:
+        document["searched"] = list(certificate.searched)
+    return document
 
 
 def _finding(finding: Finding) -> dict[str, str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.findings import Finding
+from winpe_certs.findings import Finding, Severity
 from winpe_certs.report.attestations import evidence_parts
 from winpe_certs.report.audit import audit_parts
 from winpe_certs.report.compaction import compaction_parts
@@ -28,6 +28,7 @@ _STATUS_STYLES: Final = {
     Status.REMOVED: "green",
     Status.PRESENT: "green",
     Status.UNCHANGED: "cyan",
+    Status.ABSENT: "yellow",
     Status.MISSING: "bold red",
     Status.DIFFERENT: "bold red",
 }
@@ -140,7 +141,12 @@ def _headline(report: Report, image: ImageResult) -> Text:
 
 def _fitness(report: Report) -> Text:
     if report.holds:
-        return Text("fit as a media certificate", style="green")
+        text = Text("fit as a media certificate", style="green")
+        findings = report.media.findings if report.media is not None else ()
+        count = sum(finding.severity is Severity.WARNING for finding in findings)
+        if count:
+            text.append(f", with {count} warning{'' if count == 1 else 's'}", style="yellow")
+        return text
     return Text("not fit as a media certificate", style="bold red")
 
 
@@ -203,7 +209,11 @@ def _certificate(
     if show_status:
         word = _FUTURE.get(certificate.status, certificate.status) if dry_run else certificate.status
         line.append(f"{word} ", style=_STATUS_STYLES[certificate.status])
-    line.append(f"{certificate.store} {certificate.thumbprint}")
+    if certificate.status is Status.ABSENT:
+        where = _either(certificate.searched)
+        line.append(f"{certificate.thumbprint} (not in {where}: nothing to take out)")
+    else:
+        line.append(f"{certificate.store} {certificate.thumbprint}")
     yield line
     if certificate.subject is not None:
         yield Padding(Text(printable(certificate.subject)), (0, 0, 0, 4))
@@ -213,6 +223,11 @@ def _certificate(
         )
     for finding in certificate.findings:
         yield Padding(_finding(finding), (0, 0, 0, 4))
+
+
+def _either(names: tuple[str, ...]) -> str:
+    """The names with commas between them, and `or` before the last."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _finding(finding: Finding) -> Text:

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from winpe_certs.errors import WimError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.integrity import IntegrityTable, two_at_a_time
-from winpe_certs.wim.layout import LOOKUP_ENTRY, LOOKUP_ENTRY_SIZE, ResourceFlag
+from winpe_certs.wim.layout import LOOKUP_ENTRY, LOOKUP_ENTRY_SIZE, STORED_SIZE_MASK, ResourceFlag
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.xml import WimXml
 
@@ -25,8 +25,7 @@ _HIGHEST_COUNT: Final = 0xFFFF_FFFF
 # An entry of the lookup table in plain numbers: objects for all of both tables take as long as all the bytes.
 _Entry: TypeAlias = tuple[int, int, int, int, int, bytes]
 """Stored size and flags, offset, plain size, part number, number of names, SHA-1."""
-_SIZE_MASK: Final = (1 << 56) - 1
-_METADATA: Final = ResourceFlag.METADATA.value << 56
+_METADATA_FLAG: Final = ResourceFlag.METADATA.value << 56
 _Run: TypeAlias = tuple[int, int, int]
 """Where bytes lie in the original and in the copy, and how many."""
 
@@ -49,7 +48,12 @@ def confirm_copy(
         raise _different(after, "images are missing")
     contents = _contents(after)
     _confirm_names(after, contents, names)
-    pairs = [*_metadata_pairs(before, after), *_content_pairs(before, after, contents)]
+    images = list(zip(_metadata(before), _metadata(after), strict=True))
+    for number, (old, new) in enumerate(images, start=1):
+        # How often contents are used the walk has found; how often an image is, only the original says.
+        if _uses(old) != _uses(new):
+            raise _different(after, f"image {number} is used {_uses(new)} times instead of {_uses(old)}")
+    pairs = [*images, *_content_pairs(before, after, contents)]
     for old, new in pairs:
         if _kind(old) != _kind(new):
             raise _different(after, f"the resource {old[-1].hex()} is described differently")
@@ -96,7 +100,9 @@ def _confirm_frame(before: WimFile, after: WimFile) -> None:
 
 def _contents(wim: WimFile) -> list[_Entry]:
     """The entries of all contents, in the order of the lookup table."""
-    return [entry for entry in LOOKUP_ENTRY.iter_unpack(wim.lookup_table.raw) if not entry[0] & _METADATA]
+    return [
+        entry for entry in LOOKUP_ENTRY.iter_unpack(wim.lookup_table.raw) if not entry[0] & _METADATA_FLAG
+    ]
 
 
 def _confirm_names(after: WimFile, contents: list[_Entry], names: Counter[bytes]) -> None:
@@ -104,10 +110,6 @@ def _confirm_names(after: WimFile, contents: list[_Entry], names: Counter[bytes]
     counts = {digest: count for *_, count, digest in contents}
     if counts != {digest: min(count, _HIGHEST_COUNT) for digest, count in names.items()}:
         raise _different(after, "the lookup table has not just what the images name")
-
-
-def _metadata_pairs(before: WimFile, after: WimFile) -> Iterator[tuple[_Entry, _Entry]]:
-    return zip(_metadata(before), _metadata(after), strict=True)
 
 
 def _metadata(wim: WimFile) -> Iterator[_Entry]:
@@ -130,6 +132,10 @@ def _content_pairs(
         yield same.pop(0), entry
 
 
+def _uses(entry: _Entry) -> int:
+    return entry[4]
+
+
 def _kind(entry: _Entry) -> tuple[object, ...]:
     """What an entry says besides the resource's place and the number of its names."""
     size_and_flags, _, plain_size, part_number, _, digest = entry
@@ -145,7 +151,7 @@ def _stretches(runs: Iterable[_Run]) -> Iterator[_Run]:
 
 def _runs(pairs: Iterable[tuple[_Entry, _Entry]]) -> Iterator[_Run]:
     """Where all bytes lie: each once, neighbours in both files as one."""
-    places = {(new[1], old[1], new[0] & _SIZE_MASK) for old, new in pairs}
+    places = {(new[1], old[1], new[0] & STORED_SIZE_MASK) for old, new in pairs}
     old_start = new_start = size = 0
     for new_at, old_at, length in sorted(places):
         if (old_start + size, new_start + size) != (old_at, new_at):

@@ -34,7 +34,8 @@ RESOURCE_HEADER: Final = struct.Struct("<QQQ")
 RESOURCE_HEADER_SIZE: Final = 24
 LOOKUP_ENTRY: Final = struct.Struct("<QQQHI20s")
 LOOKUP_ENTRY_SIZE: Final = 50
-_STORED_SIZE_MASK: Final = 0x00FF_FFFF_FFFF_FFFF
+STORED_SIZE_MASK: Final = 0x00FF_FFFF_FFFF_FFFF
+"""Of the first eight bytes of a resource header; the eighth has the flags."""
 SHA1_SIZE: Final = 20
 NO_HASH: Final = bytes(SHA1_SIZE)
 
@@ -98,7 +99,7 @@ class ResourceHeader(NamedTuple):
     @classmethod
     def of(cls, size_and_flags: int, offset: int, plain_size: int) -> ResourceHeader:
         """The same from its three numbers."""
-        return cls(size_and_flags & _STORED_SIZE_MASK, size_and_flags >> 56, offset, plain_size)
+        return cls(size_and_flags & STORED_SIZE_MASK, size_and_flags >> 56, offset, plain_size)
 
     def pack(self) -> bytes:
         """The 24 bytes."""

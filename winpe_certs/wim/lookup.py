@@ -17,6 +17,7 @@ from winpe_certs.wim.layout import (
     LOOKUP_ENTRY_SIZE,
     NO_HASH,
     RESOURCE_HEADER_SIZE,
+    STORED_SIZE_MASK,
     ResourceFlag,
     ResourceHeader,
 )
@@ -27,7 +28,6 @@ _HASH_AT: Final = 30
 _COUNT_MAXIMUM: Final = 0xFFFF_FFFF
 # Stored size and flags, offset: for those who want these of every entry.
 _PLACES: Final = struct.Struct(f"<QQ{LOOKUP_ENTRY_SIZE - 16}x")
-_SIZE_MASK: Final = (1 << 56) - 1
 # A plain number: arithmetic with flags of an enumeration takes ten times as long.
 _METADATA: Final = ResourceFlag.METADATA.value
 
@@ -103,7 +103,7 @@ class LookupTable:
     def end_of_resources(self) -> int:
         """Offset of the first byte behind every resource that the table names."""
         places = _PLACES.iter_unpack(self.raw)
-        return max((offset + (size & _SIZE_MASK) for size, offset in places), default=0)
+        return max((offset + (size & STORED_SIZE_MASK) for size, offset in places), default=0)
 
 
 class LookupTableEditor:

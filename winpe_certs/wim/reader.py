@@ -209,9 +209,10 @@ class WimFile:
         self._ahead[index, path] = digest, resource
 
     def read_metadata_ahead(self, index: int) -> None:
-        """The same for an image's metadata, all of which will be read."""
-        resource = self._metadata_ahead[index] = self.metadata(index)
-        resource.read_ahead()
+        """The same for an image's metadata, all of which will be read; for one image at a time."""
+        if not self._metadata_ahead:
+            resource = self._metadata_ahead[index] = self.metadata(index)
+            resource.read_ahead()
 
     def leave(self) -> None:
         """End what was begun ahead and nobody has asked for."""

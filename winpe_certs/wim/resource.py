@@ -47,10 +47,6 @@ class ChunkDecoder:
             return known
         return self.codecs.decoder(self.compression)(stored, plain_size, self.chunk_size)
 
-    def is_like(self, other: ChunkDecoder) -> bool:
-        """Whether both decode the same stored bytes to the same plain bytes."""
-        return (self.compression, self.chunk_size) == (other.compression, other.chunk_size)
-
     @property
     def has_memory(self) -> bool:
         """Whether it was told anything: then a read-back has little left to decode."""
@@ -265,7 +261,7 @@ class Resource:
 
     def take_over(self, other: Resource) -> None:
         """Go on with what another reader of the file has begun, if it is the same resource."""
-        if other.header == self.header and other._decoder.is_like(self._decoder):
+        if other.header == self.header:
             self._ahead, other._ahead = other._ahead, self._ahead
 
     def leave(self) -> None:

@@ -6,7 +6,7 @@ image, and the ADK's winpe.wim is what boot.wim is built from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -60,13 +60,21 @@ def after_change(
     pieces = [piece for place in places for piece in _for_place(place, output)]
     pieces += _dead_space(places, output) if took_out else ()
     pieces += [_CHECK + "\\".join(("SOFTWARE", *certificate_key(store, t))) for store, t in injected[:1]]
-    return tuple(dict.fromkeys(pieces))
+    return _each_once(pieces)
 
 
 def after_removal(places: Sequence[Place], output: Path | None) -> tuple[str, ...]:
     """Advice after `remove`, each piece once."""
     pieces = [piece for place in places for piece in _for_place(place, output)]
-    return tuple(dict.fromkeys((*pieces, *_dead_space(places, output))))
+    return _each_once((*pieces, *_dead_space(places, output)))
+
+
+def _each_once(pieces: Iterable[str]) -> tuple[str, ...]:
+    """What is said without a condition is not said again with one."""
+    unique = dict.fromkeys(pieces)
+    if _REDISTRIBUTE in unique:
+        unique.pop(_CUSTOM, None)
+    return tuple(unique)
 
 
 def _dead_space(places: Sequence[Place], output: Path | None) -> tuple[str, ...]:

@@ -46,9 +46,7 @@ def compact(
             refuse_managed(place.path)
         _refuse_several_names(place)
     machine.refuse_mounted(place.path)
-    sizes = compact_file(
-        place.path.resolve(), output=target, overwrite=overwrite, dry_run=dry_run, progress=progress
-    )
+    sizes = compact_file(place.path, output=target, overwrite=overwrite, dry_run=dry_run, progress=progress)
     done = Compaction(
         str(place.path),
         str(target) if target else None,

@@ -105,16 +105,31 @@ def _dism(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
 
 
 def _room(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
-    for name, folder in (
-        ("room to mount", options.mount_dir or machine.work_root),
-        ("room for scratch files", options.scratch_dir or machine.work_root),
+    for name, named in (
+        ("room to mount", options.mount_dir),
+        ("room for scratch files", options.scratch_dir),
     ):
+        folder = named or machine.work_root
         near = next((parent for parent in (folder, *folder.parents) if parent.exists()), None)
         if near is None:
             yield HealthLine(name, Health.WARN, f"{folder} cannot be found", "Name another folder.")
             continue
+        if not near.is_dir():
+            yield HealthLine(name, Health.WARN, f"{folder}: {near} is a file", "Name another folder.")
+            continue
+        is_missing = named is not None and near != named
+        if is_missing and named is options.scratch_dir:
+            yield HealthLine(
+                name,
+                Health.WARN,
+                f"{folder} is not there, and DISM wants its scratch folder to exist",
+                "Make the folder first, or leave --scratch-dir out.",
+            )
+            continue
         free = shutil.disk_usage(near).free
         text = f"{free / 1e9:.1f} GB free at {folder}"
+        if is_missing:
+            text += ", which is not there yet: it is made when an image is mounted"
         if free < _ROOM_TO_MOUNT:
             yield HealthLine(name, Health.WARN, text, "Free some space, or name a folder on another volume.")
         else:

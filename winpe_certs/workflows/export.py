@@ -13,13 +13,14 @@ from winpe_certs.certs.regexport import export_reg
 from winpe_certs.certs.stores import Store, default_store, normalise_thumbprint
 from winpe_certs.engines.live_stores import find_live
 from winpe_certs.errors import CertificateError, UsageError
-from winpe_certs.files import refuse_existing, write_new
+from winpe_certs.files import PathKind, path_kind, refuse_existing, write_new
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Report, Status
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import blob_findings, result_for
 from winpe_certs.workflows.guards import same_file
 from winpe_certs.workflows.inputs import Inputs, Wanted
+from winpe_certs.workflows.outputs import refuse_missing_folder
 
 
 def from_live_stores(thumbprints: Iterable[str]) -> list[Wanted]:
@@ -77,6 +78,12 @@ def export(
     else:
         texts = {Path(f"{item[1]}.reg"): export_reg([item], hive_name) for item in items}
     for path in texts:
+        if path_kind(path) is PathKind.FOLDER:
+            raise UsageError(
+                f"{path}: this is a folder, and the .reg file cannot take its place",
+                resolution=f"Name the file, for example: -o {path / 'certificates.reg'}",
+            )
+        refuse_missing_folder("-o", path)
         if any(same_file(path, given) for given in inputs.files):
             raise UsageError(
                 f"-o {path}: this is a certificate file of this call",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from winpe_certs.errors import BlobError, CertificateError, UsageError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
-from winpe_certs.results import Report, ServerResult, Status
+from winpe_certs.results import ImageResult, Report, ServerResult, Status
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
@@ -79,16 +79,20 @@ def inject(
         )
 
     outcome = change("inject", paths, plan, options, moment, progress)
-    warnings = (*inputs.warnings, *(expected.warnings if expected else ()))
+    warnings = (
+        *inputs.warnings,
+        *(expected.warnings if expected else ()),
+        *_nothing_to_replace(outcome.images),
+    )
     report = outcome.report(warnings, dry_run=options.dry_run)
-    if report.error is None and report.changed and not options.dry_run:
+    if report.changed and not options.dry_run:
         injected = [(injection.store, injection.certificate.thumbprint) for injection in injections]
         took_out = any(
             certificate.status in {Status.REMOVED, Status.REPLACED}
             for image in report.images
             for certificate in image.certificates
         )
-        advice = after_change(outcome.places, options.output, injected, took_out=took_out)
+        advice = after_change(outcome.changed_places, options.output, injected, took_out=took_out)
         report = replace(report, advice=advice)
     return report
 
@@ -127,6 +131,21 @@ def _refuse_same(replaced: Sequence[Wanted], injections: Sequence[_Injection]) -
                 f"--replace {wanted.thumbprint}: this is the certificate that goes in",
                 resolution="Give the thumbprint of the old one.",
             )
+
+
+def _nothing_to_replace(images: Sequence[ImageResult]) -> Iterator[str]:
+    """A warning for each old certificate that an image does not have.
+
+    A mistyped thumbprint would otherwise look like a rotation that is done, while the old root stays.
+    """
+    for image in images:
+        place = image.path if image.index is None else f"{image.path}, image {image.index}"
+        for certificate in image.certificates:
+            if certificate.status is Status.ABSENT:
+                yield (
+                    f"{place}: {certificate.thumbprint} is not in this image, so nothing was taken out; "
+                    "check the thumbprint (all is well if an earlier run has taken it out)"
+                )
 
 
 def _moved(wanted: Wanted, store: Store | None, chosen: Store) -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ from winpe_certs.certs.blob import Blob
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.sources import LARGEST_FILE, CertificateFile, read_certificates
 from winpe_certs.certs.stores import normalise_thumbprint
+from winpe_certs.engines.choose import is_certificate
 from winpe_certs.errors import UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
 
@@ -41,7 +42,17 @@ class Inputs:
 
 def read_certificate_file(path: Path) -> CertificateFile:
     """The certificates of one file; raises `UsageError` without one, and as `read_certificates` does."""
-    if path_kind(path) is not PathKind.FILE:
+    kind = path_kind(path)
+    if kind is PathKind.FOLDER:
+        raise UsageError(
+            f"{path}: this is a folder, not a certificate file",
+            resolution="Give the certificate files in it, each by its own path.",
+        )
+    if kind is PathKind.OTHER:
+        raise UsageError(
+            f"{path}: not a plain file", resolution="Save the certificate to a file and give that."
+        )
+    if kind is not PathKind.FILE:
         raise UsageError(f"{path}: no such certificate file", resolution="Check the path.")
     with system_errors(path, "read"), path.open("rb") as file:
         # Not all of a boot image that was given by mistake.
@@ -49,11 +60,19 @@ def read_certificate_file(path: Path) -> CertificateFile:
     return read_certificates(data, str(path))
 
 
-def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iterable[Wanted] = ()) -> Inputs:
+def gather(
+    files: Iterable[Path],
+    thumbprints: Iterable[str] = (),
+    *,
+    live: Iterable[Wanted] = (),
+    targets: Iterable[Path] = (),
+) -> Inputs:
     """Read the certificate files; raises `UsageError` when nothing was given or a file is missing.
 
-    `live` are certificates that were found in the stores of the running Windows.
+    `live` are certificates that were found in the stores of the running Windows. `targets` are the images of
+    a command with ``--cert``: a certificate among them has lost its option.
     """
+    _refuse_certificates(targets)
     files = tuple(files)
     wanted: dict[str, Wanted] = {each.thumbprint: each for each in live}
     warnings: list[str] = []
@@ -76,3 +95,13 @@ def gather(files: Iterable[Path], thumbprints: Iterable[str] = (), *, live: Iter
             "no certificate was given", resolution="Give the certificate file (see --help of the command)."
         )
     return Inputs(tuple(wanted.values()), tuple(warnings), files)
+
+
+def _refuse_certificates(targets: Iterable[Path]) -> None:
+    """Raise `UsageError` for a certificate among the images: it stands there when --cert is not repeated."""
+    for path in targets:
+        if is_certificate(path):
+            raise UsageError(
+                f"{path} is a certificate, not an image",
+                resolution=f"Put --cert before each certificate file: --cert {path}",
+            )

@@ -20,7 +20,10 @@ def check_media_certificate(path: Path, password: Callable[[], str], moment: Mom
 
     Raises `UsageError` when there is no such file, `CertificateError` when it cannot be read.
     """
-    if path_kind(path) is not PathKind.FILE:
+    kind = path_kind(path)
+    if kind is PathKind.FOLDER:
+        raise UsageError(f"{path}: this is a folder", resolution="Give the path of the .pfx file in it.")
+    if kind is not PathKind.FILE:
         raise UsageError(f"{path}: no such file", resolution="Give the path of the .pfx file.")
     with system_errors(path, "read"), path.open("rb") as file:
         data = file.read(LARGEST_FILE + 1)

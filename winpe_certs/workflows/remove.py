@@ -60,8 +60,8 @@ def remove(
 
     outcome = change("remove", paths, plan, options, moment, progress)
     report = outcome.report(inputs.warnings, dry_run=options.dry_run)
-    if report.error is None and report.changed and not options.dry_run:
-        report = replace(report, advice=after_removal(outcome.places, options.output))
+    if report.changed and not options.dry_run:
+        report = replace(report, advice=after_removal(outcome.changed_places, options.output))
     return report
 
 
@@ -78,7 +78,8 @@ def plan_removal(
             edits += removal_edits(store, wanted.thumbprint)
             results.append(_result(wanted, stored, store, Status.REMOVED))
     if not results:
-        results.append(_result(wanted, wanted.certificate, stores[0], Status.UNCHANGED))
+        absent = _result(wanted, wanted.certificate, stores[0], Status.ABSENT)
+        results.append(replace(absent, searched=tuple(stores)))
     expected = (Expectation(Location.MACHINE, store, wanted.thumbprint, None) for store in stores)
     return HivePlan(tuple(edits), tuple(expected), tuple(results))
 

@@ -17,7 +17,7 @@ def parse_index(text: str | None) -> int | str | None:
         return None
     if text.lower() == ALL:
         return ALL
-    if text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31:
+    if text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) < 1 << 31:
         return int(text)
     raise UsageError(
         f"--index {text}: neither a number from 1 nor 'all'",
@@ -43,6 +43,11 @@ def select(origin: str, images: Images, index: int | str | None, *, writing: boo
     chosen = [image for image in available if image.index == index]
     if not chosen and available[0].index is None and index == 1:
         chosen = available
+    if not chosen and available[0].index is None:
+        raise UsageError(
+            f"{origin}: there is no image {index}: a registry hive or a folder has no images to choose from",
+            resolution="Leave --index out.",
+        )
     if not chosen:
         raise UsageError(
             f"{origin}: there is no image {index}",
@@ -66,5 +71,5 @@ def _listing(images: list[ImageInfo]) -> str:
         if image.is_bootable:
             facts.append("bootable")
         suffix = f" ({', '.join(facts)})" if facts else ""
-        lines.append(f"{image.index or '-'}: {image.name or 'without a name'}{suffix}")
+        lines.append(f"{image.index}: {image.name or 'without a name'}{suffix}")
     return "\n".join(lines)

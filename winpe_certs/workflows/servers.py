@@ -10,7 +10,8 @@ from typing import Final
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.file_kinds import GIVE_CERTIFICATE
 from winpe_certs.connection import fetch_chain
-from winpe_certs.errors import CertificateError, UsageError
+from winpe_certs.errors import CertificateError, PrivateKeyError, UsageError
+from winpe_certs.files import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.server import ServerChain, chain_from
@@ -21,6 +22,12 @@ _SHOWN_NAMES: Final = 10
 _GIVE_CHAIN: Final = (
     "Give the server's certificate and its intermediates, as the server sends them: "
     "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.pem"
+)
+# Without -cacerts: that would leave out the one certificate that is asked about, the server's own.
+_CHAIN_WITHOUT_KEY: Final = (
+    "Export the chain without the private key (certificate viewer, Details, Copy to File: 'No, do not export "
+    "the private key', then PKCS #7 with all certificates in the certification path), or: "
+    "openssl pkcs12 -in FILE -nokeys -out chain.pem"
 )
 _PROXY: Final = (
     "{endpoint}: a proxy that inspects TLS may have answered instead of the server. Compare the issuer with "
@@ -69,7 +76,7 @@ def gather_servers(asked: Asked) -> Servers:
                 f"--server {text}: not NAME=FILE",
                 resolution="Write --server cmg.contoso.com=cmg-chain.pem",
             )
-        chains.append(_from_file(Path(file), [parse_host(name)], warnings))
+        chains.append(_from_typed(name, Path(file), warnings))
     endpoints = [parse_endpoint(text) for text in asked.connect]
     own_names = asked.hostnames if asked.chain is None else ()
     for endpoint in endpoints:
@@ -93,9 +100,23 @@ def _refuse_odd(asked: Asked) -> None:
         )
 
 
+def _from_typed(name: str, file: Path, warnings: list[str]) -> ServerChain:
+    """The chain of one ``NAME=FILE``; raises `UsageError` that says how it is typed."""
+    try:
+        return _from_file(file, [parse_host(name)], warnings)
+    except UsageError as error:
+        if path_kind(file) is PathKind.MISSING and path_kind(Path(name)) is PathKind.FILE:
+            advice = f"--server takes NAME=FILE, the name first: --server {file}={name}"
+        else:
+            advice = f"{error.resolution} --server takes NAME=FILE: --server cmg.contoso.com=cmg-chain.pem"
+        raise UsageError(error.message, details=error.details, resolution=advice) from error
+
+
 def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> ServerChain:
     try:
         found = read_certificate_file(path)
+    except PrivateKeyError as error:
+        raise PrivateKeyError(error.message, details=error.details, resolution=_CHAIN_WITHOUT_KEY) from error
     except CertificateError as error:
         if error.resolution == GIVE_CERTIFICATE:
             raise CertificateError(error.message, details=error.details, resolution=_GIVE_CHAIN) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store, default_store
@@ -18,6 +18,9 @@ from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, s
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
 from winpe_certs.workflows.reading import Seen, read_images
+
+if TYPE_CHECKING:
+    from winpe_certs.workflows.next_steps import Judged
 
 ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
 ANY_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
@@ -38,18 +41,25 @@ def verify(
 
     With `strict_blob` a Blob that differs from the given one in any property is an error.
     """
+    judged: list[Judged] = []
 
     def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
-        return Seen(
-            tuple(
-                verify_one(found, wanted, store, moment, words[0], strict_blob=strict_blob)
-                for wanted in inputs.wanted
-            )
+        results = tuple(
+            verify_one(found, wanted, store, moment, words[0], strict_blob=strict_blob)
+            for wanted in inputs.wanted
         )
+        judged.append((words, results))
+        return Seen(results)
 
     images, error = read_images(paths, look, index=index, progress=progress, full_check=full_check)
     sound = all(result.is_sound for image in images for result in image.certificates)
-    return Report("verify", images, warnings=inputs.warnings, holds=sound, error=error)
+    advice: tuple[str, ...] = ()
+    if not sound:
+        # Needed for a no alone, while most runs end with a yes.
+        from winpe_certs.workflows.next_steps import ways_in
+
+        advice = ways_in(judged, inputs, store)
+    return Report("verify", images, warnings=inputs.warnings, advice=advice, holds=sound, error=error)
 
 
 def verify_one(

@@ -76,7 +76,10 @@ class WriteOptions:
 
 @dataclass(slots=True)
 class Outcome:
-    """Results of the targets that were done, the plan for them, and the error that ended the work, if any."""
+    """Results of the targets that were done, the plan for them, and the error that ended the work, if any.
+
+    `places` are all targets that passed the guards, `not_reached` those behind the error.
+    """
 
     command: str
     images: list[ImageResult] = field(default_factory=list)
@@ -87,6 +90,13 @@ class Outcome:
     engine: EngineUse | None = None
     error: WinpeCertsError | None = None
     failures: list[Failure] = field(default_factory=list)
+    not_reached: list[Place] = field(default_factory=list)
+
+    @property
+    def changed_places(self) -> list[Place]:
+        """The targets of which an image was changed for good, also those where the rest failed."""
+        changed = {image.path for image in self.images if image.changed}
+        return [place for place in self.places if str(place.path) in changed]
 
     @property
     def plan(self) -> Plan:
@@ -95,10 +105,12 @@ class Outcome:
 
     def report(self, warnings: tuple[str, ...], *, dry_run: bool) -> Report:
         """The report of the command that this is the outcome of."""
+        rest = ", ".join(str(place.path) for place in self.not_reached)
+        behind = (f"not reached, because of the error: {rest}",) if rest else ()
         return Report(
             self.command,
             images=tuple(self.images),
-            warnings=(*warnings, *self.remarks),
+            warnings=(*warnings, *self.remarks, *behind),
             dry_run=dry_run,
             engine=self.engine,
             plan=self.plan,
@@ -138,8 +150,8 @@ def change(
 ) -> Outcome:
     """Change every target, one commit each, after all of them have passed the guards.
 
-    A target that fails ends the work; those before it are done, those behind it untouched. Evidence, if it is
-    asked for, is of what was done.
+    A target that fails ends the work; those before it are done, those behind it untouched and named.
+    Evidence, if it is asked for, is of what was done.
     """
     if options.recover and options.engine.hive_editor != "native":
         raise UsageError(
@@ -153,7 +165,8 @@ def change(
     if recorder is not None:
         outputs = [output for _, output in targets if output is not None]
         recorder.refuse_unfit([*paths, *outputs, *options.inputs])
-    for place, output in targets:
+    outcome.places += [place for place, _ in targets]
+    for number, (place, output) in enumerate(targets, start=1):
         how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
         try:
             engine = outcome.engine = workshop.engine_for(place, how)
@@ -166,11 +179,11 @@ def change(
                 outcome.failures.append(Failure(str(place.path), error))
                 continue
             outcome.error = error
-            break
         except KeyboardInterrupt:
             outcome.error = Interrupted()
+        if outcome.error is not None:
+            outcome.not_reached = outcome.places[number:]
             break
-        outcome.places.append(place)
     if recorder is not None:
         _write_evidence(recorder, outcome)
     return outcome

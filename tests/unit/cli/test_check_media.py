@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from scripts.testdata import pki
+from scripts.testdata import media_pki, pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.cli import passwords
 
@@ -32,7 +32,7 @@ def password(tmp_path: Path) -> Path:
 def test_a_fit_certificate(run: Program, media: Path, password: Path) -> None:
     done = run("check-media-certificate", media, "--password-file", password, *AT)
     assert done.code == 0
-    assert "fit as a media certificate" in done.out
+    assert "\nfit as a media certificate\n" in done.out
     assert "CN=Contoso boot media" in done.out
     assert "RSA, 2048 bits" in done.out
 
@@ -85,7 +85,25 @@ def test_an_expired_one_is_not_fit(run: Program, media: Path, password: Path) ->
     done = run("check-media-certificate", media, "--password-file", password, "--at", "2036-01-01")
     assert done.code == 1
     assert "error (expired)" in done.out
-    assert "not fit as a media certificate" in done.out
+    assert "\nnot fit as a media certificate\n" in done.out
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "line"),
+    [
+        # A remark is no warning.
+        ("good", "2027-01-31", "fit as a media certificate"),
+        ("sha1", "2027-01-31", "fit as a media certificate, with 1 warning"),
+        ("sha1", "2038-12-20", "fit as a media certificate, with 2 warnings"),
+    ],
+)
+def test_the_answer_says_how_many_warnings_there_are(
+    run: Program, media: Path, tmp_path: Path, name: str, at: str, line: str
+) -> None:
+    media.write_bytes(media_pki.VARIANTS[name]())
+    (tmp_path / "password.txt").write_text(media_pki.PASSWORD)
+    done = run("check-media-certificate", media, "--password-file", "password.txt", "--at", at)
+    assert (done.code, done.out.splitlines()[-1]) == (0, line)
 
 
 def test_what_is_no_pkcs12_is_refused(run: Program, root: Path, password: Path) -> None:
@@ -96,3 +114,6 @@ def test_what_is_no_pkcs12_is_refused(run: Program, root: Path, password: Path) 
 
 def test_a_missing_file_is_wrong_usage(run: Program) -> None:
     assert run("check-media-certificate", "missing.pfx").code == 2
+    folder = run("check-media-certificate", ".")
+    assert folder.code == 2
+    assert "this is a folder" in folder.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,8 @@ def test_the_public_roots_are_read() -> None:
         (("--server", "name"), "not NAME=FILE"),
         (("--server", "=x.pem"), "not NAME=FILE"),
         (("--server", "https://cmg=x.pem"), "not the name of a server"),
+        (("--server", "a.b=missing.pem"), "takes NAME=FILE: --server cmg.contoso.com=cmg-chain.pem"),
+        (("--server", "a.b=."), "this is a folder"),
         (("--connect", "a", "--connect", "b", "--hostname", "c"), "not clear which server"),
         (("--connect", "https://cmg.contoso.com"), "cmg.contoso.com"),
     ],
@@ -215,6 +218,34 @@ def test_wrong_usage_is_told_before_the_image_is_opened(
     done = run("check-server", hive, *arguments)
     assert done.code == 2
     assert words in done.err
+
+
+@pytest.mark.parametrize("file", ["chain.pem", "./chain.pem"])
+def test_a_server_typed_the_other_way_round_is_told_the_right_one(
+    run: Program, hive: Path, chain: Path, tmp_path: Path, file: str
+) -> None:
+    shutil.copy(chain, tmp_path / "chain.pem")
+    done = run("check-server", hive, "--server", f"{file}={HOST}")
+    assert done.code == 2
+    assert f"takes NAME=FILE, the name first: --server {HOST}={file}\n" in done.err
+
+
+def test_the_way_out_of_a_store_with_a_key_keeps_the_certificate_of_the_server(
+    run: Program, hive: Path, image: Path, root: Path, certs: Path
+) -> None:
+    for name in ("corp-root.pfx", "corp-root.key.pem"):
+        named = (certs / name, "--hostname", HOST)
+        for arguments in (
+            ("check-server", hive, "--chain", *named),
+            ("check-server", hive, "--server", f"{HOST}={certs / name}"),
+            ("audit", hive, "--chain", *named),
+            ("inject", image, "-c", root, "--expect-chain", *named),
+        ):
+            done = run(*arguments)
+            assert done.code == 3
+            assert "openssl pkcs12 -in FILE -nokeys -out chain.pem" in done.err
+            assert "-cacerts" not in done.err
+    assert "-cacerts" in run("inject", image, "-c", certs / "corp-root.pfx").err
 
 
 def test_a_chain_without_a_name_lists_the_names_of_the_certificate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
+import itertools
 import os
 import signal
 import subprocess
@@ -260,10 +261,11 @@ def test_a_copy_that_is_not_right_never_takes_the_files_place(
     assert names(patched.parent) == {"boot.wim"}
 
 
+@pytest.mark.parametrize("bit", [1, 4])
 @pytest.mark.parametrize("field", [0, 7, 8, 16, 24, 26, 30])
 @pytest.mark.parametrize("is_image", [False, True])
 def test_nor_does_one_with_a_wrong_lookup_table(
-    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, is_image: bool, field: int
+    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, is_image: bool, field: int, bit: int
 ) -> None:
     """Size, flags, offset, plain size, part number, number of names, hash: of contents, and of an image."""
     before = patched.read_bytes()
@@ -276,7 +278,7 @@ def test_nor_does_one_with_a_wrong_lookup_table(
             entry = next(each for each in wim.lookup_table.entries() if each.is_metadata == is_image)
             at = wim.header.lookup_table.offset + entry.number * LOOKUP_ENTRY_SIZE + field
             file.seek(at)
-            wrong = file.read(1)[0] ^ 1
+            wrong = file.read(1)[0] ^ bit
             file.seek(at)
             file.write(bytes([wrong]))
         real(descriptor)
@@ -288,6 +290,80 @@ def test_nor_does_one_with_a_wrong_lookup_table(
     assert "could not be verified" in done.err
     assert patched.read_bytes() == before
     assert names(patched.parent) == {"boot.wim"}
+
+
+def test_a_wrong_byte_is_told_with_its_place(
+    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the piece that is compared at once, of which this file has but one for each run of bytes."""
+    real = os.fsync
+    place: list[int] = []
+
+    def damaging(descriptor: int) -> None:
+        real(descriptor)
+        (path,) = patched.parent.glob(".*.new")
+        with path.open("rb") as file:
+            entries = WimFile(file, "copy").lookup_table.entries()
+            place.append(min(entry.resource.offset for entry in entries))
+        os.pwrite(descriptor, b"\x5a", place[0] + 3)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("winpe_certs.files.os.fsync", damaging)
+        done = run("compact", patched)
+    assert f"the bytes from offset {place[0]} on are not the original's" in done.err
+
+
+@pytest.mark.parametrize("output", [(), ("-o", "out.wim")])
+@pytest.mark.parametrize("call", range(0, 12, 3))
+def test_a_read_error_is_told_of_the_file_that_is_read(
+    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, output: tuple[str, ...], call: int
+) -> None:
+    before, calls = patched.read_bytes(), itertools.count()
+    real = os.pread
+
+    def failing(descriptor: int, size: int, offset: int) -> bytes:
+        if next(calls) >= call:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(descriptor, size, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("winpe_certs.ranges.os.pread", failing)
+        done = run("compact", patched, *output)
+    assert done.code == 4
+    assert "boot.wim: cannot read: the disk reports an input/output error" in done.err
+    assert patched.read_bytes() == before
+    assert names(patched.parent) == {"boot.wim"}
+    assert not Path("out.wim").exists()
+
+
+def test_a_system_that_reads_less_than_it_was_asked_for_is_asked_again(
+    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("compact", patched, "-o", "one.wim").code == 0
+    real = os.pread
+    with monkeypatch.context() as patch:
+        patch.setattr("winpe_certs.ranges.os.pread", lambda fd, size, at: real(fd, size // 2, at))
+        assert run("compact", patched, "-o", "other.wim").code == 0
+    assert Path("other.wim").read_bytes() == Path("one.wim").read_bytes()
+
+
+def test_contents_that_are_not_in_the_file_are_told_with_the_path_that_names_them(
+    run: Program, patched: Path
+) -> None:
+    data = bytearray(patched.read_bytes())
+    with patched.open("rb") as file:
+        wim = WimFile(file, "boot.wim")
+        contents = wim.directory(1).find_file(r"Windows\System32\Boot\winload.efi").contents
+        entry = wim.lookup_table.find(contents.hash)
+        assert entry is not None
+        at = wim.header.lookup_table.offset + entry.number * LOOKUP_ENTRY_SIZE + 30
+        data[wim.header.integrity.offset : wim.size] = b""
+    data[at] ^= 1
+    data[0x7C : 0x7C + 24] = bytes(24)  # no integrity table, which would notice it first
+    patched.write_bytes(data)
+    done = run("compact", patched)
+    assert done.code == 3
+    assert r"the contents of Windows\System32\Boot\winload.efi (image 1) are not in the file" in done.err
 
 
 def test_a_file_that_somebody_else_changes_meanwhile_is_not_replaced(

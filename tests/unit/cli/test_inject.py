@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,10 @@ from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
 from tests.unit.cli.conftest import Program
 from tests.unit.conftest import Children
+from winpe_certs.engines.direct import WimTarget
+from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.wim import parallel
+from winpe_certs.workflows import inputs
 
 ROOT = thumbprint("corp-root")
 
@@ -56,7 +60,7 @@ def test_several_images_want_a_choice_and_are_listed(run: Program, image: Path, 
     assert image.read_bytes() == before
 
 
-@pytest.mark.parametrize("index", ["0", "3", "-1", "x", ""])
+@pytest.mark.parametrize("index", ["0", "3", "-1", "x", "", pytest.param("9" * 5000, id="long")])
 def test_an_index_that_does_not_fit_is_wrong_usage(run: Program, image: Path, root: Path, index: str) -> None:
     assert run("inject", image, "--cert", root, f"--index={index}").code == 2
 
@@ -241,6 +245,60 @@ def test_the_first_failure_ends_the_work_and_keeps_what_was_done(
     assert last.read_bytes() == before
 
 
+@pytest.mark.parametrize("command", ["inject", "remove"])
+def test_what_a_failure_leaves_is_told(run: Program, image: Path, root: Path, command: str) -> None:
+    if command == "remove":
+        assert run("inject", image, "-c", root, "-i", "1").code == 0
+    broken, third, last = (image.parent / f"{name}.wim" for name in ("broken", "third", "last"))
+    shutil.copy(image, third)
+    shutil.copy(image, last)
+    broken.write_bytes(variant("small")[:-40])
+    rest = f"not reached, because of the error: {third}, {last}"
+    rehearsed = run(command, image, broken, third, last, "-c", root, "-i", "1", "-f", "json", "--dry-run")
+    assert rehearsed.document["warnings"] == [rest]
+    assert rehearsed.document["advice"] == []
+    done = run(command, image, broken, third, last, "-c", root, "-i", "1", "-f", "json")
+    assert done.code == 3
+    assert done.document["warnings"] == [rest]
+    assert done.document["advice"][0].startswith("Configuration Manager keeps its own copy")
+    again = run(command, image, broken, last, "-c", root, "-i", "1")
+    assert again.code == 3
+    assert f"warning: not reached, because of the error: {last}\n" in again.out
+    assert "What is left to do" not in again.out
+
+
+def test_nothing_is_said_of_a_rest_that_there_is_not(run: Program, image: Path, root: Path) -> None:
+    broken = image.parent / "broken.wim"
+    broken.write_bytes(variant("small")[:-40])
+    assert run("inject", image, broken, "-c", root, "-i", "1", "-f", "json").document["warnings"] == []
+    assert run("inject", image, "-c", root, "-i", "all", "-f", "json").document["warnings"] == []
+
+
+@pytest.mark.parametrize("names", [("boot.wim", "custom.wim"), ("custom.wim", "boot.wim")])
+@pytest.mark.parametrize("command", ["inject", "remove"])
+def test_advice_for_images_of_two_kinds_is_given_once(
+    run: Program, image: Path, root: Path, names: tuple[str, str], command: str
+) -> None:
+    if command == "remove":
+        assert run("inject", image, "-c", root, "-i", "1").code == 0
+    shutil.copy(image, image.parent / "custom.wim")
+    paths = [image.parent / name for name in names]
+    advice = run(command, *paths, "-c", root, "-i", "1", "-f", "json").document["advice"]
+    (told,) = [piece for piece in advice if "keeps its own copy" in piece]
+    assert told.startswith("Configuration Manager keeps its own copy")
+
+
+@pytest.mark.parametrize("command", ["inject", "remove"])
+def test_there_is_nothing_left_to_do_for_what_was_not_changed(
+    run: Program, image: Path, hive: Path, root: Path, command: str
+) -> None:
+    done_before = hive if command == "inject" else image
+    assert run("inject", done_before, "-c", root, "-i", "1").code == 0
+    advice = run(command, hive, image, "-c", root, "-i", "1", "-f", "json").document["advice"]
+    assert len(advice) == 3
+    assert not any("hive is changed" in piece for piece in advice)
+
+
 def test_every_target_passes_the_guards_before_the_first_is_written(
     run: Program, image: Path, root: Path
 ) -> None:
@@ -404,4 +462,43 @@ def test_a_second_process_decodes_the_hive_and_then_the_metadata(
     assert len(children.started) == 2
     assert children.are_gone()
     assert run("inject", image, "--cert", root, "--index", "7", "--codec", "python").code == 2
+    assert children.are_gone()
+
+
+@pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+def test_decoding_has_begun_before_the_certificates_are_read(
+    run: Program, image: Path, root: Path, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "FEWEST_CHUNKS", 1)
+    real = inputs.gather
+    seen: list[int] = []
+
+    def gather(*arguments: Any, **options: Any) -> inputs.Inputs:
+        seen.append(len(children.started))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(inputs, "gather", gather)
+    call = ("inject", image, "--cert", root, "--index", "1", "--codec", "python")
+    assert run(*call).code == 0
+    # DISM would read the image itself.
+    assert run(*call, "--engine", "dism").code != 0
+    assert seen == [1, 2]
+    assert children.are_gone()
+
+
+@pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+def test_however_it_ends_no_child_is_left(
+    run: Program, image: Path, root: Path, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One child at a time decodes metadata, and it goes when the change is not carried out."""
+    monkeypatch.setattr(parallel, "FEWEST_CHUNKS", 1)
+    seen: list[int] = []
+
+    def fail(target: WimTarget, _: object) -> None:
+        seen.append(len(target.wim._metadata_ahead))
+        raise EnvironmentFailure("the disk is on fire")
+
+    monkeypatch.setattr(WimTarget, "commit", fail)
+    assert run("inject", image, "--cert", root, "--index", "all", "--codec", "python").code == 4
+    assert seen == [1]
     assert children.are_gone()

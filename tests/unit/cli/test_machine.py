@@ -90,6 +90,27 @@ def test_doctor_says_what_is_well(run: Program, tmp_path: Path, monkeypatch: pyt
     assert "ok   readers: regipy" in run("doctor").out
 
 
+def test_doctor_does_not_take_a_folder_for_there_that_is_not(run: Program, tmp_path: Path) -> None:
+    def room(*options: str) -> dict[str, tuple[str, str]]:
+        checks = run("doctor", *options, "-f", "json").document["checks"]
+        return {check["name"]: (check["state"], check["message"]) for check in checks}
+
+    missing = room("--mount-dir", "a/b", "--scratch-dir", "c")
+    state, message = missing["room to mount"]
+    assert (state, message.partition(" at ")[2]) == (
+        "ok", "a/b, which is not there yet: it is made when an image is mounted"
+    )  # fmt: skip
+    assert missing["room for scratch files"] == (
+        "warn", "c is not there, and DISM wants its scratch folder to exist"
+    )  # fmt: skip
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").touch()
+    (tmp_path / "c").mkdir()
+    there = room("--mount-dir", "a/b", "--scratch-dir", "c")
+    assert there["room to mount"] == ("warn", "a/b: a/b is a file")
+    assert there["room for scratch files"][1].endswith(" GB free at c")
+
+
 def test_doctor_fails_when_the_dism_that_was_named_is_not_there(run: Program, tmp_path: Path) -> None:
     done = run("doctor", "--dism", tmp_path / "nowhere.exe", "-f", "json")
     assert done.code == 1

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.cli.conftest import Program
 from winpe_certs import __version__
-from winpe_certs.cli.main import COMMANDS
+from winpe_certs.cli.main import COMMANDS, GROUPS
 from winpe_certs.errors import CleanupError, ExitCode
 from winpe_certs.workflows import reading
 
@@ -164,6 +164,68 @@ def test_every_command_is_found_and_named(run: Program, words: list[str]) -> Non
     shown = run(*words, "--help")
     assert shown.code == 0
     assert shown.out.startswith(f"Usage: winpe-certs {' '.join(words)} ")
+
+
+def test_every_summary_is_whole_in_a_narrow_terminal(run: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("--help").out
+    lines = shown[shown.index("Commands:") :].split("\n\n")[0].splitlines()[1:]
+    assert len(lines) == len(COMMANDS) + len(GROUPS), "each on a line of its own"
+    assert [line for line in lines if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "program"),
+    [
+        (["inject"], "winpe-certs inject"),
+        (["inject", "--nonsense"], "winpe-certs inject"),
+        (["list", "x", "--index"], "winpe-certs list"),
+        (["evidence", "show", "--format"], "winpe-certs evidence show"),
+        (["evidence", "show"], "winpe-certs evidence show"),
+        (["evidence", "nonsense"], "winpe-certs evidence"),
+        (["nonsense"], "winpe-certs"),
+        (["--nonsense"], "winpe-certs"),
+    ],
+)
+def test_wrong_usage_names_the_help_of_its_own_command(
+    run: Program, arguments: list[str], program: str
+) -> None:
+    assert run(*arguments).err.endswith(f"next: See {program} --help\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["audit", "--min-days", "x"], "'--min-days': 'x' is not a whole number from 0 to 36500."),
+        (["audit", "--min-days", "36501"], "'--min-days': 36501 is not a whole number from 0 to 36500."),
+        (["check-server", "--connect-timeout", "x y"], "'x y' is not a number from 0.1 to 600."),
+        (["inject", "--dism-timeout", "0"], "'--dism-timeout': 0.0 is not a number from 1 on."),
+    ],
+)
+def test_a_number_that_does_not_fit_is_told_its_range(run: Program, arguments: list[str], words: str) -> None:
+    done = run(*arguments, "x")
+    assert done.code == 2
+    assert words in done.err
+
+
+@pytest.mark.parametrize(("command", "chain"), [("inject", "--expect-chain"), ("audit", "--chain")])
+def test_what_cannot_connect_does_not_speak_of_it(
+    run: Program, hive: Path, root: Path, command: str, chain: str
+) -> None:
+    shown = run(command, "--help").out
+    assert "--connect" not in shown
+    assert f"reach the server of {chain}." in " ".join(shown.split())
+    certificate = ("-c", root) if command == "inject" else ()
+    done = run(command, hive, *certificate, "--hostname", "a.b")
+    assert done.code == 2
+    assert "--connect" not in done.err
+    assert f"Add {chain} FILE" in done.err
+
+
+def test_a_name_without_a_chain_is_no_name_of_another_server(run: Program, hive: Path, certs: Path) -> None:
+    server = ("--server", f"cmg.contoso.example={certs / 'cmg-chain.pem'}")
+    done = run("audit", hive, *server, "--hostname", "a.b")
+    assert (done.code, "--connect" in done.err) == (2, False)
 
 
 def test_a_wrong_command_is_compared_with_the_right_ones(run: Program) -> None:

@@ -103,6 +103,11 @@ def test_remove_takes_out_what_inject_put_in(run: Program, image: Path, root: Pa
     before, status = image.read_bytes(), image.stat()
     again = run("remove", image, "-c", root, "-i", "all", "-f", "json")
     assert (again.code, again.document["changed"]) == (0, False)
+    absent = [entry["certificates"][0] for entry in again.document["images"]]
+    assert [(each["status"], each["searched"]) for each in absent] == [
+        ("absent", ["AuthRoot", "ROOT", "CA"]),
+        ("absent", ["AuthRoot", "ROOT", "CA"]),
+    ]
     assert (image.read_bytes(), image.stat().st_mtime_ns) == (before, status.st_mtime_ns)
 
 
@@ -112,7 +117,10 @@ def test_remove_looks_in_root_as_well_unless_a_store_is_named(
     hive = tmp_path / "SOFTWARE"
     hive.write_bytes(hive_variant("root-only.hiv"))
     named = run("remove", hive, "-c", root, "-s", "AuthRoot", "-f", "json")
-    assert named.document["images"][0]["certificates"][0]["status"] == "unchanged"
+    (absent,) = named.document["images"][0]["certificates"]
+    assert (absent["status"], absent["store"], absent["searched"]) == ("absent", "AuthRoot", ["AuthRoot"])
+    told = run("remove", hive, "-t", ROOT, "-s", "AuthRoot").out
+    assert f"  absent {ROOT} (not in AuthRoot: nothing to take out)\n" in told
     done = run("remove", hive, "-c", root, "-f", "json")
     (certificate,) = done.document["images"][0]["certificates"]
     assert (certificate["store"], certificate["status"]) == ("ROOT", "removed")

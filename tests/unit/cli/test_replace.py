@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
-from tests.unit.cli.conftest import Program
+from tests.unit.cli.conftest import Program, read_document
 
 OLD, NEW = thumbprint("corp-root"), thumbprint("corp-root-2")
 
@@ -67,6 +67,58 @@ def test_a_second_run_changes_nothing(run: Program, image: Path, root: Path, sec
     again = run("inject", image, "-i", "all", "-c", second, "--replace", OLD, "-f", "json")
     assert (again.code, again.document["changed"]) == (0, False)
     assert image.read_bytes() == before
+
+
+def test_an_old_one_that_no_store_has_is_absent_and_warned_of(
+    run: Program, image: Path, root: Path, second: Path
+) -> None:
+    mistyped = "0" * 40
+    assert run("inject", image, "-i", "1", "-c", root).code == 0
+    done = run(
+        "inject", image, "-i", "all", "-c", second, "--replace", OLD, "--replace", mistyped, "-f", "json"
+    )
+    assert (done.code, done.document["ok"]) == (0, True)
+    first, other = done.document["images"]
+    assert [each["status"] for each in first["certificates"]] == ["removed", "absent", "added"]
+    assert [each["status"] for each in other["certificates"]] == ["absent", "absent", "added"]
+    stores = [each.get("searched") for each in first["certificates"]]
+    assert stores == [None, ["AuthRoot", "ROOT", "CA"], None]
+    warnings = done.document["warnings"]
+    places = [(1, mistyped), (2, OLD), (2, mistyped)]
+    assert len(warnings) == len(places)
+    for warning, (index, thumb) in zip(warnings, places, strict=True):
+        said = (
+            f"{image}, image {index}: {thumb} is not in this image, so nothing was taken out; check the thumb"
+        )
+        assert warning.startswith(said)
+
+
+def test_people_read_where_it_was_looked_for(run: Program, hive: Path, second: Path) -> None:
+    for arguments in ((), ("--dry-run",)):
+        done = run("inject", hive, "-c", second, "--replace", OLD, *arguments)
+        assert done.code == 0
+        assert f"  absent {OLD} (not in AuthRoot, ROOT or CA: nothing to take out)\n" in done.out
+        assert f"warning: {hive}: {OLD} is not in this image" in done.out
+
+
+def test_evidence_says_of_each_store_that_the_old_one_is_not_there(
+    run: Program, image: Path, root: Path, second: Path, proof: Path
+) -> None:
+    command = ["inject", image, "-i", "1", "-c", second, "--replace", OLD, "--evidence", proof]
+    assert run(*command).code == 0
+    told = [
+        (each["store"], each["status"])
+        for each in read_document(proof)["certificates"]
+        if each["sha1"] == OLD.lower()
+    ]
+    assert told == [("AuthRoot", "absent"), ("ROOT", "absent"), ("CA", "absent")]
+    assert run("verify", image, "--evidence", proof).code == 0
+    # Whoever puts the old root into any of these stores afterwards is found out.
+    assert run("inject", image, "-i", "1", "-c", root, "-s", "ROOT").code == 0
+    claims = run("verify", image, "--evidence", proof, "-f", "json").document["evidence"][0]["claims"]
+    assert [each["subject"] for each in claims if OLD in each["subject"] and not each["ok"]] == [
+        f"image 1, ROOT {OLD}"
+    ]
 
 
 def test_an_image_that_fails_leaves_the_others_done_and_is_listed(

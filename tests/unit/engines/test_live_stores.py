@@ -209,7 +209,8 @@ def test_elsewhere_than_on_windows_it_says_so_and_how_to_go_on() -> None:
     assert system_registry() is None
     with pytest.raises(UsageError, match="needs Windows") as caught:
         find_live(THUMBPRINT)
-    assert "certificate file" in caught.value.resolution
+    assert "alone" not in caught.value.details, "a file may have been given too"
+    assert "certificate file alone, without --thumbprint" in caught.value.resolution
     assert f"certutil -store Root {THUMBPRINT} root.cer" in caught.value.resolution
 
 

@@ -124,7 +124,7 @@ def test_files_that_no_password_helps(made: Callable[[bytes], Path], tmp_path: P
         check(made(media_pki.store() + bytes(LARGEST_FILE)))
     with pytest.raises(UsageError, match="no such file"):
         check(tmp_path / "nothing.pfx")
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="this is a folder"):
         check(tmp_path)
 
 

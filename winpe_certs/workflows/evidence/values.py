@@ -84,12 +84,12 @@ class HiveComparison:
 def certificate_evidence(
     images: Sequence[ImageResult], name: Callable[[str], str]
 ) -> tuple[CertificateEvidence, ...]:
-    """What became of each certificate in each image."""
+    """What became of each certificate in each image; an absent one is told of each store."""
     return tuple(
         CertificateEvidence(
             file=name(image.path),
             index=image.index,
-            store=certificate.store,
+            store=store,
             status=certificate.status,
             sha1=certificate.thumbprint.lower(),
             sha256=certificate.sha256.lower() if certificate.sha256 else None,
@@ -99,6 +99,7 @@ def certificate_evidence(
         )
         for image in images
         for certificate in image.certificates
+        for store in certificate.searched or (certificate.store,)
     )
 
 

@@ -1,0 +1,223 @@
+"""The commands that put certificates into images and take them out.
+
+Heavy imports wait until needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from winpe_certs.cli import options as o
+from winpe_certs.cli.choices import single, store_named
+from winpe_certs.cli.output import show, talk
+from winpe_certs.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from winpe_certs.engines.ahead import HeadStart
+    from winpe_certs.workflows.evidence.watching import EvidenceOptions
+    from winpe_certs.workflows.servers import Servers
+
+
+def inject(
+    images: o.Images,
+    cert: o.Certificates = None,
+    *,
+    index: o.Index = None,
+    store: o.StoreName = "auto",
+    allow: o.Allow = None,
+    replace: o.Replaced = None,
+    expect_chain: o.ExpectedChain = None,
+    hostname: o.ExpectedNames = None,
+    output: o.Output = None,
+    overwrite: o.Overwrite = False,
+    dry_run: o.DryRun = False,
+    full_check: o.FullCheck = False,
+    recover: o.Recover = False,
+    force_managed_copy: o.ForceManagedCopy = False,
+    evidence: o.EvidenceOutput = None,
+    change_id: o.ChangeId = None,
+    redact: o.Redact = False,
+    engine: o.EngineName = "auto",
+    hive_editor: o.HiveEditor = "native",
+    dism: o.DismPath = None,
+    reg: o.RegPath = None,
+    mount_dir: o.MountFolder = None,
+    scratch_dir: o.ScratchFolder = None,
+    log_path: o.LogPath = None,
+    dism_timeout: o.DismTimeout = 3600,
+    codec: o.CodecName = "auto",
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Put certificates into images, and verify them.
+
+    They are verified there before the commit. Roots go to AuthRoot as in Microsoft's procedure for CMG boot
+    media, intermediates to CA. Doing it twice changes nothing. A certificate that is no CA or has expired is
+    refused unless allowed: --allow not-a-ca, --allow expired. With --expect-chain an image that would still
+    not trust that server is not changed: exit code 1.
+    """
+    from winpe_certs.workflows.selection import parse_index
+
+    talk(verbose=verbose)
+    chosen = parse_index(index)
+    with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
+        from winpe_certs.engines.choose import expand
+        from winpe_certs.engines.setup import EngineOptions
+        from winpe_certs.workflows import inputs
+        from winpe_certs.workflows.allowing import parse_allowed
+        from winpe_certs.workflows.clock import Moment
+        from winpe_certs.workflows.inject import inject as run
+        from winpe_certs.workflows.writing import WriteOptions
+
+        by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
+        report = run(
+            paths := expand(images),
+            inputs.gather(cert or (), targets=paths),
+            WriteOptions(
+                chosen,
+                output,
+                overwrite,
+                dry_run=dry_run,
+                full_check=full_check,
+                force_managed_copy=force_managed_copy,
+                recover=recover,
+                keep_going=bool(replace),
+                inputs=(*(cert or ()), *(expect_chain or ())),
+                evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                head_start=begun,
+                engine=by,
+            ),
+            store=store_named(store),
+            allowed=parse_allowed(allow or ()),
+            replaced=inputs.gather((), replace).wanted if replace else (),
+            expected=_expected(single("--expect-chain", expect_chain), hostname or ()),
+            moment=Moment.now(),
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def remove(
+    images: o.Images,
+    cert: o.Certificates = None,
+    *,
+    thumbprint: o.Thumbprints = None,
+    index: o.Index = None,
+    store: o.StoreName = "auto",
+    allow: o.Allow = None,
+    output: o.Output = None,
+    overwrite: o.Overwrite = False,
+    dry_run: o.DryRun = False,
+    full_check: o.FullCheck = False,
+    recover: o.Recover = False,
+    force_managed_copy: o.ForceManagedCopy = False,
+    evidence: o.EvidenceOutput = None,
+    change_id: o.ChangeId = None,
+    redact: o.Redact = False,
+    engine: o.EngineName = "auto",
+    hive_editor: o.HiveEditor = "native",
+    dism: o.DismPath = None,
+    reg: o.RegPath = None,
+    mount_dir: o.MountFolder = None,
+    scratch_dir: o.ScratchFolder = None,
+    log_path: o.LogPath = None,
+    dism_timeout: o.DismTimeout = 3600,
+    codec: o.CodecName = "auto",
+    report_format: o.ReportFormat = o.Format.TEXT,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Take certificates out of images again.
+
+    Without --store they are taken out of AuthRoot, ROOT and CA.
+    Roots that Windows itself needs, though expired, are refused: --allow required-root.
+    """
+    from winpe_certs.workflows.selection import parse_index
+
+    talk(verbose=verbose)
+    chosen = parse_index(index)
+    with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
+        from winpe_certs.engines.choose import expand
+        from winpe_certs.engines.setup import EngineOptions
+        from winpe_certs.workflows import inputs
+        from winpe_certs.workflows.allowing import parse_allowed
+        from winpe_certs.workflows.clock import Moment
+        from winpe_certs.workflows.remove import remove as run
+        from winpe_certs.workflows.writing import WriteOptions
+
+        by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
+        report = run(
+            paths := expand(images),
+            inputs.gather(cert or (), thumbprint or (), targets=paths),
+            WriteOptions(
+                chosen,
+                output,
+                overwrite,
+                dry_run=dry_run,
+                full_check=full_check,
+                force_managed_copy=force_managed_copy,
+                recover=recover,
+                inputs=tuple(cert or ()),
+                evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                head_start=begun,
+                engine=by,
+            ),
+            store=store_named(store),
+            allowed=parse_allowed(allow or ()),
+            moment=Moment.now(),
+            progress=progress,
+        )
+    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _head_start(
+    images: Sequence[str], index: int | str | None, engine: str, codec: str
+) -> AbstractContextManager[HeadStart | None]:
+    """Choose the codec and begin with the first image; what else is needed is imported meanwhile."""
+    from winpe_certs.engines.codecs import use
+
+    use(codec)
+    if engine == "dism":
+        return contextlib.nullcontext()
+    from winpe_certs.engines.ahead import head_start
+    from winpe_certs.workflows.selection import SOFTWARE_HIVE
+
+    return head_start(Path(images[0]), index if isinstance(index, int) else None, SOFTWARE_HIVE)
+
+
+def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
+    from winpe_certs.errors import UsageError
+
+    if chain is None:
+        if hostnames:
+            raise UsageError(
+                "--hostname: there is no chain to judge by this name",
+                resolution="Add --expect-chain FILE, the chain that the server sends.",
+            )
+        return None
+    from winpe_certs.workflows.servers import Asked, gather_servers
+
+    return gather_servers(Asked(chain, tuple(hostnames)))
+
+
+def _evidence(
+    path: Path | None, change_id: str | None, *, redacted: bool, overwrite: bool
+) -> EvidenceOptions | None:
+    if path is not None:
+        from winpe_certs.workflows.evidence.watching import EvidenceOptions
+
+        return EvidenceOptions(path, change_id, redacted, overwrite)
+    if change_id is not None or redacted:
+        from winpe_certs.errors import UsageError
+
+        raise UsageError(
+            f"{'--redact' if redacted else '--change-id'}: there is no evidence to put it in",
+            resolution="Add --evidence FILE.",
+        )
+    return None
