@@ -5,6 +5,7 @@ a fresh copy of the image. winpe-certs syncs and verifies what it wrote, the oth
 *verify* of 20 images: one call, against ``wimlib-imagex extract`` and ``hivexsh``, which prints the Blob, for
 each. The images are 20 names of one file, so that all of them are in the system's cache.
 *start-up*: ``--version`` and ``--help``, against importing Typer.
+*evidence*, with ``--evidence`` and instead of all others: ``inject --evidence``, against ``inject`` without.
 
 Printed are medians of wall-clock seconds, their ratio to the other way, peak memory of the largest process
 and growth of the file.
@@ -86,9 +87,9 @@ def run(*command: object) -> Cost:
     return Cost(seconds, usage.ru_maxrss * 1024)
 
 
-def injection(image: Path, codec: str) -> list[Cost]:
+def injection(image: Path, codec: str, *more: object) -> list[Cost]:
     """One command."""
-    return [run(*PROGRAM, "inject", image, "--cert", ROOT, "--codec", codec)]
+    return [run(*PROGRAM, "inject", image, "--cert", ROOT, "--codec", codec, *more)]
 
 
 def three_commands(image: Path, reg: Path) -> list[Cost]:
@@ -135,15 +136,28 @@ def measure(rounds: int, group: Group, before: Callable[[], Path | None]) -> dic
     return {name: row.figures(other) for name, row in rows.items()}
 
 
+def copied(base: Path, image: Path) -> Path:
+    """A fresh copy, on the disk before anything is timed."""
+    shutil.copyfile(base, image)
+    os.sync()
+    return image
+
+
+def measure_evidence(rounds: int, base: Path, folder: Path) -> dict[str, Any]:
+    """What keeping evidence costs."""
+    image = folder / "boot.wim"
+    proof = ("--evidence", folder / "evidence.json", "--overwrite")
+    ways = {
+        "with evidence": partial(injection, image, "auto", *proof),
+        "without": partial(injection, image, "auto"),
+    }
+    return {"evidence": measure(rounds, ways, partial(copied, base, image))}
+
+
 def measure_all(rounds: int, base: Path, folder: Path) -> dict[str, Any]:
-    """All groups."""
+    """All groups but that one."""
     image, reg, script = folder / "boot.wim", folder / "root.reg", folder / "look.hivexsh"
-
-    def fresh() -> Path:
-        shutil.copyfile(base, image)
-        os.sync()
-        return image
-
+    fresh = partial(copied, base, image)
     run(*PROGRAM, "export", ROOT, "-o", folder / "utf16.reg", "--hive-name", "SOFTWARE")
     reg.write_text((folder / "utf16.reg").read_text(encoding="utf-16"), encoding="utf-8")
     figures = {
@@ -206,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="counted rounds (default 7)")
+    parser.add_argument("--evidence", action="store_true", help="time evidence, and nothing else")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "bench", help="keeps the image")
     parser.add_argument("--json", type=Path, help="write the figures here (default: FOLDER/bench.json)")
     options = parser.parse_args(arguments)
@@ -218,7 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["PYTHONPYCACHEPREFIX"] = str(options.folder.resolve() / "bytecode")
     heading = f"{base.name}: {base.stat().st_size / 1e6:.0f} MB; {options.rounds} rounds; {machine()}"
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = measure_all(options.rounds, base, Path(folder))
+        measured = measure_evidence if options.evidence else measure_all
+        figures = measured(options.rounds, base, Path(folder))
     print(report(figures, heading))
     document = {"measured_on": heading, "rounds": options.rounds, "figures": figures}
     target = options.json or options.folder / "bench.json"
