@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,8 +90,8 @@ def campaign(target: Target, root: Path, extent: Extent) -> Figures:
     figures.steps = len(recording.steps)
     recordings = [recording]
 
-    for signal in ("KILL",) if extent.is_short else ("KILL", "INT", "TERM"):
-        figures.kills += figures.add(kill.killed(expected, root, recording.steps, signal))
+    for name in ("KILL",) if extent.is_short else ("KILL", "INT", "TERM"):
+        figures.kills += figures.add(kill.killed(expected, root, recording.steps, name))
 
     failing = recording.steps[-2:] if extent.is_short else recording.steps
     for outcome, run in faults.failing_steps(expected, root, failing):
@@ -140,5 +141,7 @@ def _examined(
                 figures.distinct += 1
                 yield state
 
-    with multiprocessing.Pool(os.cpu_count()) as pool:
+    # The pool ends its processes by SIGTERM; here that would be Ctrl-C, which they would tell at length.
+    default = (signal.SIGTERM, signal.SIG_DFL)
+    with multiprocessing.Pool(os.cpu_count(), signal.signal, default) as pool:
         yield from pool.imap_unordered(partial(examine, expected), distinct(), chunksize=_AT_ONCE)
