@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -239,78 +240,72 @@ def test_without_the_systems_own_copying_the_result_is_the_same(
     assert calls
 
 
-@pytest.mark.parametrize("at", [0x38, 0x50, 900, -300, -30, -5])
-def test_a_copy_that_is_not_right_never_takes_the_files_place(
-    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
+Refusal = Callable[[Callable[[WimFile, io.FileIO], None]], str]
+
+
+@pytest.fixture
+def refusal(run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch) -> Refusal:
+    """What is said, as it must be, when a copy is damaged as it reaches the disk: ``refusal(damage)``."""
     before = patched.read_bytes()
     real = os.fsync
 
-    def damaging(descriptor: int) -> None:
-        real(descriptor)
-        size = os.fstat(descriptor).st_size
-        where = at % size
-        os.pwrite(descriptor, b"\x5a", where)
+    def refused(damage: Callable[[WimFile, io.FileIO], None]) -> str:
+        def damaging(descriptor: int) -> None:
+            real(descriptor)
+            (path,) = patched.parent.glob(".*.new")
+            with path.open("r+b", buffering=0) as file, path.open("rb") as again:
+                damage(WimFile(again, "copy"), file)
 
-    with monkeypatch.context() as patch:
-        patch.setattr("winpe_certs.files.os.fsync", damaging)
-        done = run("compact", patched)
-    assert done.code == 4
-    assert "could not be verified" in done.err
-    assert patched.read_bytes() == before
-    assert names(patched.parent) == {"boot.wim"}
+        with monkeypatch.context() as patch:
+            patch.setattr("winpe_certs.files.os.fsync", damaging)
+            done = run("compact", patched)
+        assert done.code == 4
+        assert "could not be verified" in done.err
+        assert patched.read_bytes() == before
+        assert names(patched.parent) == {"boot.wim"}
+        return done.err
+
+    return refused
+
+
+@pytest.mark.parametrize("at", [0x38, 0x50, 900, -300, -30, -5])
+def test_a_copy_that_is_not_right_never_takes_the_files_place(refusal: Refusal, at: int) -> None:
+    def damage(copy: WimFile, file: io.FileIO) -> None:
+        file.seek(at % copy.size)
+        file.write(b"\x5a")
+
+    refusal(damage)
 
 
 @pytest.mark.parametrize("bit", [1, 4])
 @pytest.mark.parametrize("field", [0, 7, 8, 16, 24, 26, 30])
 @pytest.mark.parametrize("is_image", [False, True])
 def test_nor_does_one_with_a_wrong_lookup_table(
-    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch, is_image: bool, field: int, bit: int
+    refusal: Refusal, is_image: bool, field: int, bit: int
 ) -> None:
     """Size, flags, offset, plain size, part number, number of names, hash: of contents, and of an image."""
-    before = patched.read_bytes()
-    real = os.fsync
 
-    def damaging(descriptor: int) -> None:
-        (path,) = patched.parent.glob(".*.new")
-        with path.open("r+b") as file:
-            wim = WimFile(file, "copy")
-            entry = next(each for each in wim.lookup_table.entries() if each.is_metadata == is_image)
-            at = wim.header.lookup_table.offset + entry.number * LOOKUP_ENTRY_SIZE + field
-            file.seek(at)
-            wrong = file.read(1)[0] ^ bit
-            file.seek(at)
-            file.write(bytes([wrong]))
-        real(descriptor)
+    def damage(copy: WimFile, file: io.FileIO) -> None:
+        entry = next(each for each in copy.lookup_table.entries() if each.is_metadata == is_image)
+        at = copy.header.lookup_table.offset + entry.number * LOOKUP_ENTRY_SIZE + field
+        wrong = copy.read_at(at, 1)[0] ^ bit
+        file.seek(at)
+        file.write(bytes([wrong]))
 
-    with monkeypatch.context() as patch:
-        patch.setattr("winpe_certs.files.os.fsync", damaging)
-        done = run("compact", patched)
-    assert done.code == 4
-    assert "could not be verified" in done.err
-    assert patched.read_bytes() == before
-    assert names(patched.parent) == {"boot.wim"}
+    refusal(damage)
 
 
-def test_a_wrong_byte_is_told_with_its_place(
-    run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_byte_is_told_with_its_place(refusal: Refusal) -> None:
     """To the piece that is compared at once, of which this file has but one for each run of bytes."""
-    real = os.fsync
     place: list[int] = []
 
-    def damaging(descriptor: int) -> None:
-        real(descriptor)
-        (path,) = patched.parent.glob(".*.new")
-        with path.open("rb") as file:
-            entries = WimFile(file, "copy").lookup_table.entries()
-            place.append(min(entry.resource.offset for entry in entries))
-        os.pwrite(descriptor, b"\x5a", place[0] + 3)
+    def damage(copy: WimFile, file: io.FileIO) -> None:
+        place.append(min(entry.resource.offset for entry in copy.lookup_table.entries()))
+        file.seek(place[0] + 3)
+        file.write(b"\x5a")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("winpe_certs.files.os.fsync", damaging)
-        done = run("compact", patched)
-    assert f"the bytes from offset {place[0]} on are not the original's" in done.err
+    told = refusal(damage)
+    assert f"the bytes from offset {place[0]} on are not the original's" in told
 
 
 @pytest.mark.parametrize("output", [(), ("-o", "out.wim")])
