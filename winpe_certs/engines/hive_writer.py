@@ -47,14 +47,14 @@ class NativeWriter:
 
     name = "native"
 
-    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
+    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002 - no program
         """No program is started."""
         return ()
 
     def edit_commands(
         self,
-        place: PurePath,  # noqa: ARG002
-        replacement: Replacement,  # noqa: ARG002
+        place: PurePath,  # noqa: ARG002 - no program
+        replacement: Replacement,  # noqa: ARG002 - no program
     ) -> tuple[tuple[str, ...], ...]:
         """No program is started."""
         return ()

@@ -39,7 +39,7 @@ def test_the_same_with_a_disk_that_is_really_full(run: Program, image: Path, roo
     try:
         os.close(os.open("/proc/version", os.O_RDONLY))
     except OSError:
-        pytest.skip("there is no /proc")
+        pytest.skip("this system has no /proc to look into")
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", "/proc/evidence.json", "-f", "json")
     assert done.code == 4
     assert done.document["images"][0]["changed"] is True
