@@ -64,7 +64,7 @@ def tracer(judge: Judge) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared(tracer: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Target], Prepared]:  # noqa: ARG001 - before all
+def prepared(tracer: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Target], Prepared]:  # noqa: ARG001 - it skips first
     """What an undisturbed run of a target does and leaves, worked out once."""
     known: dict[str, Prepared] = {}
 

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from winpe_certs.wim.parallel import may_fork
+
+two_processes = pytest.mark.skipif(
+    not may_fork(), reason="with one processor, or without fork, the program itself starts no second process"
+)
+
 
 @dataclass
 class Children:

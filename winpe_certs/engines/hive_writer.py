@@ -47,14 +47,14 @@ class NativeWriter:
 
     name = "native"
 
-    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002 - no program
+    def produce_commands(self, replacement: Replacement) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002 - see the class
         """No program is started."""
         return ()
 
     def edit_commands(
         self,
-        place: PurePath,  # noqa: ARG002 - no program
-        replacement: Replacement,  # noqa: ARG002 - no program
+        place: PurePath,  # noqa: ARG002 - see the class
+        replacement: Replacement,  # noqa: ARG002 - see the class
     ) -> tuple[tuple[str, ...], ...]:
         """No program is started."""
         return ()

@@ -11,7 +11,7 @@ from scripts.testdata.hives import hive_variant
 from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
 from tests.unit.cli.conftest import Program
-from tests.unit.conftest import Children
+from tests.unit.conftest import Children, two_processes
 from winpe_certs.engines.direct import WimTarget
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.wim import parallel
@@ -449,7 +449,7 @@ def test_nothing_to_inject_is_wrong_usage(run: Program, image: Path) -> None:
     assert run("inject", "missing.wim", "-c", "missing.cer").code == 2
 
 
-@pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+@two_processes
 @pytest.mark.parametrize("command", ["inject", "remove"])
 def test_a_second_process_decodes_the_hive_and_then_the_metadata(
     run: Program, image: Path, root: Path, command: str, children: Children, monkeypatch: pytest.MonkeyPatch
@@ -465,7 +465,7 @@ def test_a_second_process_decodes_the_hive_and_then_the_metadata(
     assert children.are_gone()
 
 
-@pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+@two_processes
 def test_decoding_has_begun_before_the_certificates_are_read(
     run: Program, image: Path, root: Path, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,7 +486,7 @@ def test_decoding_has_begun_before_the_certificates_are_read(
     assert children.are_gone()
 
 
-@pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+@two_processes
 def test_however_it_ends_no_child_is_left(
     run: Program, image: Path, root: Path, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

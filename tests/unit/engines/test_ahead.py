@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from scripts.testdata.images import small_hive, variant
-from tests.unit.conftest import Children
+from tests.unit.conftest import Children, two_processes
 from winpe_certs.engines import ahead
 from winpe_certs.engines.ahead import head_start
 from winpe_certs.engines.codecs import use
@@ -18,7 +18,7 @@ from winpe_certs.wim.codecs.choice import Codec
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
-pytestmark = pytest.mark.skipif(not parallel.may_fork(), reason="one processor, or no fork")
+pytestmark = two_processes
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from scripts.testdata.wim_writer import compressed_resource
-from tests.unit.conftest import Children
+from tests.unit.conftest import Children, two_processes
 from winpe_certs.errors import ChunkError
 from winpe_certs.wim import parallel
 from winpe_certs.wim.codecs.interface import Compression
@@ -21,7 +21,7 @@ SIZE = 32768
 PLAIN = b"".join(number.to_bytes(2, "little") * (SIZE // 2) for number in range(FEWEST_CHUNKS + 1)) + b"end"
 STORED = compressed_resource(PLAIN, "lzx", SIZE)
 
-pytestmark = pytest.mark.skipif(not can_share(FEWEST_CHUNKS), reason="one processor, or no fork")
+pytestmark = two_processes
 
 
 def opened(stored: bytes = STORED) -> Resource:
