@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from winpe_certs.findings import Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ImageResult, Report, ServerResult, Verdict
 from winpe_certs.trust.answer import judge
@@ -22,7 +21,7 @@ _NOT_BOOTED: Final = (
     "fetched."
 )
 _OTHER_CAUSES: Final = (
-    "If Windows PE fails all the same, the root is not at fault. Look in smsts.log for WinHTTP's name of the "
+    "If Windows PE still fails, the root is not the cause. Look in smsts.log for WinHTTP's name of the "
     "failure, then at: the clock in Windows PE (F8, then `date` and `time`); revocation checking (site "
     "option, /NoCRLCheck); a proxy on the way that inspects TLS; the media certificate "
     "(winpe-certs check-media-certificate FILE.pfx)."
@@ -74,14 +73,8 @@ def judge_all(
 def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[str, ...]:
     answers = [answer for image in images for answer in image.servers]
     pieces = []
-    if any(_is_root_sound(answer) for answer in answers):
+    if any(answer.verdict is Verdict.TRUSTED for answer in answers):
         pieces += [_OTHER_CAUSES, _OLD_MEDIA]
     if len(servers.chains) == 1:
         pieces.append(_OTHER_SERVERS)
     return (*pieces, _NOT_BOOTED)
-
-
-def _is_root_sound(answer: ServerResult) -> bool:
-    return not any(
-        reason.winhttp == "INVALID_CA" and reason.severity is not Severity.INFO for reason in answer.reasons
-    )
