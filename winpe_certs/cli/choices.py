@@ -23,8 +23,16 @@ def single(option: str, files: Sequence[Path] | None) -> Path | None:
     return files[0] if files else None
 
 
-def store_named(name: str) -> Store | None:
-    """The store of `--store`; None for `auto`. Raises `UsageError`."""
+def stores_named(names: Sequence[str] | None) -> tuple[Store, ...]:
+    """The stores of every `--store`, each once; none for `auto`. Raises `UsageError`."""
     from winpe_certs.certs.stores import parse_store_name
+    from winpe_certs.errors import UsageError
 
-    return None if name.lower() == "auto" else parse_store_name(name)
+    pieces = [piece.strip() for name in names or () for piece in name.split(",")]
+    chosen = [piece for piece in pieces if piece.lower() != "auto"]
+    if chosen and len(chosen) < len(pieces):
+        raise UsageError(
+            f"--store: auto is given, and also {', '.join(chosen)[:100]}",
+            resolution="Leave auto out, or all the others: it picks the store by the kind of certificate.",
+        )
+    return tuple(dict.fromkeys(parse_store_name(piece) for piece in chosen))

@@ -38,12 +38,21 @@ FirstImage: TypeAlias = Annotated[
 SecondImage: TypeAlias = Annotated[
     Path, typer.Argument(metavar="B", help="The same, to hold against it.", show_default=False)
 ]
-SecondIndex: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--index-b", metavar="N", help="Image in B, when it is another.", show_default=False),
+SecondIndexes: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--index-b", metavar="N|NAME|all", help="Image in B, when it is another.", show_default=False
+    ),
 ]
-BothIndex: TypeAlias = Annotated[
-    str | None, typer.Option("--index", "-i", metavar="N", help="Image in both files.", show_default=False)
+BothIndexes: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--index",
+        "-i",
+        metavar="N|NAME|all",
+        help="Image in both files. Repeatable, or 1,3.",
+        show_default=False,
+    ),
 ]
 CertificateFiles: TypeAlias = Annotated[
     list[str] | None,
@@ -73,23 +82,25 @@ Thumbprints: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-Index: TypeAlias = Annotated[
-    str | None,
+Indexes: TypeAlias = Annotated[
+    list[str] | None,
     typer.Option(
         "--index",
         "-i",
-        metavar="N|all",
-        help="Image in the file. Needed for changes when the file has several.",
+        metavar="N|NAME|all",
+        help="Image in the file, by number or by its name. Repeatable, or 1,3. Needed for changes when the "
+        "file has several.",
         show_default=False,
     ),
 ]
-StoreName: TypeAlias = Annotated[
-    str,
+StoreNames: TypeAlias = Annotated[
+    list[str] | None,
     typer.Option(
         "--store",
         "-s",
         metavar="NAME",
-        help="AuthRoot, ROOT, CA, Disallowed ...; auto picks by the kind of certificate.",
+        help="AuthRoot, ROOT, CA, Disallowed ...; without it by the kind of certificate. Repeatable.",
+        show_default=False,
     ),
 ]
 Allow: TypeAlias = Annotated[

@@ -24,7 +24,7 @@ from winpe_certs.results import (
 )
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.describe import place_name
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select
 from winpe_certs.workflows.software import open_software
 
 _Key: TypeAlias = tuple[Location, str, str]
@@ -44,8 +44,8 @@ def diff(
     first: Path,
     second: Path,
     *,
-    index: int | str | None = None,
-    second_index: int | str | None = None,
+    index: Choice | None = None,
+    second_index: Choice | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Hold each image of `first` against the one of the same index in `second`.
@@ -59,7 +59,7 @@ def diff(
     return Report("diff", comparisons=comparisons, holds=all(each.holds for each in comparisons))
 
 
-def _read(path: Path, index: int | str | None, progress: Progress) -> list[_Stores]:
+def _read(path: Path, index: Choice | None, progress: Progress) -> list[_Stores]:
     place = recognise(path, reading=True)
     origin = str(place.path)
     known: dict[bytes, StoredCertificates] = {}

@@ -21,7 +21,7 @@ Judged: TypeAlias = tuple[tuple[str, ...], Sequence[CertificateResult]]
 """The words that name an image in a command line, and what was found of the certificates there."""
 
 
-def ways_in(judged: Iterable[Judged], inputs: Inputs, store: Store | None) -> tuple[str, ...]:
+def ways_in(judged: Iterable[Judged], inputs: Inputs, stores: tuple[Store, ...]) -> tuple[str, ...]:
     """Advice for what is missing, each piece once: a command line for each image that can be changed."""
     wanted = {each.thumbprint: each for each in inputs.wanted}
     obstacles: dict[str, str] = {}
@@ -33,7 +33,7 @@ def ways_in(judged: Iterable[Judged], inputs: Inputs, store: Store | None) -> tu
         origin = words[0]
         if origin not in obstacles:
             obstacles[origin] = _obstacle(Path(origin))
-        pieces += [obstacles[origin]] if obstacles[origin] else _commands(words, missing, inputs, store)
+        pieces += [obstacles[origin]] if obstacles[origin] else _commands(words, missing, inputs, stores)
         pieces += [_bare(each) for each in missing if each.certificate is None]
     return tuple(dict.fromkeys(pieces))
 
@@ -57,7 +57,7 @@ def _obstacle(path: Path) -> str:
 
 
 def _commands(
-    words: tuple[str, ...], missing: Sequence[Wanted], inputs: Inputs, store: Store | None
+    words: tuple[str, ...], missing: Sequence[Wanted], inputs: Inputs, stores: tuple[Store, ...]
 ) -> Iterator[str]:
     """One command for all files that are missing in an image: one commit is enough."""
     files = dict.fromkeys(_file(each, inputs.files) for each in missing if each.certificate is not None)
@@ -65,7 +65,8 @@ def _commands(
         return
     first, *others = files
     more = [word for file in others for word in ("--cert", file)]
-    command = (*Remedies(words).inject_file(first, store or ""), *more)
+    into = [word for store in stores for word in ("--store", str(store))]
+    command = (*Remedies(words).inject_file(first), *more, *into)
     yield f"Put what is missing into the image: {quoted(command)}"
 
 
