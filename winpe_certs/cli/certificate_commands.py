@@ -17,7 +17,7 @@ def check_media_certificate(
     password_env: o.PasswordVariable = None,
     at: o.At = None,
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Say whether a PKCS#12 file is fit for boot media.
@@ -46,7 +46,7 @@ def export(
     store: o.StoreNames = None,
     dry_run: o.DryRun = False,
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     r"""Write certificates as a .reg file.

@@ -6,21 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from winpe_certs.certs.stores import Store
-
-
-def single(option: str, files: Sequence[Path] | None) -> Path | None:
-    """The file of an option that is meant once; the last of several would silently be the only one."""
-    from winpe_certs.errors import UsageError
-
-    if files and len(files) > 1:
-        raise UsageError(
-            f"{option} is given {len(files)} times",
-            resolution="It is for one server; give the others with --server NAME=FILE to check-server.",
-        )
-    return files[0] if files else None
 
 
 def stores_named(names: Sequence[str] | None) -> tuple[Store, ...]:
