@@ -6,7 +6,7 @@ Heavy imports wait until needed.
 from __future__ import annotations
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import stores_named
+from winpe_certs.cli.choices import stores_to_fill
 from winpe_certs.cli.output import show, talk
 
 
@@ -68,7 +68,7 @@ def export(
         output=output,
         overwrite=overwrite,
         dry_run=dry_run,
-        stores=stores_named(store),
+        stores=stores_to_fill(store),
         moment=Moment.now(),
     )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

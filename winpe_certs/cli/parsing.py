@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What to do instead of giving such an option twice, where there is more to say than to leave one out.
 _INSTEAD: Final = {
-    "--chain": "It is for one server; give the others with --server NAME=FILE.",
+    "--chain": "It is for one server; give the others with --server.",
     "--expect-chain": "It is for one server; ask check-server about the others afterwards.",
 }
 _UNSET: Final = "In a script, a variable that is not set is a common cause."
@@ -59,11 +59,11 @@ class _Parser(_OptionParser):
         is_joined = len(state.rargs) > self._words_left
         following = state.rargs[0] if state.rargs else None
         if following is None or (not is_joined and self._is_option(following)):
-            why = "" if following is None else f"{shown(following)} after it is an option itself"
+            why = "" if following is None else f"What follows, {shown(following)}, is an option itself. "
             raise UsageError(
                 f"{name}: its value is missing",
-                details=why,
-                resolution=f"Give it: {name} {_metavar(option.obj, self._context)}. {_see(self._context)}",
+                details=f"{why}{option.obj.help or ''}",
+                resolution=f"Give the value after {name}. {_see(self._context)}",
             )
         if not following:
             raise UsageError(
@@ -152,7 +152,7 @@ class Commands(TyperGroup):
         meant = _meant(near_ones(name, names))
         later = next((word for word in rest if word in names), None)
         if not meant and later:
-            meant = f"The command comes first: {ctx.command_path} {later}. "
+            meant = f"The command comes first: put {later} in front. "
         return UsageError(
             f"{ctx.command_path}: there is no command {shown(name)}", resolution=f"{meant}{_see(ctx)}"
         )
@@ -174,7 +174,7 @@ def _in_our_words(error: NoSuchOption | BadOptionUsage | MissingParameter, ctx: 
         return UsageError(f"{name} takes no value", resolution=f"Write {name} without = and what follows it.")
     parameter = cast("Parameter", error.param)
     is_option = parameter.param_type_name == "option"
-    what = f"{_long_name(parameter)} {_metavar(parameter, ctx)}" if is_option else _metavar(parameter, ctx)
+    what = _long_name(parameter) if is_option else _metavar(parameter, ctx)
     return UsageError(
         f"{ctx.command_path}: {what} is missing",
         details=getattr(parameter, "help", None) or "",

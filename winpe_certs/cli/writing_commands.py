@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import stores_named
+from winpe_certs.cli.choices import stores_named, stores_to_fill
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -94,7 +94,7 @@ def inject(
                 head_start=begun,
                 engine=by,
             ),
-            stores=stores_named(store),
+            stores=stores_to_fill(store),
             allowed=parse_allowed(allow or ()),
             replaced=inputs.gather((), replace).wanted if replace else (),
             expected=_expected(expect_chain, hostname or ()),

@@ -218,8 +218,8 @@ def test_an_empty_argument_is_none(run: Program, arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
-        (["check-server", "x", "--chain", "a", "--chain", "b"], "the others with --server NAME=FILE"),
-        (["audit", "x", "--chain", "a", "--chain", "b"], "the others with --server NAME=FILE"),
+        (["check-server", "x", "--chain", "a", "--chain", "b"], "give the others with --server."),
+        (["audit", "x", "--chain", "a", "--chain", "b"], "give the others with --server."),
         (["inject", "x", "--expect-chain", "a", "--expect-chain", "b"], "ask check-server about the others"),
     ],
 )
@@ -235,7 +235,7 @@ def test_who_wants_two_chains_is_told_the_way(run: Program, arguments: list[str]
         (["xyz"], "next: See winpe-certs --help"),
         (["Inject"], "Did you mean inject?"),
         (["check"], "Did you mean check-server or check-media-certificate?"),
-        (["boot.wim", "verify"], "next: The command comes first: winpe-certs verify. See"),
+        (["boot.wim", "verify"], "next: The command comes first: put verify in front. See"),
         (["evidence", "shw"], "next: Did you mean show? See winpe-certs evidence --help"),
         (["evidence", "inject"], "next: See winpe-certs evidence --help"),
         (["x" * 100_000], "next: See winpe-certs --help"),
@@ -266,6 +266,6 @@ def test_suggestions_are_near_ones_or_none(run: Program, arguments: list[str], w
 def test_what_is_missing_is_said_with_what_it_is(run: Program) -> None:
     done = run("undo", "x")
     assert done.err.startswith(
-        "error: winpe-certs undo: --evidence FILE is missing\n  The evidence of the change.\n"
+        "error: winpe-certs undo: --evidence is missing\n  The evidence of the change.\n"
     )
     assert run("diff", "x").err.startswith("error: winpe-certs diff: B is missing\n")
