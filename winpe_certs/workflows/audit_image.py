@@ -186,7 +186,7 @@ def meets(result: CertificateResult) -> bool:
 def _required(
     required: Requirements, root: RequiredRoot, found: StoredCertificates, origin: str
 ) -> CertificateResult:
-    result = verify_one(found, root.wanted, None, required.moment, origin, strict_blob=False)
+    result = verify_one(found, root.wanted, (), required.moment, origin, strict_blob=False)
     if root.wanted.certificate is None:
         return result
     # The dates that count are the given certificate's, whatever became of it in the image.

@@ -14,6 +14,7 @@ from winpe_certs.trust.stores import ImageStores
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.selection import Choice
 from winpe_certs.workflows.servers import Servers
 
 _NOT_BOOTED: Final = (
@@ -40,7 +41,7 @@ def check_server(
     paths: Sequence[Path],
     servers: Servers,
     *,
-    index: int | str | None = None,
+    index: Choice | None = None,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:

@@ -12,7 +12,7 @@ from winpe_certs.certs.blob_words import differences, whole_in_words
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location
 from winpe_certs.engines.choose import open_images, recognise
-from winpe_certs.errors import BlobError, CertificateError
+from winpe_certs.errors import BlobError, CertificateError, UsageError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import (
     CertificateDifference,
@@ -24,7 +24,7 @@ from winpe_certs.results import (
 )
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.describe import place_name
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select
 from winpe_certs.workflows.software import open_software
 
 _Key: TypeAlias = tuple[Location, str, str]
@@ -44,22 +44,25 @@ def diff(
     first: Path,
     second: Path,
     *,
-    index: int | str | None = None,
-    second_index: int | str | None = None,
+    index: Choice | None = None,
+    second_index: Choice | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Hold each image of `first` against the one of the same index in `second`.
 
-    Where one of them has a single image (or one was chosen), it is held against each of the other. Raises as
-    the reading commands do: what cannot be read is neither the same nor different.
+    Where one of them has a single image (or one was chosen), it is held against each of the other; where
+    several were chosen in both, the first is held against the first, and so on. Raises as the reading
+    commands do: what cannot be read is neither the same nor different.
     """
-    ours = _read(first, index, progress)
-    theirs = _read(second, index if second_index is None else second_index, progress)
-    comparisons = tuple(_compare(one, other) for one, other in _pairs(ours, theirs))
+    chosen = index if second_index is None else second_index
+    ours, theirs = _read(first, index, progress), _read(second, chosen, progress)
+    in_order = all(each is not None and not each.everything for each in (index, chosen))
+    pairs = _in_order(ours, theirs) if in_order else _pairs(ours, theirs)
+    comparisons = tuple(_compare(one, other) for one, other in pairs)
     return Report("diff", comparisons=comparisons, holds=all(each.holds for each in comparisons))
 
 
-def _read(path: Path, index: int | str | None, progress: Progress) -> list[_Stores]:
+def _read(path: Path, index: Choice | None, progress: Progress) -> list[_Stores]:
     place = recognise(path, reading=True)
     origin = str(place.path)
     known: dict[bytes, StoredCertificates] = {}
@@ -86,6 +89,18 @@ def _pairs(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores
     yours = {each.image.index: each for each in theirs}
     for index in dict.fromkeys([*mine, *yours]):
         yield mine.get(index), yours.get(index)
+
+
+def _in_order(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores | None, _Stores | None]]:
+    """The pairs of images that were chosen in both files, in the order of the choice."""
+    if len(ours) == 1 or len(theirs) == 1:
+        return _pairs(ours, theirs)
+    if len(ours) != len(theirs):
+        raise UsageError(
+            f"--index chooses {len(ours)} images, and --index-b {len(theirs)}",
+            resolution="Choose as many with both, or a single one with either.",
+        )
+    return zip(ours, theirs, strict=True)
 
 
 def _compare(one: _Stores | None, other: _Stores | None) -> Comparison:

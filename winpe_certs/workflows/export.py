@@ -59,7 +59,7 @@ def export(
     output: Path | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
-    store: Store | None = None,
+    stores: tuple[Store, ...] = (),
     moment: Moment,
 ) -> Report:
     """Write all certificates to `output`, or each to ``<thumbprint>.reg``; nothing on a dry run."""
@@ -69,14 +69,19 @@ def export(
         if wanted.certificate is None:
             continue
         blob = wanted.blob or blob_for(wanted.certificate)
-        chosen = store or default_store(wanted.certificate)
-        findings = (*_origin(wanted, chosen), *examine(wanted.certificate, moment.at), *blob_findings(blob))
-        items.append((blob.to_bytes(), wanted.thumbprint, chosen))
-        results.append(result_for(wanted.certificate, chosen, Status.ADDED, findings))
+        for chosen in stores or (default_store(wanted.certificate),):
+            findings = (
+                *_origin(wanted, chosen),
+                *examine(wanted.certificate, moment.at),
+                *blob_findings(blob),
+            )
+            items.append((blob.to_bytes(), wanted.thumbprint, chosen))
+            results.append(result_for(wanted.certificate, chosen, Status.ADDED, findings))
     if output is not None:
         texts = {output: export_reg(items, hive_name)}
     else:
-        texts = {Path(f"{item[1]}.reg"): export_reg([item], hive_name) for item in items}
+        by_thumbprint = {item[1]: [each for each in items if each[1] == item[1]] for item in items}
+        texts = {Path(f"{name}.reg"): export_reg(found, hive_name) for name, found in by_thumbprint.items()}
     for path in texts:
         if path_kind(path) is PathKind.FOLDER:
             raise UsageError(

@@ -44,20 +44,22 @@ def inject(
     inputs: Inputs,
     options: WriteOptions,
     *,
-    store: Store | None = None,
+    stores: tuple[Store, ...] = (),
     allowed: frozenset[str] = frozenset(),
     replaced: Sequence[Wanted] = (),
     expected: Servers | None = None,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
-    """Put every certificate into every chosen image; `store` None picks one by the kind of certificate.
+    """Put every certificate into every chosen image; without `stores` into the one for its kind.
 
     `allowed` are the codes of findings that do not refuse a certificate; `replaced` are certificates that go
     out in the same change; `expected` are servers that every image must trust afterwards. Raises before
     anything is written.
     """
-    injections = [_injection(wanted, store, allowed, moment) for wanted in inputs.wanted]
+    injections = [
+        _injection(wanted, store, allowed, moment) for wanted in inputs.wanted for store in stores or (None,)
+    ]
     _refuse_same(replaced, injections)
 
     def accept(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:

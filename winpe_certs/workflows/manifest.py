@@ -10,12 +10,10 @@ from winpe_certs.engines.manifests import manifest_result, open_wim
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ManifestResult, Report
-from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.selection import Choice, select
 
 
-def manifests(
-    paths: Sequence[Path], *, index: int | str | None = None, progress: Progress = silent
-) -> Report:
+def manifests(paths: Sequence[Path], *, index: Choice | None = None, progress: Progress = silent) -> Report:
     """The manifests of the chosen images, all of them unless `index` names one."""
     results: list[ManifestResult] = []
     error: WinpeCertsError | None = None

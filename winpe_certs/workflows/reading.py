@@ -12,7 +12,7 @@ from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress
 from winpe_certs.results import CertificateResult, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_as_needed
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
 from winpe_certs.workflows.software import open_software
 
 
@@ -32,7 +32,7 @@ def read_images(
     paths: Sequence[Path],
     look: Look,
     *,
-    index: int | str | None,
+    index: Choice | None,
     progress: Progress,
     full_check: bool = False,
 ) -> tuple[tuple[ImageResult, ...], WinpeCertsError | None]:

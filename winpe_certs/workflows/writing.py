@@ -41,7 +41,7 @@ from winpe_certs.workflows.evidence.watching import EvidenceOptions, PlannedHive
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
 from winpe_certs.workflows.software import FoundHive, open_software, refuse_broken
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class WriteOptions:
     target that fails does not end the work. With a `head_start` decoding has begun before this.
     """
 
-    index: int | str | None = None
+    index: Choice | None = None
     output: Path | None = None
     overwrite: bool = False
     dry_run: bool = False
