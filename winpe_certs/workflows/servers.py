@@ -16,7 +16,7 @@ from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.server import ServerChain, chain_from
 from winpe_certs.trust.words import listed, named
-from winpe_certs.workflows.inputs import read_certificate_file
+from winpe_certs.workflows.inputs import read_chain_file
 
 _SHOWN_NAMES: Final = 10
 _GIVE_CHAIN: Final = (
@@ -114,7 +114,7 @@ def _from_typed(name: str, file: Path, warnings: list[str]) -> ServerChain:
 
 def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> ServerChain:
     try:
-        found = read_certificate_file(path)
+        found = read_chain_file(path)
     except PrivateKeyError as error:
         raise PrivateKeyError(error.message, details=error.details, resolution=_CHAIN_WITHOUT_KEY) from error
     except CertificateError as error:
