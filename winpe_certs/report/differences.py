@@ -90,15 +90,21 @@ def _property(each: PropertyDifference) -> Iterator[RenderableType]:
 def _name(image: ComparedImage | None) -> str:
     if image is None:
         return "nothing"
+    inside = f", {image.inside}" if image.inside else ""
     index = "" if image.index is None else f", image {image.index}"
     name = f" ({image.name})" if image.index is not None and image.name else ""
-    return printable(f"{image.path}{index}{name}")
+    return printable(f"{image.path}{inside}{index}{name}")
 
 
 def _image(image: ComparedImage | None) -> dict[str, Any] | None:
     if image is None:
         return None
-    return {"path": image.path, "index": image.index, "name": image.name}
+    return {
+        "path": image.path,
+        "inside": image.inside or None,
+        "index": image.index,
+        "name": image.name,
+    }
 
 
 def _below(text: str, indent: int) -> RenderableType:

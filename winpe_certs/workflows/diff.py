@@ -11,7 +11,8 @@ from winpe_certs.certs.blob import Blob, parse
 from winpe_certs.certs.blob_words import differences, whole_in_words
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location
-from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.containers import open_images
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import (
