@@ -7,6 +7,7 @@ the one counts that media boot from, sources/boot.wim.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,22 +59,32 @@ def open_containers(place: Place, progress: Progress = silent) -> Iterator[tuple
             yield _in_iso(place.path, file, progress)
 
 
-def boot_images(containers: Sequence[Container]) -> tuple[tuple[Container, ...], tuple[str, ...]]:
-    """The containers that media boot from, and the paths of the others.
+def boot_images(
+    place: Place, containers: Sequence[Container]
+) -> tuple[tuple[Container, ...], tuple[str, ...]]:
+    """The containers that media boot from, and the paths of the other WIM files of an .iso.
 
     That is sources/boot.wim, or the one of each architecture (x64/sources/boot.wim); without any of these
-    all that there are.
+    all that there are. Raises `TargetError` for an .iso without a WIM.
     """
+    if not containers:
+        raise TargetError(
+            f"{place.path}: there is no WIM file in this .iso",
+            resolution="Give the .iso of boot or installation media, which has sources/boot.wim.",
+        )
     paths = [each.inside.lower() for each in containers]
-    chosen = [path == _BOOT_IMAGE for path in paths]
-    if not any(chosen):
-        chosen = [path.endswith(f"/{_BOOT_IMAGE}") for path in paths]
-    if not any(chosen):
+    boots = [path == _BOOT_IMAGE for path in paths]
+    if not any(boots):
+        boots = [path.endswith(f"/{_BOOT_IMAGE}") for path in paths]
+    if not any(boots):
         return tuple(containers), ()
-    pairs = list(zip(containers, chosen, strict=True))
-    return tuple(each for each, boots in pairs if boots), tuple(
-        each.inside for each, boots in pairs if not boots
-    )
+    others = itertools.compress(containers, (not each for each in boots))
+    return tuple(itertools.compress(containers, boots)), tuple(each.inside for each in others)
+
+
+def origin_of(place: Place, container: Container) -> str:
+    """How messages name a container."""
+    return f"{place.path}, {container.inside}" if container.inside else str(place.path)
 
 
 @contextlib.contextmanager

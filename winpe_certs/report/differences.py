@@ -34,7 +34,7 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     if first is None or second is None:
         alone, other = (first or second), ("second" if second is None else "first")
         line.append(_name(alone), style="bold")
-        line.append(f": the {other} has no such image", style="red")
+        line.append(f": the {other} has no such image of Windows", style="red")
         yield line
         return
     line.append(f"{_name(first)} and {_name(second)}", style="bold")

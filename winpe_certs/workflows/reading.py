@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 
 from winpe_certs.engines.base import ImageInfo, Images
 from winpe_certs.engines.choose import Place, how_to_change, pages_of, recognise
-from winpe_certs.engines.containers import Container, boot_images, open_containers
-from winpe_certs.errors import Interrupted, MissingFileError, TargetError, WinpeCertsError
+from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
+from winpe_certs.errors import Interrupted, MissingFileError, WinpeCertsError
 from winpe_certs.files import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress
@@ -76,7 +76,7 @@ class _Reader:
             place = recognise(path, reading=True)
             found = str(place.path)
             with open_containers(place, self.progress) as containers:
-                chosen, others = judged(place, containers)
+                chosen, others = boot_images(place, containers)
                 outcomes = _settled(found, (each for one in chosen for each in self._container(place, one)))
                 yield from _with_others(outcomes, others)
         except WinpeCertsError as error:
@@ -99,7 +99,7 @@ class _Reader:
                 if is_named(self.index):
                     yield Failure(str(place.path), error, image.index, container.inside)
                 else:
-                    yield _NoHive(_not_windows(place, container, image), error)
+                    yield _NoHive(not_windows(str(place.path), image, container.inside), error)
             except WinpeCertsError as error:
                 yield Failure(str(place.path), error, image.index, container.inside)
 
@@ -149,22 +149,11 @@ def read_images(
     return Answers(tuple(images), tuple(failures))
 
 
-def judged(place: Place, containers: Sequence[Container]) -> tuple[tuple[Container, ...], tuple[str, ...]]:
-    """The containers that a command looks at, and the paths of the others of an .iso.
-
-    Raises `TargetError` for an .iso without a WIM.
-    """
-    if not containers:
-        raise TargetError(
-            f"{place.path}: there is no WIM file in this .iso",
-            resolution="Give the .iso of boot or installation media, which has sources/boot.wim.",
-        )
-    return boot_images(containers)
-
-
-def origin_of(place: Place, container: Container) -> str:
-    """How messages name a container."""
-    return f"{place.path}, {container.inside}" if container.inside else str(place.path)
+def other_images(others: Sequence[str]) -> str:
+    """What to say of the WIM files of an .iso that were not looked at; there is at least one."""
+    more = f" and {len(others) - _SHOWN_PATHS} more" if len(others) > _SHOWN_PATHS else ""
+    shown = ", ".join(others[:_SHOWN_PATHS])
+    return f"The .iso has other WIM files, which were not looked at: {shown}{more}."
 
 
 def is_named(index: Choice | None) -> bool:
@@ -186,14 +175,15 @@ def in_isos(images: Sequence[ImageResult]) -> tuple[str, ...]:
     )
 
 
-def _not_windows(place: Place, container: Container, image: ImageInfo) -> ImageResult:
+def not_windows(path: str, image: ImageInfo, inside: str = "") -> ImageResult:
+    """The result for an image without a SOFTWARE hive, such as drivers or data."""
     return ImageResult(
-        str(place.path),
+        path,
         image.index,
         image.name,
         changed=False,
         certificates=(),
-        inside=container.inside,
+        inside=inside,
         is_windows=False,
         findings=(NOT_WINDOWS,),
     )
@@ -219,13 +209,11 @@ def _with_others(outcomes: Iterator[_Outcome], others: Sequence[str]) -> Iterato
     """The outcomes, the first with a remark about WIM files of the .iso that were not looked at."""
     remark: tuple[Finding, ...] = ()
     if others:
-        shown = ", ".join(others[:_SHOWN_PATHS])
-        more = f" and {len(others) - _SHOWN_PATHS} more" if len(others) > _SHOWN_PATHS else ""
         remark = (
             Finding(
                 "other-images",
                 Severity.INFO,
-                f"The .iso has other WIM files, which were not looked at: {shown}{more}.",
+                other_images(others),
                 "To look at all of them: winpe-certs audit.",
             ),
         )
