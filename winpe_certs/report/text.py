@@ -92,7 +92,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if report.dry_run and report.plan is not None:
         yield from _plan(report)
     if report.command == "export":
-        for certificate in report.certificates:
+        # What came out of images is shown with them.
+        for certificate in report.certificates if not report.images else ():
             yield from _certificate(certificate, dry_run=report.dry_run, show_status=False)
         for file in report.files:
             yield Text(f"{'would write' if report.dry_run else 'wrote'} {printable(file)}", style="bold")
