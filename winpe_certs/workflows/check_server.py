@@ -13,7 +13,7 @@ from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.reading import Seen, in_isos, read_images
 from winpe_certs.workflows.selection import Choice
 from winpe_certs.workflows.servers import Servers
 
@@ -50,16 +50,19 @@ def check_server(
     def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
         return Seen(servers=judge_all(servers.chains, found, moment, words))
 
-    images, error = read_images(paths, look, index=index, progress=progress)
-    answers = [answer for image in images for answer in image.servers]
+    read = read_images(paths, look, index=index, progress=progress)
+    untrusting = [
+        image for image in read.images if any(each.verdict is not Verdict.TRUSTED for each in image.servers)
+    ]
     return Report(
         "check-server",
-        images,
+        read.images,
         warnings=servers.warnings,
-        advice=_advice(images, servers) if error is None else (),
-        holds=all(answer.verdict is Verdict.TRUSTED for answer in answers),
+        advice=(*in_isos(untrusting), *_advice(read.images, servers)) if read.error is None else (),
+        holds=not untrusting,
         judged_at=moment.at,
-        error=error,
+        error=read.error,
+        failures=read.failures,
     )
 
 

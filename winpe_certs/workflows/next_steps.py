@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from winpe_certs.certs.stores import Store, default_store
-from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.process import quoted
