@@ -53,8 +53,8 @@ class CertificateResult:
 class Verdict(StrEnum):
     """Whether an image would trust a server under one of its names.
 
-    `UNDOCUMENTED`: the chain ends at a public root that is not in the image. Full Windows would fetch it;
-    what Windows PE does is not documented.
+    `UNDOCUMENTED`: no public source says what Windows or Windows PE does with something that the answer
+    depends on, such as a public root that full Windows would fetch. The reasons name it.
     """
 
     TRUSTED = "trusted"
@@ -70,8 +70,8 @@ class ChainLink:
     sha256: str
     subject: str
     origin: str
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None
+    not_after: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ class MediaResult:
     sha256: str
     subject: str
     issuer: str
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None
+    not_after: datetime | None
     key: str
     provider: str | None
     findings: tuple[Finding, ...]

@@ -12,7 +12,7 @@ from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.process import quoted
 from winpe_certs.results import CertificateResult, Status
-from winpe_certs.trust.remedies import Remedies
+from winpe_certs.trust.remedies import inject_command
 from winpe_certs.workflows.describe import DISALLOWED
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.inputs import Inputs, Wanted
@@ -65,7 +65,7 @@ def _commands(
         return
     first, *others = files
     more = [word for file in others for word in ("--cert", file)]
-    command = (*Remedies(words).inject_file(first, store or ""), *more)
+    command = (*inject_command(words, first, (), store or ""), *more)
     yield f"Put what is missing into the image: {quoted(command)}"
 
 
