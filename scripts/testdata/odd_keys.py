@@ -110,8 +110,8 @@ def _keys_written_otherwise() -> Iterator[Case]:
     numbers = der.content_of(_key_bits(SERVER.key))[1:]
     modulus = der.content_of(der.content_of(numbers))[1:257]
     negative = der.sequence(der.element(der.INTEGER, modulus), der.integer(65537))
-    yield case("server-key-negative-modulus", UNDOCUMENTED, "A modulus without the zero octet in front.",
-               [replace(SERVER, key_info=der.sequence(rsa, der.bits(negative))), ISSUING], openssl=_KNOWS)
+    yield case("server-key-negative-modulus", TRUSTED, "A modulus without the zero octet in front.",
+               [replace(SERVER, key_info=der.sequence(rsa, der.bits(negative))), ISSUING])
     yield case("server-key-rsa-without-null", TRUSTED, "RSA without the NULL that belongs to it.",
                [replace(SERVER, key_info=der.sequence(bare_rsa, _key_bits(SERVER.key))), ISSUING])
 
@@ -165,9 +165,9 @@ def _signatures() -> Iterator[Case]:
     yield case("server-signed-with-md2", NOT_TRUSTED, "MD2 can be forged.",
                [replace(SERVER, algorithm=md2), ISSUING], codes="weak-signature")
     other = der.sequence(der.identifier("1.2.840.113549.1.1.12"), der.null())
-    yield case("algorithms-differ-server", UNDOCUMENTED, "The signed part names another algorithm.",
+    yield case("algorithms-differ-server", NOT_TRUSTED, "The signed part names another algorithm.",
                [replace(SERVER, inner_algorithm=other), ISSUING])
-    yield case("algorithms-differ-intermediate", UNDOCUMENTED, "The same one level higher.",
+    yield case("algorithms-differ-intermediate", NOT_TRUSTED, "The same one level higher.",
                below(replace(ISSUING, inner_algorithm=other)))
     unknown = der.sequence(der.identifier("1.3.6.1.4.1.55555.3"))
     yield case("algorithm-unknown-server", UNDOCUMENTED, "An algorithm that nobody knows.",
@@ -180,12 +180,14 @@ def _signatures() -> Iterator[Case]:
         ("empty", der.bits(b"")),
         ("short", der.bits(bytes(255))),
         ("zeros", der.bits(bytes(256))),
-        ("no-bits", der.octets(bytes(256))),
     ):
         yield case(f"signature-{name}", NOT_TRUSTED, "A signature that cannot fit.",
                    [replace(SERVER, signature=signature), ISSUING], codes="invalid-chain")
     for name, signature in (("no-integers", der.bits(b"\x30\x03abc")), ("zeros-ec", der.bits(bytes(70)))):
         yield case(f"signature-{name}", NOT_TRUSTED, "A signature of ECDSA that cannot fit.",
                    [replace(SERVER, issuer=ec, signature=signature), ec], codes="invalid-chain")
+    octets = replace(SERVER, signature=der.octets(bytes(256)))
+    yield case("signature-of-another-type", UNDOCUMENTED, "An OCTET STRING in the place of the signature.",
+               [octets, ISSUING], codes="unreadable")
     yield case("signature-of-another-key", NOT_TRUSTED, "Names and identifiers fit, another key signed.",
                [replace(SERVER, signer="rsa2048 other"), ISSUING], codes="invalid-chain")

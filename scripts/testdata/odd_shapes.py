@@ -23,6 +23,7 @@ BELOW = ("intermediate", "server")
 _FORMS_OF_TIME = "it takes no form of a date but the two of RFC 5280"
 _CANONICAL = "it brings names into a canonical form, and cannot with this one"
 _KIND_OF_VALUE = "it takes no value of that kind in a name"
+_BER = "it reads BER; of Windows that is not documented"
 _PADDED = "it takes no INTEGER with more octets than it needs"
 
 
@@ -208,9 +209,11 @@ def _encodings() -> Iterator[Shape]:
     yield Shape("length-long-name", "The same in the subject.", _long_subject)
     yield Shape("length-long-serial", "The same in the serial number.",
                 _with_serial(b"\x02\x81\x02\x12\x34"))
-    yield Shape("length-indefinite-name", "The length of the subject is indefinite.", _endless_subject)
+    yield Shape("length-indefinite-name", "The length of the subject is indefinite.", _endless_subject,
+                verdict=UNDOCUMENTED, is_remarked=None, openssl=_BER)
     yield Shape("length-indefinite-signed-part", "That of the signed part is.",
-                lambda parts: replace(parts, signed_part=der.endless_sequence))
+                lambda parts: replace(parts, signed_part=der.endless_sequence), verdict=UNDOCUMENTED,
+                is_remarked=None, openssl=_BER)
     yield Shape("identifiers-unique", "Version 3 with the identifiers of version 2.",
                 lambda parts: replace(parts, unique_identifiers=_UNIQUE))
     yield Shape("algorithm-without-null", "RSA without the NULL that belongs to it.",

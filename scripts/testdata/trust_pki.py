@@ -17,7 +17,7 @@ from ipaddress import ip_network
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from scripts.testdata.trust_cases import AGREES, HOST, NOT_TRUSTED, NOW, TRUSTED, Case
+from scripts.testdata.trust_cases import AGREES, HOST, NOT_TRUSTED, NOW, TRUSTED, UNDOCUMENTED, Case
 from scripts.testdata.trust_certificates import (
     CA_USES,
     EC_SERVER_USES,
@@ -641,7 +641,7 @@ def _signatures() -> Iterator[Case]:
 
 
 def _extension_rules() -> Iterator[Case]:
-    for critical, verdict in ((True, NOT_TRUSTED), (False, TRUSTED)):
+    for critical, verdict, at_top in ((True, NOT_TRUSTED, UNDOCUMENTED), (False, TRUSTED, TRUSTED)):
         words = "critical" if critical else "not-critical"
         codes = "invalid-chain" if critical else ""
         yield _case(f"unknown-{words}-on-server", verdict,
@@ -650,8 +650,8 @@ def _extension_rules() -> Iterator[Case]:
         yield _case(f"unknown-{words}-on-intermediate", verdict, "The same one level higher.",
                     _chain(replace(_ISSUING, further=((_UNKNOWN, critical),))), codes=codes)
         root = replace(_ROOT, further=((_UNKNOWN, critical),))
-        yield _case(f"unknown-{words}-on-root", verdict, "The same at the top.",
-                    _chain(replace(_ISSUING, issuer=root)), [root], codes=codes)
+        yield _case(f"unknown-{words}-on-root", at_top, "At the top, whether they count is not documented.",
+                    _chain(replace(_ISSUING, issuer=root)), [root])
 
 
 def _disallowed() -> Iterator[Case]:
