@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import single, stores_named
+from winpe_certs.cli.choices import stores_named, stores_to_fill
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -53,7 +53,7 @@ def inject(
     dism_timeout: o.DismTimeout = 3600,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Put certificates into images, and verify them.
@@ -90,15 +90,19 @@ def inject(
                 force_managed_copy=force_managed_copy,
                 recover=recover,
                 keep_going=bool(replace),
-                inputs=(*given.files, *(old.files if old else ()), *(expect_chain or ())),
+                inputs=(
+                    *given.files,
+                    *(old.files if old else ()),
+                    *((expect_chain,) if expect_chain else ()),
+                ),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
                 head_start=begun,
                 engine=by,
             ),
-            stores=stores_named(store),
+            stores=stores_to_fill(store),
             allowed=parse_allowed(allow or ()),
             replaced=old,
-            expected=_expected(single("--expect-chain", expect_chain), hostname or ()),
+            expected=_expected(expect_chain, hostname or ()),
             moment=Moment.now(),
             progress=progress,
         )
@@ -132,7 +136,7 @@ def remove(
     dism_timeout: o.DismTimeout = 3600,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Take certificates out of images again.

@@ -80,7 +80,13 @@ def render(report: Report) -> str:
         document["plan"] = _plan(report.plan)
     if report.failures:
         document["failures"] = [
-            {"path": failure.path, **_error(failure.error)} for failure in report.failures
+            {
+                "path": failure.path,
+                "inside": failure.inside or None,
+                "index": failure.index,
+                **_error(failure.error),
+            }
+            for failure in report.failures
         ]
     document["warnings"] = list(report.warnings)
     document["advice"] = list(report.advice)
@@ -111,10 +117,13 @@ def _dump(document: dict[str, Any]) -> str:
 def _image(image: ImageResult) -> dict[str, Any]:
     document: dict[str, Any] = {
         "path": image.path,
+        "inside": image.inside or None,
         "index": image.index,
         "name": image.name,
+        "windows": image.is_windows,
         "changed": image.changed,
         "certificates": [_certificate(certificate) for certificate in image.certificates],
+        "findings": [_finding(finding) for finding in image.findings],
         "verified_by": list(image.readers),
     }
     if image.chunks is not None:
@@ -156,8 +165,8 @@ def _server(answer: ServerResult) -> dict[str, Any]:
                 "sha256": link.sha256,
                 "subject": link.subject,
                 "origin": link.origin,
-                "not_before": link.not_before.isoformat(),
-                "not_after": link.not_after.isoformat(),
+                "not_before": link.not_before.isoformat() if link.not_before else None,
+                "not_after": link.not_after.isoformat() if link.not_after else None,
             }
             for link in answer.chain
         ],
@@ -173,6 +182,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
         "message": reason.message,
         "advice": reason.advice,
         "command": list(reason.command) or None,
+        "undocumented": reason.undocumented,
     }
 
 
@@ -183,8 +193,8 @@ def _media(media: MediaResult) -> dict[str, Any]:
         "sha256": media.sha256,
         "subject": media.subject,
         "issuer": media.issuer,
-        "not_before": media.not_before.isoformat(),
-        "not_after": media.not_after.isoformat(),
+        "not_before": media.not_before.isoformat() if media.not_before else None,
+        "not_after": media.not_after.isoformat() if media.not_after else None,
         "key": media.key,
         "provider": media.provider,
         "findings": [_finding(finding) for finding in media.findings],
@@ -194,6 +204,7 @@ def _media(media: MediaResult) -> dict[str, Any]:
 def _manifest(manifest: ManifestResult) -> dict[str, Any]:
     return {
         "path": manifest.path,
+        "inside": manifest.inside or None,
         "index": manifest.index,
         "name": manifest.name,
         "sha256": manifest.sha256,

@@ -42,7 +42,7 @@ def with_issuer(
 ) -> tuple[Finding, ...]:
     """The findings, where missing its root is no warning when the issuer is among `issuers`."""
     # Slow to import, and most certificates are roots.
-    from winpe_certs.trust.paths import is_issuer
+    from winpe_certs.trust.issuers import is_issuer
 
     found = next((each for each in issuers if is_issuer(each, certificate)), None)
     if found is None:

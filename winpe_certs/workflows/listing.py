@@ -34,5 +34,5 @@ def list_certificates(
             )
         )
 
-    images, error = read_images(paths, look, index=index, progress=progress)
-    return Report("list", images, error=error)
+    read = read_images(paths, look, index=index, progress=progress)
+    return Report("list", read.images, error=read.error, failures=read.failures)

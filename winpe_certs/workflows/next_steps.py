@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from winpe_certs.certs.stores import Store
-from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.certs.stores import Store, default_store
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.process import quoted
 from winpe_certs.results import CertificateResult, Status
-from winpe_certs.trust.remedies import Remedies
+from winpe_certs.trust.remedies import inject_command
 from winpe_certs.workflows.describe import DISALLOWED
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.inputs import Inputs, Wanted
@@ -65,9 +66,15 @@ def _commands(
         return
     first, *others = files
     more = [word for file in others for word in ("--cert", file)]
-    into = [word for store in stores for word in ("--store", str(store))]
-    command = (*Remedies(words).inject_file(first), *more, *into)
+    into = [word for store in _into(missing, stores) for word in ("--store", str(store))]
+    command = (*inject_command(words, first, ()), *more, *into)
     yield f"Put what is missing into the image: {quoted(command)}"
+
+
+def _into(missing: Sequence[Wanted], stores: tuple[Store, ...]) -> tuple[Store, ...]:
+    """The store to name: of several that count, none when the one for its kind is among them."""
+    usual = {default_store(each.certificate) for each in missing if each.certificate is not None}
+    return stores[:1] if len(stores) == 1 or not usual <= set(stores) else ()
 
 
 def _file(wanted: Wanted, files: Iterable[Path]) -> str:

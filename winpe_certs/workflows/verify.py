@@ -52,15 +52,23 @@ def verify(
         judged.append((words, results))
         return Seen(results)
 
-    images, error = read_images(paths, look, index=index, progress=progress, full_check=full_check)
-    sound = all(result.is_sound for image in images for result in image.certificates)
+    read = read_images(paths, look, index=index, progress=progress, full_check=full_check)
+    sound = all(result.is_sound for image in read.images for result in image.certificates)
     advice: tuple[str, ...] = ()
     if not sound:
         # Needed for a no alone, while most runs end with a yes.
         from winpe_certs.workflows.next_steps import ways_in
 
         advice = ways_in(judged, inputs, stores)
-    return Report("verify", images, warnings=inputs.warnings, advice=advice, holds=sound, error=error)
+    return Report(
+        "verify",
+        read.images,
+        warnings=inputs.warnings,
+        advice=advice,
+        holds=sound,
+        error=read.error,
+        failures=read.failures,
+    )
 
 
 def verify_one(

@@ -155,7 +155,7 @@ class TestRegFiles:
             f"chain, line 3: the key is named {'0' * 40}, but its certificate is {T}",
             "chain, line 7: the key's name 'x' is not a thumbprint",
         ]
-        with pytest.raises(CertificateError, match="^chain: 2 certificates cannot be read") as caught:
+        with pytest.raises(CertificateError, match=r"^chain: 2 certificates cannot be read") as caught:
             read(data)
         assert caught.value.details.splitlines() == [entry.error.message for entry in file.damaged]
 
