@@ -80,7 +80,7 @@ def inject(
         old = inputs.gather_replaced(replace) if replace else None
         report = run(
             paths := expand(images),
-            given := inputs.collect(cert or (), targets=paths),
+            given := inputs.gather(cert or (), targets=paths, keep_damaged=True),
             WriteOptions(
                 chosen,
                 output,

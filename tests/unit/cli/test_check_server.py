@@ -207,7 +207,7 @@ def test_the_public_roots_are_read() -> None:
         (("--server", "=x.pem"), "not NAME=FILE"),
         (("--server", "https://cmg=x.pem"), "not the name of a server"),
         (("--server", "a.b=missing.pem"), "takes NAME=FILE: --server cmg.contoso.com=cmg-chain.pem"),
-        (("--server", "a.b=."), "this is a folder"),
+        (("--server", "a.b=."), "no certificate file in this folder"),
         (("--connect", "a", "--connect", "b", "--hostname", "c"), "not clear which server"),
         (("--connect", "https://cmg.contoso.com"), "cmg.contoso.com"),
     ],
