@@ -45,6 +45,10 @@ _CAUSES: Final = {
     errno.ENOENT: ("it is not there (any more)", "Check the path and run the command again."),
     errno.EISDIR: ("it is a folder", "Give the path of a file."),
 }
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
+# What is done to a file that nothing is written to, in the words of those who do it.
+_READING: Final = frozenset({"read", "list", "look at", "look at it", "look into the folder"})
+_READING_ADVICE: Final = "Run as a user that may read it, or have its permissions changed."
 
 
 @contextlib.contextmanager
@@ -54,6 +58,8 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
+        if error.errno in _FORBIDDEN and doing in _READING:
+            remedy = _READING_ADVICE
         raise EnvironmentFailure(
             f"{path}: cannot {doing}: {why}",
             details=f"{error.strerror or error} (errno {error.errno})",

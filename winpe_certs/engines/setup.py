@@ -288,7 +288,7 @@ class Workshop:
             path, why = find_dism(
                 self.options.dism,
                 self.machine.environment,
-                Path.exists,
+                lambda path: path_kind(path) is not PathKind.MISSING,
                 struct.calcsize("P") == 4,
                 platform.machine(),
             )

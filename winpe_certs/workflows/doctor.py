@@ -12,7 +12,8 @@ from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.records import Record, is_running
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.engines.windows_guards import controlled_folder_access, is_elevated
-from winpe_certs.errors import WinpeCertsError
+from winpe_certs.errors import EnvironmentFailure, WinpeCertsError
+from winpe_certs.files import PathKind, path_kind
 from winpe_certs.results import Health, HealthLine, Report
 from winpe_certs.verification.readers import reader_versions
 
@@ -110,7 +111,12 @@ def _room(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
         ("room for scratch files", options.scratch_dir),
     ):
         folder = named or machine.work_root
-        near = next((parent for parent in (folder, *folder.parents) if parent.exists()), None)
+        try:
+            there = (each for each in (folder, *folder.parents) if path_kind(each) is not PathKind.MISSING)
+            near = next(there, None)
+        except EnvironmentFailure as error:
+            yield HealthLine(name, Health.WARN, error.message, error.resolution)
+            continue
         if near is None:
             yield HealthLine(name, Health.WARN, f"{folder} cannot be found", "Name another folder.")
             continue
