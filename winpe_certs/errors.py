@@ -68,6 +68,10 @@ class CertificateError(InputError):
     kind = "certificate"
 
 
+class NoCertificateError(CertificateError):
+    """A file that was given as a certificate file is something else."""
+
+
 class PrivateKeyError(CertificateError):
     """A certificate file also holds a private key, which has no place in boot media."""
 

@@ -114,7 +114,9 @@ class MediaResult:
 class ImageResult:
     """One image of one target. `index` is None for folders and hives; `output` is set when `-o` was given.
 
-    `readers` have confirmed what is said: of the whole hive, or of so many of its `chunks` (read, in all).
+    `inside` is the path of its file in an .iso. One that has no SOFTWARE hive is not Windows, and nothing was
+    looked for in it. `findings` are about the image itself. `readers` have confirmed what is said: of the
+    whole hive, or of so many of its `chunks` (read, in all).
     `servers` are the answers about servers, if any were asked for.
     """
 
@@ -127,17 +129,24 @@ class ImageResult:
     chunks: tuple[int, int] | None = None
     output: str | None = None
     servers: tuple[ServerResult, ...] = ()
+    inside: str = ""
+    is_windows: bool = True
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestResult:
-    """The manifest of one image: a line for each directory entry, and the SHA-256 of all as a text."""
+    """The manifest of one image: a line for each directory entry, and the SHA-256 of all as a text.
+
+    `inside` is the path of its file in an .iso.
+    """
 
     path: str
     index: int
     name: str
     entries: tuple[str, ...]
     sha256: str
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +241,15 @@ class CertificateDifference:
 
 @dataclass(frozen=True, slots=True)
 class ComparedImage:
-    """One image of two that are compared; `index` is None for folders and hives."""
+    """One image of two that are compared; `index` is None for folders and hives.
+
+    `inside` is the path of its file in an .iso.
+    """
 
     path: str
     index: int | None
     name: str
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,10 +367,15 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A target that a command over several has failed on, going on with the next."""
+    """A target that a command over several has failed on, going on with the next.
+
+    With an `index` it is one image of the target; `inside` is the path of its file in an .iso.
+    """
 
     path: str
     error: WinpeCertsError
+    index: int | None = None
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,22 @@ def _three_images() -> bytes:
     return build_wim(replace(wim, images=[*wim.images, replace(other, name="Custom & <third>")]))
 
 
+def beside_data() -> bytes:
+    """Build a boot.wim whose first image holds drivers, and no Windows."""
+    files = Entry("", children=[Entry("Drivers", children=[Entry("net.inf", _PATTERN * 3)])])
+    drivers = Image("Drivers", files, file_descriptors(), windows=False)
+    wim = boot_image(small_hive())
+    return build_wim(replace(wim, images=[drivers, *wim.images], boot_index=3))
+
+
+def with_dirty(*indexes: int) -> bytes:
+    """Build a boot.wim of three images, of which these have a hive that was not closed cleanly."""
+    wim = boot_image(small_hive())
+    dirty = windows_pe([software(hive_variant("software-dirty.hiv"))])
+    images = [dirty if index in indexes else wim.images[0] for index in (1, 2, 3)]
+    return build_wim(replace(wim, images=images, boot_index=3))
+
+
 SOUND: dict[str, Callable[[], bytes]] = {
     "boot": lambda: build_wim(boot_image(hive_variant("software-1.5.hiv"))),
     "small": _usual,

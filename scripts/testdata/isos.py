@@ -59,3 +59,14 @@ def in_two_extents(first: bytes, second: bytes) -> bytes:
     at = made.find(b"BOOT.WIM;1")
     made[at - 8] |= 0x80
     return bytes(made)
+
+
+def udf_alone(files: dict[str, bytes]) -> bytes:
+    """Make a UDF image without ISO 9660 beside it: the same files, with UDF's own descriptors first."""
+    made = bytearray(make_iso(files, "udf"))
+    first = 16 * BLOCK
+    begin = made.index(b"BEA01", first) - 1
+    # Three descriptors say that what follows is UDF (ECMA-167, 2/9.2 to 3/9.1).
+    made[first : first + 3 * BLOCK] = made[begin : begin + 3 * BLOCK]
+    made[first + 3 * BLOCK : begin + 3 * BLOCK] = bytes(begin - first)
+    return bytes(made)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.testdata.images import variant
-from scripts.testdata.isos import Tree, in_two_extents, make_iso
+from scripts.testdata.isos import Tree, in_two_extents, make_iso, udf_alone
 from tests.conftest import Judge
 from winpe_certs.engines.iso import open_file, wim_files
+from winpe_certs.errors import TargetError
 
 WIM = variant("boot")
 OTHER = variant("single")
@@ -80,3 +81,11 @@ def test_7zip_puts_extents_together_alike(judge: Judge, tmp_path: Path) -> None:
     path.write_bytes(in_two_extents(WIM[: 40 * 2048], WIM[40 * 2048 :]))
     assert _seen_by_us(path) == {"BOOT.WIM": hashlib.sha1(WIM).hexdigest()}
     assert _seen_by_7zip(judge, path) == _seen_by_us(path)
+
+
+def test_udf_alone_is_sound_for_7zip_and_so_never_called_damaged(judge: Judge, tmp_path: Path) -> None:
+    path = tmp_path / "u.iso"
+    path.write_bytes(udf_alone({"sources/boot.wim": WIM}))
+    assert _seen_by_7zip(judge, path) == {"sources/boot.wim": hashlib.sha1(WIM).hexdigest()}
+    with pytest.raises(TargetError, match="of a kind that is not read here: UDF without ISO 9660"):
+        _seen_by_us(path)

@@ -25,6 +25,7 @@ from winpe_certs.report.manifest import render
 from winpe_certs.results import Report
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.workflows.manifest import manifests
+from winpe_certs.workflows.selection import Choice
 
 _NO_HASH = "0" * 40
 _UNIX_DATA = 0x337DD873
@@ -120,7 +121,7 @@ def _moment(text: str) -> datetime:
 
 
 def our_report(path: Path, index: int = 1) -> Report:
-    report = manifests([path], index=index)
+    report = manifests([path], index=Choice(numbers=(index,)))
     assert report.error is None
     return report
 

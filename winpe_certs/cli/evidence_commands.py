@@ -10,10 +10,10 @@ from winpe_certs.cli.progress import ProgressBar
 def manifest(
     images: o.WimFiles,
     *,
-    index: o.Index = None,
+    index: o.Indexes = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Print a line for each file of an image.
@@ -26,12 +26,12 @@ def manifest(
     from winpe_certs.engines.choose import expand
     from winpe_certs.engines.codecs import use
     from winpe_certs.workflows.manifest import manifests
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
 
     talk(verbose=verbose)
     use(codec)
     with ProgressBar(enabled=not quiet) as progress:
-        report = manifests(expand(images), index=parse_index(index), progress=progress)
+        report = manifests(expand(images), index=parse_choice(index or ()), progress=progress)
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 
@@ -42,7 +42,7 @@ def undo(
     dry_run: o.DryRun = False,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Make an image what it was before a change.

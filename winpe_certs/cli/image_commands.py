@@ -19,7 +19,7 @@ def compact(
     force_managed_copy: o.ForceManagedCopy = False,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Free the space that changes left in an image.
@@ -51,11 +51,11 @@ def diff(
     first: o.FirstImage,
     second: o.SecondImage,
     *,
-    index: o.BothIndex = None,
-    second_index: o.SecondIndex = None,
+    index: o.BothIndexes = None,
+    second_index: o.SecondIndexes = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Show in which certificates two images differ.
@@ -66,7 +66,7 @@ def diff(
     """
     from winpe_certs.engines.codecs import use
     from winpe_certs.workflows.diff import diff as run
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
 
     talk(verbose=verbose)
     use(codec)
@@ -74,8 +74,8 @@ def diff(
         report = run(
             first,
             second,
-            index=parse_index(index),
-            second_index=parse_index(second_index),
+            index=parse_choice(index or ()),
+            second_index=parse_choice(second_index or ()),
             progress=progress,
         )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

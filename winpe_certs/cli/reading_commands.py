@@ -6,7 +6,7 @@ Heavy imports wait until needed.
 from __future__ import annotations
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import single, store_named
+from winpe_certs.cli.choices import stores_named
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -16,14 +16,14 @@ def verify(
     cert: o.Certificates = None,
     *,
     thumbprint: o.Thumbprints = None,
-    index: o.Index = None,
-    store: o.StoreName = "auto",
+    index: o.Indexes = None,
+    store: o.StoreNames = None,
     strict_blob: o.StrictBlob = False,
     full_check: o.FullCheck = False,
     evidence: o.HeldEvidence = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Say whether certificates are in images, intact.
@@ -37,13 +37,13 @@ def verify(
     from winpe_certs.engines.codecs import use
     from winpe_certs.workflows import inputs
     from winpe_certs.workflows.clock import Moment
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
     from winpe_certs.workflows.verify import verify as run
 
     talk(verbose=verbose)
     use(codec)
     if evidence is not None:
-        _refuse_beside_evidence(cert, thumbprint, index, store != "auto", strict_blob, full_check)
+        _refuse_beside_evidence(cert, thumbprint, index, store, strict_blob, full_check)
         from winpe_certs.workflows.attest import verify_evidence
 
         with ProgressBar(enabled=not quiet) as progress:
@@ -53,8 +53,8 @@ def verify(
         report = run(
             paths := expand(images),
             inputs.gather(cert or (), thumbprint or (), targets=paths),
-            index=parse_index(index),
-            store=store_named(store),
+            index=parse_choice(index or ()),
+            stores=stores_named(store),
             strict_blob=strict_blob,
             full_check=full_check,
             moment=Moment.now(),
@@ -66,11 +66,11 @@ def verify(
 def list_(
     images: o.Images,
     *,
-    index: o.Index = None,
-    store: o.StoreName = "auto",
+    index: o.Indexes = None,
+    store: o.StoreNames = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Show the certificates in the stores of images.
@@ -81,15 +81,15 @@ def list_(
     from winpe_certs.engines.codecs import use
     from winpe_certs.workflows.clock import Moment
     from winpe_certs.workflows.listing import list_certificates
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
 
     talk(verbose=verbose)
     use(codec)
     with ProgressBar(enabled=not quiet) as progress:
         report = list_certificates(
             expand(images),
-            index=parse_index(index),
-            store=store_named(store),
+            index=parse_choice(index or ()),
+            stores=stores_named(store),
             moment=Moment.now(),
             progress=progress,
         )
@@ -105,10 +105,10 @@ def check_server(
     connect: o.Connect = None,
     connect_timeout: o.ConnectTimeout = 10,
     at: o.At = None,
-    index: o.Index = None,
+    index: o.Indexes = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Say whether an image would trust a server.
@@ -122,13 +122,13 @@ def check_server(
     from winpe_certs.engines.codecs import use
     from winpe_certs.workflows.check_server import check_server as run
     from winpe_certs.workflows.clock import Moment
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
     from winpe_certs.workflows.servers import Asked, gather_servers
 
     talk(verbose=verbose)
     use(codec)
     asked = Asked(
-        single("--chain", chain),
+        chain,
         tuple(hostname or ()),
         tuple(server or ()),
         tuple(connect or ()),
@@ -139,7 +139,7 @@ def check_server(
         report = run(
             expand(images),
             gather_servers(asked),
-            index=parse_index(index),
+            index=parse_choice(index or ()),
             moment=moment,
             progress=progress,
         )

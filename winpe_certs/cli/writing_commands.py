@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import single, store_named
+from winpe_certs.cli.choices import stores_named, stores_to_fill
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from winpe_certs.engines.ahead import HeadStart
     from winpe_certs.workflows.evidence.watching import EvidenceOptions
+    from winpe_certs.workflows.selection import Choice
     from winpe_certs.workflows.servers import Servers
 
 
@@ -27,8 +28,8 @@ def inject(
     images: o.Images,
     cert: o.Certificates = None,
     *,
-    index: o.Index = None,
-    store: o.StoreName = "auto",
+    index: o.Indexes = None,
+    store: o.StoreNames = None,
     allow: o.Allow = None,
     replace: o.Replaced = None,
     expect_chain: o.ExpectedChain = None,
@@ -52,7 +53,7 @@ def inject(
     dism_timeout: o.DismTimeout = 3600,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Put certificates into images, and verify them.
@@ -62,10 +63,10 @@ def inject(
     refused unless allowed: --allow not-a-ca, --allow expired. With --expect-chain an image that would still
     not trust that server is not changed: exit code 1.
     """
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
 
     talk(verbose=verbose)
-    chosen = parse_index(index)
+    chosen = parse_choice(index or ())
     with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
         from winpe_certs.engines.choose import expand
         from winpe_certs.engines.setup import EngineOptions
@@ -76,9 +77,10 @@ def inject(
         from winpe_certs.workflows.writing import WriteOptions
 
         by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
+        old = inputs.gather_replaced(replace) if replace else None
         report = run(
             paths := expand(images),
-            inputs.gather(cert or (), targets=paths),
+            given := inputs.collect(cert or (), targets=paths),
             WriteOptions(
                 chosen,
                 output,
@@ -88,15 +90,19 @@ def inject(
                 force_managed_copy=force_managed_copy,
                 recover=recover,
                 keep_going=bool(replace),
-                inputs=(*(cert or ()), *(expect_chain or ())),
+                inputs=(
+                    *given.files,
+                    *(old.files if old else ()),
+                    *((expect_chain,) if expect_chain else ()),
+                ),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
                 head_start=begun,
                 engine=by,
             ),
-            store=store_named(store),
+            stores=stores_to_fill(store),
             allowed=parse_allowed(allow or ()),
-            replaced=inputs.gather((), replace).wanted if replace else (),
-            expected=_expected(single("--expect-chain", expect_chain), hostname or ()),
+            replaced=old,
+            expected=_expected(expect_chain, hostname or ()),
             moment=Moment.now(),
             progress=progress,
         )
@@ -108,8 +114,8 @@ def remove(
     cert: o.Certificates = None,
     *,
     thumbprint: o.Thumbprints = None,
-    index: o.Index = None,
-    store: o.StoreName = "auto",
+    index: o.Indexes = None,
+    store: o.StoreNames = None,
     allow: o.Allow = None,
     output: o.Output = None,
     overwrite: o.Overwrite = False,
@@ -130,7 +136,7 @@ def remove(
     dism_timeout: o.DismTimeout = 3600,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Take certificates out of images again.
@@ -138,10 +144,10 @@ def remove(
     Without --store they are taken out of AuthRoot, ROOT and CA.
     Roots that Windows itself needs, though expired, are refused: --allow required-root.
     """
-    from winpe_certs.workflows.selection import parse_index
+    from winpe_certs.workflows.selection import parse_choice
 
     talk(verbose=verbose)
-    chosen = parse_index(index)
+    chosen = parse_choice(index or ())
     with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
         from winpe_certs.engines.choose import expand
         from winpe_certs.engines.setup import EngineOptions
@@ -168,7 +174,7 @@ def remove(
                 head_start=begun,
                 engine=by,
             ),
-            store=store_named(store),
+            stores=stores_named(store),
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),
             progress=progress,
@@ -177,7 +183,7 @@ def remove(
 
 
 def _head_start(
-    images: Sequence[str], index: int | str | None, engine: str, codec: str
+    images: Sequence[str], index: Choice | None, engine: str, codec: str
 ) -> AbstractContextManager[HeadStart | None]:
     """Choose the codec and begin with the first image; what else is needed is imported meanwhile."""
     from winpe_certs.engines.codecs import use
@@ -188,7 +194,7 @@ def _head_start(
     from winpe_certs.engines.ahead import head_start
     from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
-    return head_start(Path(images[0]), index if isinstance(index, int) else None, SOFTWARE_HIVE)
+    return head_start(Path(images[0]), index.single if index else None, SOFTWARE_HIVE)
 
 
 def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:

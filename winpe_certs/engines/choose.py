@@ -1,22 +1,21 @@
-"""Telling targets apart by their content, and opening them for reading."""
+"""Telling targets apart by their content."""
 
 from __future__ import annotations
 
 import contextlib
 import glob
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from winpe_certs.engines.base import Images, Target
-from winpe_certs.engines.direct import WimImages, WimTarget, open_for_reading
-from winpe_certs.engines.folder import FolderImages, HiveImages
-from winpe_certs.errors import GuardError, TargetError, UsageError
+from winpe_certs.engines.direct import WimImages, WimTarget
+from winpe_certs.engines.folder import FolderImages
+from winpe_certs.errors import EnvironmentFailure, GuardError, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files import PathKind, path_kind, system_errors
-from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
 
@@ -25,8 +24,24 @@ if TYPE_CHECKING:
 
 MEDIA_IMAGE: Final = ("sources", "boot.wim")
 # The first volume descriptor of an .iso: its standard identifier (ECMA-119 8.1.2, ECMA-167 2/9.1.2).
-ISO_MAGIC_AT: Final = 0x8001
-ISO_MAGICS: Final = frozenset({b"CD001", b"BEA01"})
+_ISO_MAGIC_AT: Final = 0x8001
+_ISO_MAGICS: Final = frozenset({b"CD001", b"BEA01"})
+_WIM_MAGICS: Final = frozenset({MAGIC, PIPABLE_MAGIC})
+_HIVE_MAGIC: Final = b"regf"
+# What people give by mistake, by its first bytes.
+_OTHER_KINDS: Final = {
+    b"PK\x03\x04": "a ZIP archive",
+    b"MSCF": "a cabinet file",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"vhdxfile": "a virtual disk (VHDX)",
+    b"conectix": "a virtual disk (VHD)",
+    b"$SDI": "a boot.sdi",
+    b"%PDF": "a PDF document",
+    b"MZ": "a program",
+}
+_SHOWN_BYTES: Final = 8
 # What people give in the place of an image: enough of a file to see past the text before its first PEM block.
 _LOOKED_AT: Final = 1 << 16
 _DER_STARTS: Final = tuple(bytes([0x30, length]) for length in range(0x80, 0x85))
@@ -40,11 +55,12 @@ _CERTIFICATE_NAMES: Final = frozenset(
 
 
 class Kind(Enum):
-    """Kinds of targets."""
+    """Kinds of targets. An .iso is only read."""
 
     WIM = "a WIM image"
     FOLDER = "a folder with a Windows tree"
     HIVE = "a registry hive"
+    ISO = "an ISO image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,41 +98,81 @@ def recognise(path: Path, *, reading: bool) -> Place:
         return _recognise_folder(path, reading=reading)
     if kind is PathKind.OTHER:
         raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, a folder or a SOFTWARE hive.")
+    found = kind_of(path)
+    if found is None:
+        raise _unknown(path, reading=reading)
+    if found is Kind.ISO and not reading:
+        raise TargetError(
+            f"{path}: this is an ISO image, and the files in an .iso cannot be changed in place",
+            resolution=how_to_change("sources/boot.wim"),
+        )
+    return Place(path, found)
+
+
+def how_to_change(inside: str) -> str:
+    """What to do about a file of an .iso that shall be changed."""
+    return (
+        f"Copy {inside} out of it, change the copy, and build the .iso again with it. For Configuration "
+        "Manager, change the boot image there and create the media again."
+    )
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What a plain file is by its content; None for one that is no target."""
+    with system_errors(path, "read"), path.open("rb") as file:
+        head = file.read(len(MAGIC))
+        if head in _WIM_MAGICS:
+            return Kind.WIM
+        if head.startswith(_HIVE_MAGIC):
+            return Kind.HIVE
+        file.seek(_ISO_MAGIC_AT)
+        return Kind.ISO if file.read(5) in _ISO_MAGICS else None
+
+
+def what_it_is(path: Path) -> str:
+    """What is known of a file that is no target, for a message; raises `GuardError` for a Git LFS pointer."""
     with system_errors(path, "read"), path.open("rb") as file:
         head = file.read(64)
-        file.seek(ISO_MAGIC_AT)
-        iso_magic = file.read(5)
-    if head[:8] in {MAGIC, PIPABLE_MAGIC}:
-        return Place(path, Kind.WIM)
-    if head[:4] == b"regf":
-        return Place(path, Kind.HIVE)
     if head.startswith(b"version https://git-lfs"):
         raise GuardError(
             f"{path}: this is a Git LFS pointer, not the image itself",
             resolution="Fetch the real file first: git lfs pull",
         )
-    what = "it is empty" if not head else f"it starts with {head[:8]!r}"
-    if iso_magic in ISO_MAGICS:
-        what = "it is an ISO image; its sources/boot.wim must be given"
-    elif is_certificate(path):
-        raise TargetError(
+    if not head:
+        return "it is empty"
+    if not head.strip(b"\0"):
+        return "it begins with zeros"
+    known = (words for magic, words in _OTHER_KINDS.items() if head.startswith(magic))
+    return next((f"it is {words}" for words in known), f"its first bytes are {head[:_SHOWN_BYTES].hex(' ')}")
+
+
+def _unknown(path: Path, *, reading: bool) -> WinpeCertsError:
+    what = what_it_is(path)
+    if is_certificate(path):
+        return TargetError(
             f"{path}: this is a certificate, not an image",
             resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive. A certificate "
-            "goes behind the option that takes it (see --help of the command).",
+            "goes after the option that takes it (see --help of the command).",
         )
-    raise TargetError(
-        f"{path}: neither a WIM image nor a registry hive: {what}",
+    return TargetError(
+        f"{path}: neither a WIM image nor a registry hive{' nor an ISO image' if reading else ''}: {what}",
         resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive.",
     )
 
 
 def is_certificate(path: Path) -> bool:
-    """Whether a file is a certificate, or a store or export of some, by its content or else by its name."""
-    if path_kind(path) is not PathKind.FILE:
+    """Whether a file is a certificate, or a store or export of some, by its content or else by its name.
+
+    One that cannot be read is not known to be one.
+    """
+    try:
+        if path_kind(path) is not PathKind.FILE:
+            return False
+        with system_errors(path, "read"), path.open("rb") as file:
+            head = file.read(_LOOKED_AT)
+    except EnvironmentFailure:
         return False
-    with system_errors(path, "read"), path.open("rb") as file:
-        head = file.read(_LOOKED_AT)
-    if not head or head[:8] in {MAGIC, PIPABLE_MAGIC} or head[:4] == b"regf":
+    if not head or head[: len(MAGIC)] in _WIM_MAGICS or head.startswith(_HIVE_MAGIC):
         return False
     # UTF-16, in which Windows writes .reg files, is ASCII with zeros and a mark before it.
     text = head.lstrip(b"\xff\xfe\xef\xbb\xbf").replace(b"\0", b"")
@@ -144,18 +200,6 @@ def _recognise_folder(path: Path, *, reading: bool) -> Place:
         f"{path}: the folder holds neither a Windows tree nor sources/boot.wim",
         resolution="Give the folder that an image is mounted in or was applied to.",
     )
-
-
-@contextlib.contextmanager
-def open_images(place: Place, progress: Progress = silent) -> Iterator[Images]:
-    """Open a target for reading."""
-    if place.kind is Kind.WIM:
-        with open_for_reading(place.path, progress) as images:
-            yield images
-    elif place.kind is Kind.FOLDER:
-        yield FolderImages(place.path)
-    else:
-        yield HiveImages(place.path)
 
 
 def read_ahead(target: Target, index: int | None, path: str, begun: HeadStart | None) -> None:

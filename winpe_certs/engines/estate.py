@@ -11,20 +11,16 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from winpe_certs.engines import iso
 from winpe_certs.engines.base import ImageInfo, Images
-from winpe_certs.engines.choose import ISO_MAGIC_AT, ISO_MAGICS
-from winpe_certs.engines.codecs import codecs
+from winpe_certs.engines.choose import Kind, Place, kind_of, what_it_is
+from winpe_certs.engines.containers import Container, open_containers
 from winpe_certs.engines.direct import WimImages
-from winpe_certs.engines.folder import FolderImages, HiveImages
+from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import EnvironmentFailure, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files import PathKind, path_kind, system_errors
-from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
-from winpe_certs.wim.reader import WimFile
 
 _EXTENSIONS: Final = frozenset({".wim", ".iso", ".esd", ".swm"})
 # A longer file is looked at whatever its name is; most files of a share are never opened.
@@ -33,30 +29,12 @@ _WINDOWS: Final = "WINDOWS"
 _WHERE_HIVES_ARE: Final = "Windows\\System32\\config"
 
 
-class SourceKind(Enum):
-    """What an estate holds: targets as a command is given them, and ISO images, which are only read."""
-
-    WIM = "a WIM image"
-    ISO = "an ISO image"
-    FOLDER = "a folder with a Windows tree"
-    HIVE = "a registry hive"
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Something that holds images; without a kind `error` says why it cannot be read."""
 
     path: Path
-    kind: SourceKind | None
-    error: WinpeCertsError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A WIM, folder or hive of a source; `inside` is its path in an .iso. `error` stands for its images."""
-
-    inside: str = ""
-    images: Images | None = None
+    kind: Kind | None
     error: WinpeCertsError | None = None
 
 
@@ -120,7 +98,7 @@ def _below(root: Path, walk: _Walk) -> Iterator[Source]:
             continue
         folders = [Path(entry.path) for entry in entries if _is_real_folder(entry)]
         if any(each.name.upper() == _WINDOWS for each in folders) and _is_windows_tree(folder):
-            yield Source(folder, SourceKind.FOLDER)
+            yield Source(folder, Kind.FOLDER)
             # An installed Windows has a hundred thousand files; its images lie beside it.
             folders = [each for each in folders if each.name.upper() != _WINDOWS]
         for entry in entries:
@@ -149,32 +127,17 @@ def _met(path: Path, walk: _Walk) -> Iterator[Source]:
         yield Source(path, kind)
 
 
-def _kind_of(path: Path, *, also_hives: bool) -> SourceKind | None:
+def _kind_of(path: Path, *, also_hives: bool) -> Kind | None:
     with system_errors(path, "read"):
         if not stat.S_ISREG(path.stat().st_mode):
             raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, an .iso or a folder.")
-        with path.open("rb") as file:
-            head = file.read(len(MAGIC))
-            file.seek(ISO_MAGIC_AT)
-            volume = file.read(5)
-    if head in {MAGIC, PIPABLE_MAGIC}:
-        return SourceKind.WIM
-    if volume in ISO_MAGICS:
-        return SourceKind.ISO
-    return SourceKind.HIVE if also_hives and head[:4] == b"regf" else None
+    kind = kind_of(path)
+    return None if kind is Kind.HIVE and not also_hives else kind
 
 
 def _unknown(path: Path) -> TargetError:
-    with system_errors(path, "read"), path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"version https://git-lfs"):
-        return TargetError(
-            f"{path}: this is a Git LFS pointer, not the image itself",
-            resolution="Fetch the real file first: git lfs pull",
-        )
-    what = "it is empty" if not head else f"it starts with {head[:8]!r}"
     return TargetError(
-        f"{path}: neither a WIM, an ISO nor a registry hive: {what}",
+        f"{path}: neither a WIM, an ISO nor a registry hive: {what_it_is(path)}",
         resolution="Copy the file again, or take it out of the folder.",
     )
 
@@ -208,47 +171,12 @@ def _is_real_file(entry: os.DirEntry[str]) -> bool:
 
 
 @contextlib.contextmanager
-def opened(source: Source) -> Iterator[Iterator[Container]]:
-    """The containers of a source, one after the other, for as long as the block lasts."""
-    if source.error is not None or source.kind is None:
-        yield iter([Container(error=source.error)])
-    elif source.kind is SourceKind.FOLDER:
-        yield iter([Container(images=FolderImages(source.path))])
-    elif source.kind is SourceKind.HIVE:
-        yield iter([Container(images=HiveImages(source.path))])
-    else:
-        with system_errors(source.path, "open"):
-            file = source.path.open("rb")
-        with file:
-            if source.kind is SourceKind.WIM:
-                yield iter([_wim(file, str(source.path), "")])
-            else:
-                yield _in_iso(file, str(source.path))
-
-
-def _wim(file: BinaryIO, origin: str, inside: str) -> Container:
-    try:
-        with system_errors(Path(origin), "read"):
-            images = WimImages(WimFile(file, origin, codecs=codecs()))
-    except WinpeCertsError as error:
-        return Container(inside, error=error)
-    return Container(inside, images)
-
-
-def _in_iso(file: BinaryIO, origin: str) -> Iterator[Container]:
-    try:
-        with system_errors(Path(origin), "read"):
-            found = iso.wim_files(file, origin)
-    except WinpeCertsError as error:
-        yield Container(error=error)
-        return
-    for each in found:
-        try:
-            opened_file = iso.open_file(file, each)
-        except WinpeCertsError as error:
-            yield Container(each.path, error=error)
-        else:
-            yield _wim(opened_file, f"{origin}, {each.path}", each.path)
+def opened(source: Source) -> Iterator[tuple[Container, ...]]:
+    """The containers of a source, for as long as the block lasts; raises what stood in the way of it."""
+    if source.kind is None:
+        raise source.error or _unknown(source.path)
+    with open_containers(Place(source.path, source.kind)) as containers:
+        yield containers
 
 
 def contents_hash(images: Images, image: ImageInfo, path: str) -> bytes | None:

@@ -3,8 +3,8 @@
 pycdlib reads the directories (ECMA-119, Joliet, ECMA-167 and OSTA UDF); where a file lies comes from its
 records, and its bytes are read from the .iso itself, within bounds that are checked here. Of several trees
 the one counts that Windows would show: UDF, then Joliet, then ISO 9660.
-Refused by name: extents that are interleaved, not recorded, or outside the file, and directories of more
-records than can be meant.
+Refused by name: UDF without ISO 9660, extents that are interleaved, not recorded, or outside the file, and
+directories of more records than can be meant.
 """
 
 from __future__ import annotations
@@ -39,7 +39,19 @@ _EXTENT_LENGTH: Final = 0x3FFF_FFFF
 _LOOKED_AT: Final = 1 << 20
 _EXTENSIONS: Final = (".wim", ".esd", ".swm")
 _WIM_MAGICS: Final = frozenset({MAGIC, PIPABLE_MAGIC})
+# Volume structure descriptors, in the order of the file (ECMA-119 6.7.1, ECMA-167 2/8.3): where they begin,
+# the size of each, and the identifiers that there are.
+_DESCRIPTORS_AT: Final = 0x8000
+_DESCRIPTOR_SIZE: Final = 2048
+_MOST_DESCRIPTORS: Final = 64
+_ISO_9660: Final = b"CD001"
+_UDF: Final = frozenset({b"NSR02", b"NSR03"})
+_IDENTIFIERS: Final = _UDF | {_ISO_9660, b"BEA01", b"TEA01", b"BOOT2", b"CDW02"}
 _COPY_AGAIN: Final = "Copy or download the .iso again, or give the .wim that is in it."
+_TAKE_OUT: Final = (
+    "Copy sources/boot.wim out of it and give that file: Windows opens an .iso with a double click, and "
+    "7-Zip unpacks one anywhere."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,7 @@ def wim_files(file: BinaryIO, origin: str) -> list[IsoFile]:
     found: dict[tuple[Extent, ...], IsoFile] = {}
     refused: list[IsoFile] = []
     with _understood(origin):
+        _refuse_udf_alone(file, origin)
         for name, record in _files(_opened(file, size, origin), origin):
             path = _plain_name(name)
             looks_so = path.lower().endswith(_EXTENSIONS)
@@ -118,6 +131,21 @@ def wim_files(file: BinaryIO, origin: str) -> list[IsoFile]:
             if looks_so or _head(file, extents) in _WIM_MAGICS:
                 found.setdefault(extents, IsoFile(path, extents))
     return sorted([*found.values(), *refused], key=lambda each: each.path)
+
+
+def _refuse_udf_alone(file: BinaryIO, origin: str) -> None:
+    """Refuse UDF without ISO 9660 beside it, which pycdlib does not read, for what it is: it is sound."""
+    found = set()
+    for number in range(_MOST_DESCRIPTORS):
+        file.seek(_DESCRIPTORS_AT + number * _DESCRIPTOR_SIZE + 1)
+        identifier = file.read(5)
+        if identifier not in _IDENTIFIERS:
+            break
+        found.add(identifier)
+    if found & _UDF and _ISO_9660 not in found:
+        raise TargetError(
+            f"{origin}: an .iso of a kind that is not read here: UDF without ISO 9660", resolution=_TAKE_OUT
+        )
 
 
 def _refuse_overlap(extents: tuple[Extent, ...], origin: str) -> None:
@@ -197,7 +225,9 @@ class _Record:
         for piece in pieces:
             # pycdlib cuts what lies behind the end, which leaves sizes below zero.
             if piece.size < 0 or piece.offset + piece.size > size:
-                raise _refused(origin, f"it begins at offset {piece.offset}, the .iso ends at {size}")
+                raise _refused(
+                    origin, f"it begins at offset {piece.offset}, the .iso ends at {size}", _COPY_AGAIN
+                )
         return tuple(piece for piece in pieces if piece.size)
 
     def _iso_extents(self, origin: str) -> list[Extent]:
@@ -229,8 +259,8 @@ class _Record:
         return pieces
 
 
-def _refused(origin: str, why: str) -> TargetError:
-    return TargetError(f"{origin}: cannot be read in place: {why}", resolution=_COPY_AGAIN)
+def _refused(origin: str, why: str, resolution: str = _TAKE_OUT) -> TargetError:
+    return TargetError(f"{origin}: cannot be read in place: {why}", resolution=resolution)
 
 
 @contextlib.contextmanager
@@ -241,10 +271,13 @@ def _understood(origin: str) -> Iterator[None]:
     except (WinpeCertsError, OSError, MemoryError):
         raise
     except Exception as error:
+        from pycdlib.pycdlibexception import PyCdlibException
+
         raise TargetError(
-            f"{origin}: the .iso is damaged or of an unknown kind",
-            details=f"{type(error).__name__}: {error}",
-            resolution=_COPY_AGAIN,
+            f"{origin}: the .iso cannot be read: it is damaged, or of a kind that is not read here",
+            # Of other errors the words are about Python.
+            details=str(error) if isinstance(error, PyCdlibException) else "",
+            resolution=f"{_TAKE_OUT} If that fails too, the .iso is damaged: copy or download it again.",
         ) from error
 
 

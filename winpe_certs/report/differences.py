@@ -34,7 +34,7 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     if first is None or second is None:
         alone, other = (first or second), ("second" if second is None else "first")
         line.append(_name(alone), style="bold")
-        line.append(f": the {other} has no such image", style="red")
+        line.append(f": the {other} has no such image of Windows", style="red")
         yield line
         return
     line.append(f"{_name(first)} and {_name(second)}", style="bold")
@@ -90,15 +90,21 @@ def _property(each: PropertyDifference) -> Iterator[RenderableType]:
 def _name(image: ComparedImage | None) -> str:
     if image is None:
         return "nothing"
+    inside = f", {image.inside}" if image.inside else ""
     index = "" if image.index is None else f", image {image.index}"
     name = f" ({image.name})" if image.index is not None and image.name else ""
-    return printable(f"{image.path}{index}{name}")
+    return printable(f"{image.path}{inside}{index}{name}")
 
 
 def _image(image: ComparedImage | None) -> dict[str, Any] | None:
     if image is None:
         return None
-    return {"path": image.path, "index": image.index, "name": image.name}
+    return {
+        "path": image.path,
+        "inside": image.inside or None,
+        "index": image.index,
+        "name": image.name,
+    }
 
 
 def _below(text: str, indent: int) -> RenderableType:

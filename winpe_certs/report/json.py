@@ -80,7 +80,13 @@ def render(report: Report) -> str:
         document["plan"] = _plan(report.plan)
     if report.failures:
         document["failures"] = [
-            {"path": failure.path, **_error(failure.error)} for failure in report.failures
+            {
+                "path": failure.path,
+                "inside": failure.inside or None,
+                "index": failure.index,
+                **_error(failure.error),
+            }
+            for failure in report.failures
         ]
     document["warnings"] = list(report.warnings)
     document["advice"] = list(report.advice)
@@ -111,10 +117,13 @@ def _dump(document: dict[str, Any]) -> str:
 def _image(image: ImageResult) -> dict[str, Any]:
     document: dict[str, Any] = {
         "path": image.path,
+        "inside": image.inside or None,
         "index": image.index,
         "name": image.name,
+        "windows": image.is_windows,
         "changed": image.changed,
         "certificates": [_certificate(certificate) for certificate in image.certificates],
+        "findings": [_finding(finding) for finding in image.findings],
         "verified_by": list(image.readers),
     }
     if image.chunks is not None:
@@ -195,6 +204,7 @@ def _media(media: MediaResult) -> dict[str, Any]:
 def _manifest(manifest: ManifestResult) -> dict[str, Any]:
     return {
         "path": manifest.path,
+        "inside": manifest.inside or None,
         "index": manifest.index,
         "name": manifest.name,
         "sha256": manifest.sha256,

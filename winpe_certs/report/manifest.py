@@ -16,9 +16,10 @@ def render(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     for manifest in report.manifests:
         if len(report.manifests) > 1:
+            inside = f", {printable(manifest.inside)}" if manifest.inside else ""
             name = f" ({printable(manifest.name)})" if manifest.name else ""
             yield (
-                f"# {printable(manifest.path)}, image {manifest.index}{name}: "
+                f"# {printable(manifest.path)}{inside}, image {manifest.index}{name}: "
                 f"{len(manifest.entries)} entries, sha256 {manifest.sha256}"
             )
         yield from manifest.entries

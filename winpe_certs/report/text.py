@@ -17,6 +17,7 @@ from winpe_certs.report.attestations import evidence_parts
 from winpe_certs.report.audit import audit_parts
 from winpe_certs.report.compaction import compaction_parts
 from winpe_certs.report.differences import comparison_parts
+from winpe_certs.report.failures import failed_places, summary
 from winpe_certs.report.plain import printable, printable_lines, quoted
 from winpe_certs.report.servers import media_parts, server_parts
 from winpe_certs.report.styles import SEVERITY_STYLES
@@ -58,7 +59,9 @@ def render_error(error: WinpeCertsError) -> RenderableType:
 def _parts(report: Report) -> Iterator[RenderableType]:
     for image in report.images:
         yield _headline(report, image)
-        if report.command == "list":
+        for finding in image.findings:
+            yield Padding(_finding(finding), (0, 0, 0, 2))
+        if report.command == "list" and image.is_windows:
             yield _table(image.certificates)
         else:
             for certificate in image.certificates:
@@ -89,7 +92,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if report.dry_run and report.plan is not None:
         yield from _plan(report)
     if report.command == "export":
-        for certificate in report.certificates:
+        # What came out of images is shown with them.
+        for certificate in report.certificates if not report.images else ():
             yield from _certificate(certificate, dry_run=report.dry_run, show_status=False)
         for file in report.files:
             yield Text(f"{'would write' if report.dry_run else 'wrote'} {printable(file)}", style="bold")
@@ -105,23 +109,17 @@ def _parts(report: Report) -> Iterator[RenderableType]:
 
 def _failures(report: Report) -> Iterator[RenderableType]:
     """What a command over several targets has failed on, and how many went well."""
-    if not report.failures:
-        return
-    for failure in report.failures:
-        yield Text(f"{printable(failure.path)}: failed", style="bold red")
-        yield Padding(render_error(failure.error), (0, 0, 0, 2))
-    done = {image.path for image in report.images} - {failure.path for failure in report.failures}
-    changed = {image.path for image in report.images if image.changed} & done
-    would = "would be " if report.dry_run else ""
-    yield Text(
-        f"{len(changed)} {would}changed, {len(done - changed)} with nothing to change, "
-        f"{len(report.failures)} failed",
-        style="bold",
-    )
+    for place, error in failed_places(report.failures):
+        yield Text(f"{printable(place)}: failed", style="bold red")
+        yield Padding(render_error(error), (0, 0, 0, 2))
+    if report.failures:
+        yield Text(summary(report), style="bold")
 
 
 def _headline(report: Report, image: ImageResult) -> Text:
     text = Text(printable(image.path), style="bold")
+    if image.inside:
+        text.append(f", {printable(image.inside)}")
     if image.index is not None:
         text.append(f", image {image.index}")
         if image.name:

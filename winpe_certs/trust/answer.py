@@ -38,6 +38,8 @@ def judge(
     held = frozenset(each.certificate.der for each in stores.held)
     remedies = Remedies(image, chain.file, everything, held, at)
     judgement = Judgement(stores, at, remedies, frozenset(each.der for each in everything))
+    if chain.leaf.fault:
+        return tuple(_unreadable_server(chain, host.text) for host in chain.hosts)
     answer = _judge_chain(chain, judgement)
     return tuple(_for_host(answer, host.text, name_reasons(chain.leaf, host)) for host in chain.hosts)
 
@@ -51,8 +53,6 @@ def _for_host(answer: ServerResult, host: str, reasons: Sequence[Reason]) -> Ser
 def _judge_chain(chain: ServerChain, judgement: Judgement) -> ServerResult:
     """The answer for the chain, whatever the server is called."""
     stores = judgement.stores
-    if chain.leaf.fault:
-        return _unreadable_server(chain)
     best, is_sure = _best_way(chain, judgement, stores.anchors)
     if best is not None and best.verdict is Verdict.TRUSTED:
         return _result(chain, stores, best)
@@ -113,7 +113,8 @@ def _as_far_as_it_goes(chain: ServerChain, judgement: Judgement) -> JudgedPath:
     """The chain without a root of the image, with what is missing there."""
     issuers = Issuers((*chain.others, *judgement.stores.intermediates))
     certificates = partial_chain(chain.leaf, issuers, judgement.signatures)
-    missing = missing_reasons(certificates, judgement.stores, judgement.remedies, judgement.signatures)
+    unread = [each for each in chain.others if each.fault]
+    missing = missing_reasons(certificates, issuers, judgement, unread)
     shown = judgement.judge(CertificationPath(certificates, is_complete=False))
     return replace(shown, reasons=(*missing, *shown.reasons, *_unreadable(judgement.stores)))
 
@@ -171,7 +172,7 @@ def _unreadable(stores: ImageStores) -> tuple[Reason, ...]:
     )
 
 
-def _unreadable_server(chain: ServerChain) -> ServerResult:
+def _unreadable_server(chain: ServerChain, host: str) -> ServerResult:
     """A server's certificate whose fields cannot be told apart: nothing can be said of it."""
     reason = Reason(
         "unreadable",
@@ -181,7 +182,7 @@ def _unreadable_server(chain: ServerChain) -> ServerResult:
         "Ask the PKI team to issue it again.",
         undocumented=True,
     )
-    return ServerResult(chain.server, chain.source, Verdict.UNDOCUMENTED, (), None, None, (reason,))
+    return ServerResult(host, chain.source, Verdict.UNDOCUMENTED, (), None, None, (reason,))
 
 
 def _result(chain: ServerChain, stores: ImageStores, judged: JudgedPath) -> ServerResult:

@@ -10,6 +10,7 @@ from winpe_certs.trust.certificate_rules import INVALID_CA
 from winpe_certs.trust.issuers import Issuers, Match, has_issuer_name, is_issuer, match
 from winpe_certs.trust.paths import Signatures
 from winpe_certs.trust.remedies import Remedies
+from winpe_certs.trust.rules import Judgement
 from winpe_certs.trust.stores import Held, ImageStores
 from winpe_certs.trust.words import named, shortened
 
@@ -30,29 +31,51 @@ def partial_chain(leaf: Certificate, issuers: Issuers, signatures: Signatures) -
 
 
 def missing_reasons(
-    chain: Sequence[Certificate], stores: ImageStores, remedies: Remedies, signatures: Signatures
+    chain: Sequence[Certificate],
+    issuers: Issuers,
+    judgement: Judgement,
+    unread_sent: Sequence[Certificate],
 ) -> tuple[Reason, ...]:
-    """What there is at the place where a chain ends without reaching a root of the image."""
-    top = chain[-1]
+    """Say why a chain ends without reaching a root of the image.
+
+    `issuers` are those that it was built with, `unread_sent` what the server sends and nobody can read.
+    """
+    top, stores, remedies = chain[-1], judgement.stores, judgement.remedies
     distrusted = [held for held in stores.distrusted if is_issuer(held.certificate, top)]
     if distrusted and not top.is_self_signed:
         return (_distrusted(distrusted[0], top, remedies),)
-    unread = [each for each in stores.unreadable if each.may_be_issuer_of(top)]
-    if unread:
-        return (
-            Reason(
-                "judged-unreadable",
-                Severity.WARNING,
-                f"The image has a certificate with the name of the issuer of {named(top)} "
-                f"({shortened(top.issuer)}), but it cannot be read: {unread[0].place}. Windows may read it.",
-                "Ask the PKI team for a certificate of this CA that follows the rules of X.509.",
-                INVALID_CA,
-                undocumented=True,
-            ),
-        )
+    unread = [each.place for each in stores.unreadable if each.may_be_issuer_of(top)]
+    unread += [f"{each.thumbprint}, sent" for each in unread_sent if top.issuer_name.der in each.der]
+    if unread and not top.is_self_signed:
+        return (_unreadable_issuer(top, unread[0]),)
     if top.is_self_signed:
         return (_root_missing(top, stores, remedies),)
-    return (_issuer_missing(top, stores, remedies, signatures),)
+    if issuers.of(top):
+        return (_circle(top),)
+    return (_issuer_missing(top, stores, remedies, judgement.signatures),)
+
+
+def _unreadable_issuer(child: Certificate, place: str) -> Reason:
+    return Reason(
+        "judged-unreadable",
+        Severity.WARNING,
+        f"There is a certificate with the name of the issuer of {named(child)} ({shortened(child.issuer)}), "
+        f"but it cannot be read: {place}. Windows may read it.",
+        "Ask the PKI team for a certificate of this CA that follows the rules of X.509.",
+        INVALID_CA,
+        undocumented=True,
+    )
+
+
+def _circle(top: Certificate) -> Reason:
+    return Reason(
+        "issuer-missing",
+        Severity.ERROR,
+        f"Every issuer of {named(top)} that is sent or in this image leads back into the chain: there is no "
+        "root above it.",
+        "Get the root of this PKI from the PKI team and inject it.",
+        INVALID_CA,
+    )
 
 
 def _distrusted(held: Held, child: Certificate, remedies: Remedies) -> Reason:
@@ -144,10 +167,19 @@ def _other_issuer(held: Held, child: Certificate, signatures: Signatures) -> Rea
     return Reason(
         "issuer-has-other-key",
         Severity.ERROR,
-        f"{where}, but {named(child)} was issued with another key of that CA.",
+        f"{where}, but {named(child)} was issued with another key of that CA{_keys(certificate, child)}.",
         "The CA was renewed: get its other certificate from the PKI team and inject that as well.",
         INVALID_CA,
     )
+
+
+def _keys(certificate: Certificate, child: Certificate) -> str:
+    """Which key a certificate has, and which one its child names; empty where one of them does not say."""
+    own, named_key = certificate.extensions.subject_key, child.extensions.authority_key
+    if own is None or named_key is None or named_key.key is None:
+        return ""
+    wanted = shortened(named_key.key.hex().upper())
+    return f" (key identifier {wanted}; the one in the image has {shortened(own.hex().upper())})"
 
 
 def _wrong_store(certificate: Certificate, places: Sequence[Held], remedies: Remedies) -> Reason:

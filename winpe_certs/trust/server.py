@@ -46,16 +46,18 @@ def chain_from(
 
     It is the one that issued none of the others. A CA counts only when it carries host names, as self-made
     server certificates do. When several are left, the one that has the names asked for is meant; if that
-    leaves a choice, there is no telling.
+    leaves a choice, there is no telling. What cannot be read takes no part, unless there is nothing else.
     """
     if len(certificates) > _MOST_CERTIFICATES:
         raise CertificateError(
             f"{source}: {len(certificates)} certificates are too many for a server's chain",
             resolution="Give the file with the server's certificate and its intermediates alone.",
         )
-    certificates = [each for each in certificates if not each.fault]
-    issuers = {each.issuer_name.comparable for each in certificates if not each.is_self_issued}
-    ends = [each for each in certificates if each.subject_name.comparable not in issuers]
+    readable = [each for each in certificates if not each.fault]
+    if not readable and len(certificates) == 1:
+        return ServerChain(server, source, certificates[0], (), tuple(hosts), file)
+    issuers = {each.issuer_name.comparable for each in readable if not each.is_self_issued}
+    ends = [each for each in readable if each.subject_name.comparable not in issuers]
     servers = [each for each in ends if _may_be_a_server(each)]
     servers = [each for each in servers if not each.is_ca] or servers
     if len(servers) > 1:

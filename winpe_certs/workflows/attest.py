@@ -8,7 +8,8 @@ from pathlib import Path
 
 from winpe_certs.certs.stores import Location
 from winpe_certs.engines.base import Images, Manifest
-from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.evidence.document import Evidence, ImageEvidence, TargetEvidence

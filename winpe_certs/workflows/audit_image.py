@@ -10,7 +10,8 @@ from typing import Final
 from winpe_certs.certs.stores import Store
 from winpe_certs.engines.base import ImageInfo, Images
 from winpe_certs.engines.codecs import use
-from winpe_certs.engines.estate import Container, Source, contents_hash, opened, read
+from winpe_certs.engines.containers import Container
+from winpe_certs.engines.estate import Source, contents_hash, opened, read
 from winpe_certs.errors import DirtyHiveError, MissingFileError, WinpeCertsError
 from winpe_certs.files import system_errors
 from winpe_certs.findings import Finding, Severity
@@ -19,6 +20,7 @@ from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, S
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.check_server import judge_all
 from winpe_certs.workflows.describe import stored_result
+from winpe_certs.workflows.reading import NOT_WINDOWS, without_commands
 from winpe_certs.workflows.requirements import FAILING_DATES, RequiredRoot, Requirements, ends_within
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, words_for
 from winpe_certs.workflows.software import open_software
@@ -94,11 +96,8 @@ def _sentence(text: str) -> str:
 
 
 def _container(required: Requirements, source: Source, container: Container) -> Iterator[AuditedImage]:
-    images = container.images
-    if images is None:
-        yield lost(source, container.error or "nothing was opened", container.inside)
-        return
     try:
+        images = container.open()
         listed = images.images
     except Exception as error:  # noqa: BLE001 - the other containers of the source may be sound
         yield lost(source, error, container.inside)
@@ -133,8 +132,7 @@ def _image(
             del hive
             gc.collect()
     except MissingFileError:
-        note = Finding("not-windows", Severity.INFO, "It has no SOFTWARE hive, so it is no image of Windows.")
-        return _about(AuditedImage(path, AuditVerdict.NOT_WINDOWS, inside, findings=(note,)), image)
+        return _about(AuditedImage(path, AuditVerdict.NOT_WINDOWS, inside, findings=(NOT_WINDOWS,)), image)
     if digest is not None:
         judged[digest] = seen
     found = AuditedImage(
@@ -144,14 +142,9 @@ def _image(
         version=seen.build,
         certificates=seen.certificates,
         others=seen.others,
-        servers=tuple(map(_without_commands, seen.servers)) if inside else seen.servers,
+        servers=tuple(map(without_commands, seen.servers)) if inside else seen.servers,
     )
     return _about(found, image)
-
-
-def _without_commands(answer: ServerResult) -> ServerResult:
-    """An answer about an image in an .iso, which no command can change there."""
-    return replace(answer, reasons=tuple(replace(reason, command=()) for reason in answer.reasons))
 
 
 def _about(found: AuditedImage, image: ImageInfo) -> AuditedImage:
@@ -186,7 +179,7 @@ def meets(result: CertificateResult) -> bool:
 def _required(
     required: Requirements, root: RequiredRoot, found: StoredCertificates, origin: str
 ) -> CertificateResult:
-    result = verify_one(found, root.wanted, None, required.moment, origin, strict_blob=False)
+    result = verify_one(found, root.wanted, (), required.moment, origin, strict_blob=False)
     if root.wanted.certificate is None:
         return result
     # The dates that count are the given certificate's, whatever became of it in the image.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from winpe_certs.findings import Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ImageResult, Report, ServerResult, Verdict
 from winpe_certs.trust.answer import judge
@@ -14,7 +13,8 @@ from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.reading import Seen, in_isos, read_images
+from winpe_certs.workflows.selection import Choice
 from winpe_certs.workflows.servers import Servers
 
 _NOT_BOOTED: Final = (
@@ -22,7 +22,7 @@ _NOT_BOOTED: Final = (
     "fetched."
 )
 _OTHER_CAUSES: Final = (
-    "If Windows PE fails all the same, the root is not at fault. Look in smsts.log for WinHTTP's name of the "
+    "If Windows PE still fails, the root is not the cause. Look in smsts.log for WinHTTP's name of the "
     "failure, then at: the clock in Windows PE (F8, then `date` and `time`); revocation checking (site "
     "option, /NoCRLCheck); a proxy on the way that inspects TLS; the media certificate "
     "(winpe-certs check-media-certificate FILE.pfx)."
@@ -41,7 +41,7 @@ def check_server(
     paths: Sequence[Path],
     servers: Servers,
     *,
-    index: int | str | None = None,
+    index: Choice | None = None,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
@@ -50,16 +50,19 @@ def check_server(
     def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
         return Seen(servers=judge_all(servers.chains, found, moment, words))
 
-    images, error = read_images(paths, look, index=index, progress=progress)
-    answers = [answer for image in images for answer in image.servers]
+    read = read_images(paths, look, index=index, progress=progress)
+    untrusting = [
+        image for image in read.images if any(each.verdict is not Verdict.TRUSTED for each in image.servers)
+    ]
     return Report(
         "check-server",
-        images,
+        read.images,
         warnings=servers.warnings,
-        advice=_advice(images, servers) if error is None else (),
-        holds=all(answer.verdict is Verdict.TRUSTED for answer in answers),
+        advice=(*in_isos(untrusting), *_advice(read.images, servers)) if read.error is None else (),
+        holds=not untrusting,
         judged_at=moment.at,
-        error=error,
+        error=read.error,
+        failures=read.failures,
     )
 
 
@@ -74,14 +77,8 @@ def judge_all(
 def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[str, ...]:
     answers = [answer for image in images for answer in image.servers]
     pieces = []
-    if any(_is_root_sound(answer) for answer in answers):
+    if any(answer.verdict is Verdict.TRUSTED for answer in answers):
         pieces += [_OTHER_CAUSES, _OLD_MEDIA]
     if len(servers.chains) == 1:
         pieces.append(_OTHER_SERVERS)
     return (*pieces, _NOT_BOOTED)
-
-
-def _is_root_sound(answer: ServerResult) -> bool:
-    return not any(
-        reason.winhttp == "INVALID_CA" and reason.severity is not Severity.INFO for reason in answer.reasons
-    )

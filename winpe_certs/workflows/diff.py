@@ -11,8 +11,11 @@ from winpe_certs.certs.blob import Blob, parse
 from winpe_certs.certs.blob_words import differences, whole_in_words
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location
-from winpe_certs.engines.choose import open_images, recognise
-from winpe_certs.errors import BlobError, CertificateError
+from winpe_certs.engines.base import ImageInfo
+from winpe_certs.engines.choose import Place, recognise
+from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
+from winpe_certs.errors import BlobError, CertificateError, MissingFileError, TargetError, UsageError
+from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import (
     CertificateDifference,
@@ -24,7 +27,8 @@ from winpe_certs.results import (
 )
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.describe import place_name
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select
+from winpe_certs.workflows.reading import NOT_WINDOWS, is_named, other_images
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select
 from winpe_certs.workflows.software import open_software
 
 _Key: TypeAlias = tuple[Location, str, str]
@@ -44,38 +48,75 @@ def diff(
     first: Path,
     second: Path,
     *,
-    index: int | str | None = None,
-    second_index: int | str | None = None,
+    index: Choice | None = None,
+    second_index: Choice | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Hold each image of `first` against the one of the same index in `second`.
 
-    Where one of them has a single image (or one was chosen), it is held against each of the other. Raises as
-    the reading commands do: what cannot be read is neither the same nor different.
+    Where one of them has a single image (or one was chosen), it is held against each of the other; where
+    several were chosen in both, the first is held against the first, and so on. Raises as the reading
+    commands do: what cannot be read is neither the same nor different.
     """
-    ours = _read(first, index, progress)
-    theirs = _read(second, index if second_index is None else second_index, progress)
-    comparisons = tuple(_compare(one, other) for one, other in _pairs(ours, theirs))
-    return Report("diff", comparisons=comparisons, holds=all(each.holds for each in comparisons))
+    chosen = index if second_index is None else second_index
+    ours, remarks = _read(first, index, progress)
+    theirs, more = _read(second, chosen, progress)
+    in_order = all(each is not None and not each.everything for each in (index, chosen))
+    pairs = _in_order(ours, theirs) if in_order else _pairs(ours, theirs)
+    comparisons = tuple(_compare(one, other) for one, other in pairs)
+    return Report(
+        "diff",
+        comparisons=comparisons,
+        holds=all(each.holds for each in comparisons),
+        warnings=(*remarks, *more),
+    )
 
 
-def _read(path: Path, index: int | str | None, progress: Progress) -> list[_Stores]:
+def _read(path: Path, index: Choice | None, progress: Progress) -> tuple[list[_Stores], list[str]]:
+    """The stores of each chosen image that is Windows, and what was passed over."""
     place = recognise(path, reading=True)
-    origin = str(place.path)
+    with open_containers(place, progress) as containers, system_errors(place.path, "read"):
+        chosen, others = boot_images(place, containers)
+        if len(chosen) > 1:
+            raise TargetError(
+                f"{place.path}: the .iso has {len(chosen)} boot images, and only one can be compared",
+                details="\n".join(each.inside for each in chosen),
+                resolution="Copy the one that is meant out of the .iso, and give that.",
+            )
+        found, remarks = _stores_of(place, chosen[0], index)
+    if others:
+        remarks.append(f"{place.path}: {other_images(others)}")
+    return found, remarks
+
+
+def _stores_of(place: Place, container: Container, index: Choice | None) -> tuple[list[_Stores], list[str]]:
+    origin = origin_of(place, container)
     known: dict[bytes, StoredCertificates] = {}
-    found = []
-    with open_images(place, progress) as target:
-        for image in select(origin, target, index, writing=False):
+    found: list[_Stores] = []
+    missing: list[tuple[ImageInfo, MissingFileError]] = []
+    target = container.open()
+    for image in select(origin, target, index, writing=False):
+        try:
             hive = target.read(image.index, SOFTWARE_HIVE)
-            if hive not in known:
-                open_software(hive, origin)
-                known[hive] = read_stored(hive, origin)
-            stored = {
-                (each.location, each.store.upper(), each.key_name.upper()): each
-                for each in known[hive].certificates
-            }
-            found.append(_Stores(ComparedImage(origin, image.index, image.name), stored))
-    return found
+        except MissingFileError as error:
+            if is_named(index):
+                raise
+            missing.append((image, error))
+            continue
+        if hive not in known:
+            open_software(hive, origin)
+            known[hive] = read_stored(hive, origin)
+        stored = {
+            (each.location, each.store.upper(), each.key_name.upper()): each
+            for each in known[hive].certificates
+        }
+        compared = ComparedImage(str(place.path), image.index, image.name, container.inside)
+        found.append(_Stores(compared, stored))
+    if missing and not found:
+        raise missing[0][1]
+    return found, [
+        f"{origin}, image {image.index}: not compared. {NOT_WINDOWS.message}" for image, _ in missing
+    ]
 
 
 def _pairs(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores | None, _Stores | None]]:
@@ -86,6 +127,18 @@ def _pairs(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores
     yours = {each.image.index: each for each in theirs}
     for index in dict.fromkeys([*mine, *yours]):
         yield mine.get(index), yours.get(index)
+
+
+def _in_order(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores | None, _Stores | None]]:
+    """The pairs of images that were chosen in both files, in the order of the choice."""
+    if len(ours) == 1 or len(theirs) == 1:
+        return _pairs(ours, theirs)
+    if len(ours) != len(theirs):
+        raise UsageError(
+            f"--index chooses {len(ours)} images, and --index-b {len(theirs)}",
+            resolution="Choose as many with both, or a single one with either.",
+        )
+    return zip(ours, theirs, strict=True)
 
 
 def _compare(one: _Stores | None, other: _Stores | None) -> Comparison:

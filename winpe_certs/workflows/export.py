@@ -1,4 +1,4 @@
-"""``export``: certificates into a .reg file as regedit would have written it."""
+"""``export``: certificates into a .reg file as regedit would have written it, or into files of their own."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from pathlib import Path
 
 from winpe_certs.certs.blob import parse
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.certificate_files import Form
 from winpe_certs.certs.findings import examine
 from winpe_certs.certs.new_blob import blob_for
-from winpe_certs.certs.regexport import export_reg
 from winpe_certs.certs.stores import Store, default_store, normalise_thumbprint
 from winpe_certs.engines.live_stores import find_live
-from winpe_certs.errors import CertificateError, UsageError
-from winpe_certs.files import PathKind, path_kind, refuse_existing, write_new
+from winpe_certs.errors import CertificateError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Report, Status
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import blob_findings, result_for
-from winpe_certs.workflows.guards import same_file
+from winpe_certs.workflows.exported_files import (
+    Exported,
+    files_for,
+    misleading_name,
+    refuse_several_in_one,
+    write_files,
+)
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.outputs import refuse_missing_folder
 
 
 def from_live_stores(thumbprints: Iterable[str]) -> list[Wanted]:
@@ -59,44 +63,35 @@ def export(
     output: Path | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
-    store: Store | None = None,
+    form: Form = Form.REG,
+    stores: tuple[Store, ...] = (),
     moment: Moment,
 ) -> Report:
-    """Write all certificates to `output`, or each to ``<thumbprint>.reg``; nothing on a dry run."""
-    items: list[tuple[bytes, str, str]] = []
+    """Write all certificates to `output`, or each to ``<thumbprint>.<form>``; nothing on a dry run.
+
+    `stores` are those of a .reg; without them it is the one for the kind of certificate.
+    """
+    refuse_several_in_one((each.thumbprint for each in inputs.wanted), form, output)
+    items: list[Exported] = []
     results: list[CertificateResult] = []
     for wanted in inputs.wanted:
         if wanted.certificate is None:
             continue
         blob = wanted.blob or blob_for(wanted.certificate)
-        chosen = store or default_store(wanted.certificate)
-        findings = (*_origin(wanted, chosen), *examine(wanted.certificate, moment.at), *blob_findings(blob))
-        items.append((blob.to_bytes(), wanted.thumbprint, chosen))
-        results.append(result_for(wanted.certificate, chosen, Status.ADDED, findings))
-    if output is not None:
-        texts = {output: export_reg(items, hive_name)}
-    else:
-        texts = {Path(f"{item[1]}.reg"): export_reg([item], hive_name) for item in items}
-    for path in texts:
-        if path_kind(path) is PathKind.FOLDER:
-            raise UsageError(
-                f"{path}: this is a folder, and the .reg file cannot take its place",
-                resolution=f"Name the file, for example: -o {path / 'certificates.reg'}",
+        for chosen in stores or (default_store(wanted.certificate),):
+            findings = (
+                *_origin(wanted, chosen),
+                *examine(wanted.certificate, moment.at),
+                *blob_findings(blob),
             )
-        refuse_missing_folder("-o", path)
-        if any(same_file(path, given) for given in inputs.files):
-            raise UsageError(
-                f"-o {path}: this is a certificate file of this call",
-                resolution="Give the .reg file another name.",
-            )
-        refuse_existing(path, overwrite=overwrite)
-    if not dry_run:
-        for path, data in texts.items():
-            write_new(path, [data], overwrite=overwrite)
+            items.append(Exported(wanted.thumbprint, chosen, blob.to_bytes(), wanted.certificate.der))
+            results.append(result_for(wanted.certificate, chosen, Status.ADDED, findings))
+    files = files_for(items, form, output, hive_name)
+    write_files(files, inputs.files, overwrite=overwrite, dry_run=dry_run)
     return Report(
         "export",
         certificates=tuple(results),
-        files=tuple(map(str, texts)),
-        warnings=inputs.warnings,
+        files=tuple(map(str, files)),
+        warnings=(*inputs.warnings, *misleading_name(form, output)),
         dry_run=dry_run,
     )

@@ -12,26 +12,27 @@ from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import stored_result
 from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.selection import Choice
 
 
 def list_certificates(
     paths: Sequence[Path],
     *,
-    index: int | str | None = None,
-    store: Store | None = None,
+    index: Choice | None = None,
+    stores: tuple[Store, ...] = (),
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
-    """Every certificate in every image, or only those of one store."""
+    """Every certificate in every image, or only those of the given stores."""
 
     def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
         return Seen(
             tuple(
                 stored_result(stored, words[0], moment)
                 for stored in found.certificates
-                if store is None or stored.store == store
+                if not stores or stored.store in stores
             )
         )
 
-    images, error = read_images(paths, look, index=index, progress=progress)
-    return Report("list", images, error=error)
+    read = read_images(paths, look, index=index, progress=progress)
+    return Report("list", read.images, error=read.error, failures=read.failures)

@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from winpe_certs.engines.choose import recognise
-from winpe_certs.engines.manifests import manifest_result, open_wim
+from winpe_certs.engines.containers import origin_of
+from winpe_certs.engines.manifests import manifest_result, open_wims
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ManifestResult, Report
-from winpe_certs.workflows.selection import select
+from winpe_certs.workflows.selection import Choice, select
 
 
-def manifests(
-    paths: Sequence[Path], *, index: int | str | None = None, progress: Progress = silent
-) -> Report:
+def manifests(paths: Sequence[Path], *, index: Choice | None = None, progress: Progress = silent) -> Report:
     """The manifests of the chosen images, all of them unless `index` names one."""
     results: list[ManifestResult] = []
     error: WinpeCertsError | None = None
     try:
         for place in [recognise(path, reading=True) for path in paths]:
-            with open_wim(place, progress) as images:
-                for image in select(str(place.path), images, index, writing=False):
-                    results.append(manifest_result(place, images, image))  # noqa: PERF401 - kept on error
+            with open_wims(place, progress) as containers:
+                for container in containers:
+                    images = container.open()
+                    for image in select(origin_of(place, container), images, index, writing=False):
+                        results.append(manifest_result(place, container, images, image))  # noqa: PERF401 - kept on error
     except WinpeCertsError as caught:
         error = caught
     except KeyboardInterrupt:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from winpe_certs.certs.stores import Store
-from winpe_certs.engines.choose import open_images, recognise
+from winpe_certs.certs.stores import Store, default_store
+from winpe_certs.engines.choose import recognise
+from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.process import quoted
@@ -21,7 +22,7 @@ Judged: TypeAlias = tuple[tuple[str, ...], Sequence[CertificateResult]]
 """The words that name an image in a command line, and what was found of the certificates there."""
 
 
-def ways_in(judged: Iterable[Judged], inputs: Inputs, store: Store | None) -> tuple[str, ...]:
+def ways_in(judged: Iterable[Judged], inputs: Inputs, stores: tuple[Store, ...]) -> tuple[str, ...]:
     """Advice for what is missing, each piece once: a command line for each image that can be changed."""
     wanted = {each.thumbprint: each for each in inputs.wanted}
     obstacles: dict[str, str] = {}
@@ -33,7 +34,7 @@ def ways_in(judged: Iterable[Judged], inputs: Inputs, store: Store | None) -> tu
         origin = words[0]
         if origin not in obstacles:
             obstacles[origin] = _obstacle(Path(origin))
-        pieces += [obstacles[origin]] if obstacles[origin] else _commands(words, missing, inputs, store)
+        pieces += [obstacles[origin]] if obstacles[origin] else _commands(words, missing, inputs, stores)
         pieces += [_bare(each) for each in missing if each.certificate is None]
     return tuple(dict.fromkeys(pieces))
 
@@ -57,7 +58,7 @@ def _obstacle(path: Path) -> str:
 
 
 def _commands(
-    words: tuple[str, ...], missing: Sequence[Wanted], inputs: Inputs, store: Store | None
+    words: tuple[str, ...], missing: Sequence[Wanted], inputs: Inputs, stores: tuple[Store, ...]
 ) -> Iterator[str]:
     """One command for all files that are missing in an image: one commit is enough."""
     files = dict.fromkeys(_file(each, inputs.files) for each in missing if each.certificate is not None)
@@ -65,8 +66,15 @@ def _commands(
         return
     first, *others = files
     more = [word for file in others for word in ("--cert", file)]
-    command = (*inject_command(words, first, (), store or ""), *more)
+    into = [word for store in _into(missing, stores) for word in ("--store", str(store))]
+    command = (*inject_command(words, first, ()), *more, *into)
     yield f"Put what is missing into the image: {quoted(command)}"
+
+
+def _into(missing: Sequence[Wanted], stores: tuple[Store, ...]) -> tuple[Store, ...]:
+    """The store to name: of several that count, none when the one for its kind is among them."""
+    usual = {default_store(each.certificate) for each in missing if each.certificate is not None}
+    return stores[:1] if len(stores) == 1 or not usual <= set(stores) else ()
 
 
 def _file(wanted: Wanted, files: Iterable[Path]) -> str:

@@ -1,19 +1,31 @@
-"""The steps that every reading command shares: open each target, read the hive of each image, look."""
+"""The steps that every reading command shares: open each target, read the hive of each image, look.
+
+One that fails does not stop the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, TypeAlias
 
-from winpe_certs.engines.base import Images
-from winpe_certs.engines.choose import open_images, pages_of, recognise
-from winpe_certs.errors import Interrupted, WinpeCertsError
+from winpe_certs.engines.base import ImageInfo, Images
+from winpe_certs.engines.choose import Place, how_to_change, pages_of, recognise
+from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
+from winpe_certs.errors import Interrupted, MissingFileError, WinpeCertsError
+from winpe_certs.files import system_errors
+from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress
-from winpe_certs.results import CertificateResult, ImageResult, ServerResult
+from winpe_certs.results import CertificateResult, Failure, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_as_needed
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
 from winpe_certs.workflows.software import open_software
+
+NOT_WINDOWS: Final = Finding(
+    "not-windows", Severity.INFO, "It has no SOFTWARE hive, so it is no image of Windows."
+)
+_SHOWN_PATHS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +40,189 @@ Look = Callable[[StoredCertificates, tuple[str, ...]], Seen]
 """From the certificates that an image has, and the words that name it in a command line, to what is said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The images that could be read, those that could not, and the error that ended the work, if one did."""
+
+    images: tuple[ImageResult, ...]
+    failures: tuple[Failure, ...] = ()
+    error: WinpeCertsError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _NoHive:
+    """An image without a SOFTWARE hive. Whether that is an error depends on the others of its file."""
+
+    result: ImageResult
+    error: MissingFileError
+
+
+_Outcome: TypeAlias = ImageResult | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What to look at, and how: the same for every target of a call."""
+
+    look: Look
+    index: Choice | None
+    progress: Progress
+    full_check: bool
+
+    def target(self, path: Path) -> Iterator[_Outcome]:
+        """What becomes of each image of a target; raises nothing that is about the target."""
+        found = str(path)
+        try:
+            place = recognise(path, reading=True)
+            found = str(place.path)
+            with open_containers(place, self.progress) as containers:
+                chosen, others = boot_images(place, containers)
+                outcomes = _settled(found, (each for one in chosen for each in self._container(place, one)))
+                yield from _with_others(outcomes, others)
+        except WinpeCertsError as error:
+            yield Failure(found, error)
+
+    def _container(self, place: Place, container: Container) -> Iterator[_Outcome | _NoHive]:
+        origin = origin_of(place, container)
+        try:
+            images = container.open()
+            with system_errors(place.path, "read"):
+                chosen = select(origin, images, self.index, writing=False)
+        except WinpeCertsError as error:
+            yield Failure(str(place.path), error, inside=container.inside)
+            return
+        for image in chosen:
+            try:
+                with system_errors(place.path, "read"):
+                    yield self._image(place, container, images, image)
+            except MissingFileError as error:
+                if is_named(self.index):
+                    yield Failure(str(place.path), error, image.index, container.inside)
+                else:
+                    yield _NoHive(not_windows(str(place.path), image, container.inside), error)
+            except WinpeCertsError as error:
+                yield Failure(str(place.path), error, image.index, container.inside)
+
+    def _image(self, place: Place, container: Container, images: Images, image: ImageInfo) -> ImageResult:
+        origin = origin_of(place, container)
+        found, chunks = _stored(images, image.index, origin, full_check=self.full_check)
+        seen = self.look(found, words_for(str(place.path), image, images))
+        return ImageResult(
+            path=str(place.path),
+            index=image.index,
+            name=image.name,
+            changed=False,
+            certificates=seen.certificates,
+            readers=found.readers,
+            chunks=chunks,
+            servers=tuple(map(without_commands, seen.servers)) if container.inside else seen.servers,
+            inside=container.inside,
+        )
+
+
 def read_images(
     paths: Sequence[Path],
     look: Look,
     *,
-    index: int | str | None,
+    index: Choice | None,
     progress: Progress,
     full_check: bool = False,
-) -> tuple[tuple[ImageResult, ...], WinpeCertsError | None]:
-    """Results of the images that could be read, and the error that ended the work, if one did."""
-    results: list[ImageResult] = []
+) -> Answers:
+    """Look at every chosen image of every target; the rest is answered when one fails.
+
+    When nothing could be answered, and for one reason, that is the error.
+    """
+    reader = _Reader(look, index, progress, full_check)
+    images: list[ImageResult] = []
+    failures: list[Failure] = []
     try:
-        for place in [recognise(path, reading=True) for path in paths]:
-            origin = str(place.path)
-            with open_images(place, progress) as target:
-                for image in select(origin, target, index, writing=False):
-                    found, chunks = _stored(target, image.index, origin, full_check=full_check)
-                    seen = look(found, words_for(origin, image, target))
-                    results.append(
-                        ImageResult(
-                            path=origin,
-                            index=image.index,
-                            name=image.name,
-                            changed=False,
-                            certificates=seen.certificates,
-                            readers=found.readers,
-                            chunks=chunks,
-                            servers=seen.servers,
-                        )
-                    )
-    except WinpeCertsError as error:
-        return tuple(results), error
+        for path in paths:
+            for outcome in reader.target(path):
+                if isinstance(outcome, Failure):
+                    failures.append(outcome)
+                else:
+                    images.append(outcome)
     except KeyboardInterrupt:
-        return tuple(results), Interrupted()
-    return tuple(results), None
+        return Answers(tuple(images), tuple(failures), Interrupted())
+    if not images and len({failure.error for failure in failures}) == 1:
+        return Answers((), error=failures[0].error)
+    return Answers(tuple(images), tuple(failures))
+
+
+def other_images(others: Sequence[str]) -> str:
+    """What to say of the WIM files of an .iso that were not looked at; there is at least one."""
+    more = f" and {len(others) - _SHOWN_PATHS} more" if len(others) > _SHOWN_PATHS else ""
+    shown = ", ".join(others[:_SHOWN_PATHS])
+    return f"The .iso has other WIM files, which were not looked at: {shown}{more}."
+
+
+def is_named(index: Choice | None) -> bool:
+    """Whether somebody named the images, so that one which is no Windows is a mistake."""
+    return index is not None and not index.everything
+
+
+def without_commands(answer: ServerResult) -> ServerResult:
+    """An answer about an image in an .iso, which no command can change there."""
+    return replace(answer, reasons=tuple(replace(reason, command=()) for reason in answer.reasons))
+
+
+def in_isos(images: Sequence[ImageResult]) -> tuple[str, ...]:
+    """How images in an .iso are changed, in words: no command does it there."""
+    places = dict.fromkeys((image.path, image.inside) for image in images if image.inside)
+    return tuple(
+        f"{path}: the files in an .iso cannot be changed in place. {how_to_change(inside)}"
+        for path, inside in places
+    )
+
+
+def not_windows(path: str, image: ImageInfo, inside: str = "") -> ImageResult:
+    """The result for an image without a SOFTWARE hive, such as drivers or data."""
+    return ImageResult(
+        path,
+        image.index,
+        image.name,
+        changed=False,
+        certificates=(),
+        inside=inside,
+        is_windows=False,
+        findings=(NOT_WINDOWS,),
+    )
+
+
+def _settled(path: str, outcomes: Iterator[_Outcome | _NoHive]) -> Iterator[_Outcome]:
+    """Images without a hive are results when there are others, and the failure when there are none."""
+    waiting: list[_NoHive] = []
+    has_others = False
+    for outcome in outcomes:
+        if isinstance(outcome, _NoHive) and not has_others:
+            waiting.append(outcome)
+            continue
+        has_others = True
+        yield from (each.result for each in waiting)
+        waiting.clear()
+        yield outcome.result if isinstance(outcome, _NoHive) else outcome
+    if waiting:
+        yield Failure(path, waiting[0].error)
+
+
+def _with_others(outcomes: Iterator[_Outcome], others: Sequence[str]) -> Iterator[_Outcome]:
+    """The outcomes, the first with a remark about WIM files of the .iso that were not looked at."""
+    remark: tuple[Finding, ...] = ()
+    if others:
+        remark = (
+            Finding(
+                "other-images",
+                Severity.INFO,
+                other_images(others),
+                "To look at all of them: winpe-certs audit.",
+            ),
+        )
+    for outcome in outcomes:
+        if remark and isinstance(outcome, ImageResult):
+            yield replace(outcome, findings=(*outcome.findings, *remark))
+            remark = ()
+        else:
+            yield outcome
 
 
 def _stored(

@@ -42,16 +42,16 @@ def remove(
     inputs: Inputs,
     options: WriteOptions,
     *,
-    store: Store | None = None,
+    stores: tuple[Store, ...] = (),
     allowed: frozenset[str] = frozenset(),
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
-    """Take every certificate out of every chosen image; `store` None looks in AuthRoot, ROOT and CA."""
-    stores = DEFAULT_STORES if store is None else (store,)
+    """Take every certificate out of every chosen image; without `stores` out of AuthRoot, ROOT and CA."""
+    searched = stores or DEFAULT_STORES
 
     def plan(hive: Hive, origin: str) -> HivePlan:
-        plans = [plan_removal(hive, origin, wanted, stores, allowed) for wanted in inputs.wanted]
+        plans = [plan_removal(hive, origin, wanted, searched, allowed) for wanted in inputs.wanted]
         return HivePlan(
             tuple(edit for plan in plans for edit in plan.edits),
             tuple(expected for plan in plans for expected in plan.expected),

@@ -15,7 +15,7 @@ from winpe_certs.files import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.server import ServerChain, chain_from
 from winpe_certs.trust.words import listed, named
-from winpe_certs.workflows.inputs import read_certificate_file
+from winpe_certs.workflows.inputs import read_chain_file
 
 _SHOWN_NAMES: Final = 10
 _GIVE_CHAIN: Final = (
@@ -113,7 +113,7 @@ def _from_typed(name: str, file: Path, warnings: list[str]) -> ServerChain:
 
 def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> ServerChain:
     try:
-        found = read_certificate_file(path)
+        found = read_chain_file(path)
     except PrivateKeyError as error:
         raise PrivateKeyError(error.message, details=error.details, resolution=_CHAIN_WITHOUT_KEY) from error
     except CertificateError as error:

@@ -18,6 +18,7 @@ from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, s
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
 from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.selection import Choice
 
 if TYPE_CHECKING:
     from winpe_certs.workflows.next_steps import Judged
@@ -30,14 +31,14 @@ def verify(
     paths: Sequence[Path],
     inputs: Inputs,
     *,
-    index: int | str | None = None,
-    store: Store | None = None,
+    index: Choice | None = None,
+    stores: tuple[Store, ...] = (),
     strict_blob: bool = False,
     full_check: bool = False,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
-    """Look for every certificate in every image; `store` None takes a root in AuthRoot or ROOT.
+    """Look for every certificate in every image; without `stores` a root counts in AuthRoot and ROOT.
 
     With `strict_blob` a Blob that differs from the given one in any property is an error.
     """
@@ -45,27 +46,35 @@ def verify(
 
     def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
         results = tuple(
-            verify_one(found, wanted, store, moment, words[0], strict_blob=strict_blob)
+            verify_one(found, wanted, stores, moment, words[0], strict_blob=strict_blob)
             for wanted in inputs.wanted
         )
         judged.append((words, results))
         return Seen(results)
 
-    images, error = read_images(paths, look, index=index, progress=progress, full_check=full_check)
-    sound = all(result.is_sound for image in images for result in image.certificates)
+    read = read_images(paths, look, index=index, progress=progress, full_check=full_check)
+    sound = all(result.is_sound for image in read.images for result in image.certificates)
     advice: tuple[str, ...] = ()
     if not sound:
         # Needed for a no alone, while most runs end with a yes.
         from winpe_certs.workflows.next_steps import ways_in
 
-        advice = ways_in(judged, inputs, store)
-    return Report("verify", images, warnings=inputs.warnings, advice=advice, holds=sound, error=error)
+        advice = ways_in(judged, inputs, stores)
+    return Report(
+        "verify",
+        read.images,
+        warnings=inputs.warnings,
+        advice=advice,
+        holds=sound,
+        error=read.error,
+        failures=read.failures,
+    )
 
 
 def verify_one(
     found: StoredCertificates,
     wanted: Wanted,
-    store: Store | None,
+    stores: tuple[Store, ...],
     moment: Moment,
     origin: str,
     *,
@@ -73,7 +82,7 @@ def verify_one(
 ) -> CertificateResult:
     """The result for one certificate in one image."""
     everywhere = found.find(wanted.thumbprint)
-    accepted = _accepted(wanted, store)
+    accepted = _accepted(wanted, stores)
     here = [stored for stored in everywhere if _counts(stored, accepted)]
     if not here:
         elsewhere = tuple(
@@ -85,14 +94,14 @@ def verify_one(
         return result_for(wanted.certificate, name, Status.MISSING, elsewhere)
     candidates = [_judge(stored, wanted, moment, origin, strict_blob=strict_blob) for stored in here]
     best = min(candidates, key=lambda result: not result.is_sound)
-    if any(stored.store == Store.DISALLOWED for stored in everywhere) and store is not Store.DISALLOWED:
+    if any(stored.store == Store.DISALLOWED for stored in everywhere) and Store.DISALLOWED not in stores:
         return _with(best, Status.DIFFERENT, DISALLOWED)
     return best
 
 
-def _accepted(wanted: Wanted, store: Store | None) -> tuple[Store, ...]:
-    if store is not None:
-        return (store,)
+def _accepted(wanted: Wanted, stores: tuple[Store, ...]) -> tuple[Store, ...]:
+    if stores:
+        return stores
     if wanted.certificate is None:
         return ANY_STORES
     chosen = default_store(wanted.certificate)

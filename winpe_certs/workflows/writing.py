@@ -20,6 +20,7 @@ from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import (
     CleanupError,
     Interrupted,
+    MissingFileError,
     UsageError,
     VerificationFailure,
     WinpeCertsError,
@@ -41,7 +42,8 @@ from winpe_certs.workflows.evidence.watching import EvidenceOptions, PlannedHive
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
-from winpe_certs.workflows.selection import SOFTWARE_HIVE, select, words_for
+from winpe_certs.workflows.reading import is_named, not_windows
+from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
 from winpe_certs.workflows.software import FoundHive, open_software, refuse_broken
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class WriteOptions:
     target that fails does not end the work. With a `head_start` decoding has begun before this.
     """
 
-    index: int | str | None = None
+    index: Choice | None = None
     output: Path | None = None
     overwrite: bool = False
     dry_run: bool = False
@@ -277,10 +279,17 @@ def _plan(
     """Read, plan and edit the hive of each chosen image, and hand the changed ones to the target."""
     origin = str(place.path)
     edited: list[_EditedHive] = []
+    no_windows: dict[ImageInfo, MissingFileError] = {}
     for image in select(origin, target, options.index, writing=True):
-        read_ahead(target, image.index, SOFTWARE_HIVE, options.head_start)
-        import_readers()
-        hive = target.read(image.index, SOFTWARE_HIVE)
+        try:
+            read_ahead(target, image.index, SOFTWARE_HIVE, options.head_start)
+            import_readers()
+            hive = target.read(image.index, SOFTWARE_HIVE)
+        except MissingFileError as error:
+            if is_named(options.index):
+                raise
+            no_windows[image] = error
+            continue
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         # What was recovered also depends on the log files, which may differ where the hives do not.
         known = next((each for each in edited if each.old == hive and not each.remark), None)
@@ -300,6 +309,10 @@ def _plan(
             as_reg = partial(_as_reg, known.plan.edits)
             replacement = Replacement(hive, known.new, known.plan.edits, as_reg)
             target.replace(image.index, SOFTWARE_HIVE, replacement)
+    for image, why in no_windows.items():
+        if not edited:
+            raise why
+        outcome.images.append(not_windows(origin, image))
     return edited
 
 

@@ -164,5 +164,5 @@ def test_export_does_not_replace_what_it_reads(run: Program, root: Path, tmp_pat
     copy.write_bytes(root.read_bytes())
     done = run("export", copy, "-o", copy, "--overwrite")
     assert done.code == 2
-    assert "this is a certificate file of this call" in done.err
+    assert "this is a file that the command reads" in done.err
     assert copy.read_bytes() == root.read_bytes()

@@ -9,8 +9,9 @@ import pytest
 from scripts.testdata.hives import hive_variant
 from scripts.testdata.images import variant
 from scripts.testdata.isos import make_iso
-from winpe_certs.engines.estate import Source, SourceKind, contents_hash, opened, read, sources
-from winpe_certs.errors import EnvironmentFailure, MissingFileError, TargetError, UsageError
+from winpe_certs.engines.choose import Kind
+from winpe_certs.engines.estate import Source, contents_hash, opened, read, sources
+from winpe_certs.errors import EnvironmentFailure, MissingFileError, TargetError, UsageError, WimError
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 WIM = variant("small")
@@ -22,7 +23,7 @@ def _put(path: Path, data: bytes) -> Path:
     return path
 
 
-def _names(found: list[Source], root: Path) -> list[tuple[str, SourceKind | None]]:
+def _names(found: list[Source], root: Path) -> list[tuple[str, Kind | None]]:
     return [(each.path.relative_to(root).as_posix(), each.kind) for each in found]
 
 
@@ -39,12 +40,12 @@ def test_files_are_told_by_what_they_hold(tmp_path: Path) -> None:
     _put(tmp_path / "odd/SOFTWARE", hive_variant("root-only.hiv"))
     found = sources([tmp_path])
     assert _names(found, tmp_path) == [
-        ("adk/BOOT.WIM", SourceKind.WIM),
-        ("iso/media.iso", SourceKind.ISO),
-        ("iso/renamed.wim", SourceKind.ISO),
+        ("adk/BOOT.WIM", Kind.WIM),
+        ("iso/media.iso", Kind.ISO),
+        ("iso/renamed.wim", Kind.ISO),
         ("odd/empty.wim", None),
         ("odd/pointer.wim", None),
-        ("pxe/boot.img", SourceKind.WIM),
+        ("pxe/boot.img", Kind.WIM),
     ]
     errors = [each.error.message for each in found if each.error is not None]
     assert "it is empty" in errors[0]
@@ -53,7 +54,7 @@ def test_files_are_told_by_what_they_hold(tmp_path: Path) -> None:
 
 def test_a_hive_counts_when_it_is_named(tmp_path: Path) -> None:
     hive = _put(tmp_path / "SOFTWARE", hive_variant("root-only.hiv"))
-    assert sources([hive]) == [Source(hive, SourceKind.HIVE)]
+    assert sources([hive]) == [Source(hive, Kind.HIVE)]
     other = _put(tmp_path / "notes.txt", b"text")
     (found,) = sources([other])
     assert isinstance(found.error, TargetError)
@@ -67,9 +68,9 @@ def test_a_windows_tree_is_one_image_and_is_not_searched(tmp_path: Path) -> None
     _put(tmp_path / "mounted/images/boot.wim", WIM)
     _put(tmp_path / "Windows/boot.wim", WIM)
     assert _names(sources([tmp_path]), tmp_path) == [
-        ("Windows/boot.wim", SourceKind.WIM),
-        ("mounted", SourceKind.FOLDER),
-        ("mounted/images/boot.wim", SourceKind.WIM),
+        ("Windows/boot.wim", Kind.WIM),
+        ("mounted", Kind.FOLDER),
+        ("mounted/images/boot.wim", Kind.WIM),
     ]
 
 
@@ -88,7 +89,7 @@ def test_links_are_not_followed_and_a_file_is_taken_once(tmp_path: Path) -> None
     assert [each.path.name for each in sources([estate, estate, inside])] == ["y.wim", "z.wim"]
     linked = tmp_path / "link.wim"
     linked.symlink_to(outside)
-    assert sources([linked]) == [Source(linked, SourceKind.WIM)]
+    assert sources([linked]) == [Source(linked, Kind.WIM)]
 
 
 def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +105,7 @@ def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "scandir", scandir)
     locked, other = sources([tmp_path])
     assert isinstance(locked.error, EnvironmentFailure)
-    assert (other.path.parent.name, other.kind) == ("b", SourceKind.WIM)
+    assert (other.path.parent.name, other.kind) == ("b", Kind.WIM)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="paths are bounded in another way")
@@ -140,12 +141,14 @@ def test_the_images_of_every_kind_are_read(tmp_path: Path) -> None:
     for source in sources([tmp_path, bare]):
         with opened(source) as containers:
             for container in containers:
-                if container.images is None:
-                    seen.append((source.path.name, container.inside, str(type(container.error).__name__)))
+                try:
+                    images = container.open()
+                except WimError as error:
+                    seen.append((source.path.name, container.inside, type(error).__name__))
                     continue
-                for image in container.images.images:
-                    assert read(container.images, image, SOFTWARE_HIVE) == hive
-                    digest = contents_hash(container.images, image, SOFTWARE_HIVE)
+                for image in images.images:
+                    assert read(images, image, SOFTWARE_HIVE) == hive
+                    digest = contents_hash(images, image, SOFTWARE_HIVE)
                     assert (digest is None) == (image.index is None)
                     seen.append((source.path.name, container.inside, str(image.index)))
     assert seen == [
@@ -161,9 +164,8 @@ def test_the_images_of_every_kind_are_read(tmp_path: Path) -> None:
 
 
 def test_a_missing_hive_has_an_error_of_its_own(tmp_path: Path) -> None:
-    source = Source(_put(tmp_path / "data.wim", variant("software-missing")), SourceKind.WIM)
-    with opened(source) as containers:
-        images = next(containers).images
-        assert images is not None
+    source = Source(_put(tmp_path / "data.wim", variant("software-missing")), Kind.WIM)
+    with opened(source) as (container,):
+        images = container.open()
         with pytest.raises(MissingFileError):
             contents_hash(images, images.images[0], SOFTWARE_HIVE)
