@@ -46,7 +46,7 @@ GIVE_STORE = (
 )
 EXPORT_AGAIN = "Export it again with its private key, under a password (encryption AES256-SHA256)."
 GIVE_PASSWORD = "Give the password that the file was exported with (--password-file or --password-env)."  # noqa: S105
-FROM_PEM = "Put both together: openssl pkcs12 -export -inkey key.pem -in certificate.pem -out media.pfx"
+FROM_PEM = "Put key and certificate together with OpenSSL's pkcs12 command and its option -export."
 
 
 class PasswordError(CertificateError):
@@ -250,7 +250,7 @@ def _other_kind(data: bytes, kind: DerKind, origin: str) -> tuple[str, str]:
         return "text (PEM)", FROM_PEM
     decoded = decode_base64(text)
     if decoded and der_kind(decoded) is DerKind.PKCS12:
-        return "one in Base64", "Decode it first: certutil -decode FILE media.pfx"
+        return "one in Base64", "Decode it first, with certutil -decode or base64 -d."
     return "", GIVE_STORE
 
 
@@ -262,7 +262,7 @@ def _structure(origin: str) -> Iterator[None]:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise CertificateError(
             f"{origin}: this is no PKCS#12 file, or it is damaged",
-            details=str(error).partition("\n")[0],
+            details=plain_words(error),
             resolution=GIVE_STORE,
         ) from error
 

@@ -15,7 +15,7 @@ def pkcs7_certificates(data: bytes, origin: str) -> list[bytes]:
     with reading(
         f"{origin}: no certificates can be read from this PKCS#7 file",
         "Export the chain again, with 'Include all certificates in the certification path', or turn the file"
-        " into PEM and give that: openssl pkcs7 -inform DER -in FILE -print_certs -out chain.pem",
+        " into PEM with OpenSSL's pkcs7 command and its option -print_certs, and give that.",
     ):
         from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 

@@ -98,7 +98,7 @@ def _keys(reg: RegFile, origin: str) -> list[_Key]:
             raise CertificateError(
                 f"{origin}, line {operation.line}: this .reg file deletes {_shown(operation.key)}",
                 details="A certificate file can only add certificates.",
-                resolution="Use 'winpe-certs remove' to take a certificate out of an image.",
+                resolution="Use winpe-certs remove to take a certificate out of an image.",
             )
         key = keys.setdefault(folded, _Key(operation.key, operation.line))
         if isinstance(operation, SetRegValue):

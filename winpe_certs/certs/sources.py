@@ -137,7 +137,7 @@ def _from_pem(text: str, origin: str) -> CertificateFile:
             certificates.extend(pkcs7_certificates(block.data, place))
         else:
             ignored.append(block)
-            warnings.append(f"{place}: a block {block.label!r} is ignored")
+            warnings.append(f"{place}: a block {shown_text(block.label)} is ignored")
     if not certificates:
         words = KIND_WORDS[LABEL_KINDS.get(ignored[0].label, DerKind.UNKNOWN)] if ignored else ""
         reason = f"this is {words}" if words else "there is no certificate in this file"
@@ -161,7 +161,7 @@ def _without_trust_settings(data: bytes, place: str) -> bytes:
         raise CertificateError(
             f"{place}: the trusted certificate is damaged",
             details=f"{error.reason} at offset {error.offset}",
-            resolution="Turn it into a plain one: openssl x509 -in FILE -out root.pem",
+            resolution="Turn it into a plain one with OpenSSL's x509 command.",
         ) from error
 
 

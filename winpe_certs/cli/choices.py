@@ -18,7 +18,7 @@ def single(option: str, files: Sequence[Path] | None) -> Path | None:
     if files and len(files) > 1:
         raise UsageError(
             f"{option} is given {len(files)} times",
-            resolution="It is for one server; give the others with --server NAME=FILE to check-server.",
+            resolution="It is for one server; give the others to check-server, with --server.",
         )
     return files[0] if files else None
 

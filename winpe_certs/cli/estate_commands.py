@@ -95,12 +95,12 @@ def _servers(chains: Sequence[Path], hostnames: Sequence[str], servers: Sequence
 
     if len(chains) > 1:
         raise UsageError(
-            "--chain was given more than once", resolution="For several servers use --server NAME=FILE."
+            "--chain was given more than once", resolution="For several servers use --server."
         )
     if hostnames and not chains:
         raise UsageError(
             "--hostname: there is no chain to judge by this name",
-            resolution="Add --chain FILE, the chain that the server sends; with --server NAME=FILE no other "
+            resolution="Add --chain with the chain that the server sends; with --server no other "
             "name is needed.",
         )
     if not chains and not servers:

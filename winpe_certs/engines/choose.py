@@ -17,6 +17,7 @@ from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import GuardError, TargetError, UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
 from winpe_certs.progress import Progress, silent
+from winpe_certs.shown import shown_bytes
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
 
@@ -93,16 +94,17 @@ def recognise(path: Path, *, reading: bool) -> Place:
     if head.startswith(b"version https://git-lfs"):
         raise GuardError(
             f"{path}: this is a Git LFS pointer, not the image itself",
-            resolution="Fetch the real file first: git lfs pull",
+            resolution="Fetch the real file first:",
+            command=("git", "lfs", "pull"),
         )
-    what = "it is empty" if not head else f"it starts with {head[:8]!r}"
+    what = "it is empty" if not head else f"it starts with {shown_bytes(head)}"
     if iso_magic in ISO_MAGICS:
         what = "it is an ISO image; its sources/boot.wim must be given"
     elif is_certificate(path):
         raise TargetError(
             f"{path}: this is a certificate, not an image",
             resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive. A certificate "
-            "goes behind the option that takes it (see --help of the command).",
+            "goes after the option that takes it, such as --cert.",
         )
     raise TargetError(
         f"{path}: neither a WIM image nor a registry hive: {what}",

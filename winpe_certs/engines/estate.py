@@ -23,6 +23,7 @@ from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import EnvironmentFailure, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.shown import shown_bytes
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.reader import WimFile
 
@@ -170,9 +171,10 @@ def _unknown(path: Path) -> TargetError:
     if head.startswith(b"version https://git-lfs"):
         return TargetError(
             f"{path}: this is a Git LFS pointer, not the image itself",
-            resolution="Fetch the real file first: git lfs pull",
+            resolution="Fetch the real file first:",
+            command=("git", "lfs", "pull"),
         )
-    what = "it is empty" if not head else f"it starts with {head[:8]!r}"
+    what = "it is empty" if not head else f"it starts with {shown_bytes(head)}"
     return TargetError(
         f"{path}: neither a WIM, an ISO nor a registry hive: {what}",
         resolution="Copy the file again, or take it out of the folder.",

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from winpe_certs.errors import TargetError, WinpeCertsError
+from winpe_certs.shown import plain_words
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def _understood(origin: str) -> Iterator[None]:
     except Exception as error:
         raise TargetError(
             f"{origin}: the .iso is damaged or of an unknown kind",
-            details=f"{type(error).__name__}: {error}",
+            details=plain_words(error),
             resolution=_COPY_AGAIN,
         ) from error
 

@@ -22,8 +22,8 @@ def open_wim(place: Place, progress: Progress = silent) -> Iterator[WimImages]:
     if place.kind is not Kind.WIM:
         raise TargetError(
             f"{place.path}: this is {place.kind.value}; only the images of a .wim have a manifest",
-            resolution="Give the .wim itself. An applied or mounted tree can be captured into one first: "
-            "wimlib-imagex capture FOLDER FILE.wim, or dism /Capture-Image.",
+            resolution="Give the .wim itself. An applied or mounted tree can be captured into one first, with "
+            "wimlib-imagex capture or DISM /Capture-Image.",
         )
     with open_for_reading(place.path, progress) as images:
         yield images
@@ -32,7 +32,7 @@ def open_wim(place: Place, progress: Progress = silent) -> Iterator[WimImages]:
 def manifest_result(place: Place, images: WimImages, image: ImageInfo) -> ManifestResult:
     """The manifest of one image, and its digest; raises as reading does."""
     if image.index is None:
-        raise TargetError(f"{place.path}: no image was chosen", resolution="Choose one: --index N")
+        raise TargetError(f"{place.path}: no image was chosen", resolution="Choose one with --index.")
     entries = images.manifest(image.index)
     lines = tuple(entry.line for entry in entries)
     return ManifestResult(str(place.path), image.index, image.name, lines, digest(entries))

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from winpe_certs.report.plain import printable
+from winpe_certs.shown import printable
 from winpe_certs.results import Compaction
 
 

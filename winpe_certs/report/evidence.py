@@ -19,7 +19,7 @@ from winpe_certs.evidence.document import (
     ValueState,
 )
 from winpe_certs.report.markdown import escaped, table
-from winpe_certs.report.plain import printable, quoted
+from winpe_certs.shown import printable
 
 _LIMITS: Final = (
     "The digest in the evidence file finds accidents: a changed byte, a file that was cut off.",

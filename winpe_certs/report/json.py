@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from winpe_certs.command_lines import Shell, command_line
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Reason
@@ -55,7 +56,13 @@ def render(report: Report) -> str:
         document["files"] = list(report.files)
     if report.command == "doctor":
         document["checks"] = [
-            {"name": line.name, "state": line.state, "message": line.message, "remedy": line.remedy}
+            {
+                "name": line.name,
+                "state": line.state,
+                "message": line.message,
+                "remedy": line.remedy,
+                "command": list(line.command) or None,
+            }
             for line in report.health
         ]
     if report.judged_at is not None:
@@ -83,7 +90,10 @@ def render(report: Report) -> str:
             {"path": failure.path, **_error(failure.error)} for failure in report.failures
         ]
     document["warnings"] = list(report.warnings)
-    document["advice"] = list(report.advice)
+    document["advice"] = [advice.text for advice in report.advice]
+    document["next_steps"] = [
+        {"text": advice.text, "command": list(advice.command) or None} for advice in report.advice
+    ]
     if report.error is not None:
         document["error"] = _error(report.error)
     return _dump(document)
@@ -220,10 +230,17 @@ def _leftover(item: Leftover) -> dict[str, Any]:
     return {
         "run": item.run or None,
         "what": item.what,
-        "command": item.command,
+        "command": _ways(item),
+        "commands": [list(words) for words in item.commands],
         "freed": item.is_freed,
         "problem": item.problem,
     }
+
+
+def _ways(item: Leftover) -> str:
+    """How to free it, as text: what is left over is so on Windows."""
+    text = "   then: ".join(command_line(words, Shell.WINDOWS) for words in item.commands)
+    return f"{text}   or: {command_line(item.alternative, Shell.WINDOWS)}" if item.alternative else text
 
 
 def _engine(engine: EngineUse) -> dict[str, Any]:
@@ -273,12 +290,14 @@ def _certificate(certificate: CertificateResult) -> dict[str, Any]:
     return document
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "severity": finding.severity,
         "message": finding.message,
         "advice": finding.advice,
+        "command": list(finding.command) or None,
+        "allowed": finding.allowed,
     }
 
 
@@ -289,4 +308,6 @@ def _error(error: WinpeCertsError) -> dict[str, Any]:
         "message": error.message,
         "details": error.details,
         "resolution": error.resolution,
+        "command": list(error.command) or None,
+        "ran": list(error.ran) or None,
     }

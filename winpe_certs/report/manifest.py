@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from winpe_certs.report.plain import printable
+from winpe_certs.shown import printable
 from winpe_certs.results import Report
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from winpe_certs.report.plain import printable
+from winpe_certs.shown import printable
 
 # CommonMark 0.31, 2.4: any ASCII punctuation may be escaped. These could begin emphasis, code, links, tags,
 # entities, cells, mathematics and mentions anywhere; lists, quotes and rules only first in a line.

@@ -68,5 +68,5 @@ def _refuse_several_names(place: Place) -> None:
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; only this name would get the compact file",
-            resolution="Write the compact file elsewhere (-o OUT), then replace all names yourself.",
+            resolution="Write the compact file elsewhere with -o, then replace all names yourself.",
         )

@@ -36,7 +36,7 @@ def from_live_stores(thumbprints: Iterable[str]) -> list[Wanted]:
             raise CertificateError(
                 f"{thumbprint}: no store of this machine has this certificate",
                 details="Looked in AuthRoot, ROOT and CA: machine, group policy and enterprise.",
-                resolution="Give the certificate file instead: winpe-certs export CERT.cer",
+                resolution="Give the certificate file instead of --thumbprint.",
             )
         first = found[0]
         blob = parse(first.blob, first.key_path)
@@ -86,7 +86,7 @@ def export(
         if path_kind(path) is PathKind.FOLDER:
             raise UsageError(
                 f"{path}: this is a folder, and the .reg file cannot take its place",
-                resolution=f"Name the file, for example: -o {path / 'certificates.reg'}",
+                resolution=f"Name the file after -o, for example {path / 'certificates.reg'}",
             )
         refuse_missing_folder("-o", path)
         if any(same_file(path, given) for given in inputs.files):

@@ -36,7 +36,7 @@ from winpe_certs.workflows.writing import WriteOptions, change
 if TYPE_CHECKING:
     from winpe_certs.workflows.servers import Servers
 
-BLOB_DIFFERS = "blob_differs"
+BLOB_DIFFERS = "blob-differs"
 
 
 def inject(
@@ -114,7 +114,7 @@ def _injection(wanted: Wanted, store: Store | None, allowed: frozenset[str], mom
     if certificate is None:
         raise UsageError(
             f"{wanted.thumbprint}: a thumbprint alone cannot be injected",
-            resolution="Give the certificate itself: --cert FILE",
+            resolution="Give the certificate file with --cert.",
         )
     chosen = store or default_store(certificate)
     findings = (*examine(certificate, moment.at), *_moved(wanted, store, chosen))
@@ -157,7 +157,7 @@ def _moved(wanted: Wanted, store: Store | None, chosen: Store) -> tuple[Finding,
     if wanted.store == Store.DISALLOWED:
         raise CertificateError(
             f"{wanted.origin}: refused: the .reg export has this certificate in Disallowed, as distrusted",
-            resolution="Say where it shall go: --store Disallowed, or --store AuthRoot to trust it.",
+            resolution="Say where it should go: --store Disallowed, or --store AuthRoot to trust it.",
         )
     moved = f"The .reg export has it in {wanted.store}; it goes to {chosen}."
     return (Finding("moved-store", Severity.INFO, moved, "Name another store with --store."),)
@@ -175,7 +175,7 @@ def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -
                 *(f"{r.code}: {r.message}" for r in reasons),
             ]
         ),
-        resolution=f"{reasons[0].advice} To inject it all the same: {allow}".strip(),
+        resolution=f"{reasons[0].advice} To inject it anyway, add {allow}".strip(),
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from winpe_certs.report.plain import printable, printable_lines, quoted
+from winpe_certs.shown import printable, printable_lines
 
 
 @pytest.mark.parametrize(
