@@ -43,7 +43,10 @@ def command_line(words: Sequence[str], shell: Shell) -> str:
     """Write a command as one line for a shell; only a file name that ends in a line feed makes it two.
 
     A Windows command line has no way to write control and direction characters: there they become ``?``.
+    No words are an empty line.
     """
+    if not words:
+        return ""
     if shell is Shell.WINDOWS or _is_of_windows(words[0]):
         return " ".join(map(_for_windows, words))
     first = f"'{words[0]}'" if "=" in words[0] and shlex.quote(words[0]) == words[0] else _for_sh(words[0])
@@ -87,7 +90,7 @@ def _for_windows(word: str) -> str:
     if _PLAIN_ON_WINDOWS.fullmatch(word):
         return word
     # Backslashes count double before a quotation mark, also before the one at the end.
-    inner = re.sub(r'(\\*)(\"|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), word)
+    inner = re.sub(r"(\\*)(\"|\Z)", lambda match: match[1] * 2 + ('\\"' if match[2] else ""), word)
     quoted = f'"{inner}"'
     if "%" in word or '"' in word:
         # Between quotation marks cmd.exe still expands %NAME%; with a caret before each mark it does not.

@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, Self, TypeAlias
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
+from winpe_certs.shown import system_words
 
 _SHARING_VIOLATION: Final = 32
 _CAUSES: Final = {
@@ -31,7 +32,10 @@ _CAUSES: Final = {
         "the file would become larger than is allowed",
         "Use another file system or raise the limit.",
     ),
-    errno.EROFS: ("the file system is read-only", "Copy the file to a writable disk, or write elsewhere with -o."),
+    errno.EROFS: (
+        "the file system is read-only",
+        "Copy the file to a writable disk, or write elsewhere with -o.",
+    ),
     errno.EACCES: (
         "permission denied",
         "Clear the read-only attribute or run as a user that may write there; -o writes elsewhere.",

@@ -10,7 +10,9 @@ _LONGEST: Final = 60
 _LONGEST_BYTES: Final = 8
 # Words, numbers and plain punctuation; no braces, brackets, backslashes or quotes as programmers use them.
 _PLAIN: Final = re.compile(r"[A-Za-z][\w ,.;:()/%+-]*")
-_PROGRAMMERS: Final = re.compile(r"\b(?:None|NoneType|True|False|self|bytes|str|int|dict|tuple|[a-z]\w*[A-Z]\w*|\w+_\w+|\w+Error|0x\w+ >|\w+\(\))\b|::")
+_PROGRAMMERS: Final = re.compile(
+    r"\b(?:None|NoneType|True|False|self|bytes|str|int|dict|tuple|[a-z]\w*[A-Z]\w*|\w+_\w+|\w+Error)\b|::|\(\)"
+)
 
 
 def printable(text: str) -> str:
@@ -44,11 +46,11 @@ def shown_text(text: str, longest: int = _LONGEST) -> str:
 
 
 def shown_bytes(data: bytes) -> str:
-    """Show the first bytes of something: as text where they are text, else as hexadecimal digits."""
-    head = data[:_LONGEST_BYTES]
-    if head and head.isascii() and head.decode("ascii").isprintable():
-        return shown_text(head.decode("ascii"))
-    return f"the bytes {head.hex(' ').upper()}" if head else "nothing"
+    """Show how something begins: its first line where it is text, else hexadecimal digits of a few bytes."""
+    line = re.split(rb"[\r\n]", data[:_LONGEST], maxsplit=1)[0]
+    if line and line.isascii() and line.decode("ascii").isprintable():
+        return shown_text(line.decode("ascii"))
+    return f"the bytes {data[:_LONGEST_BYTES].hex(' ').upper()}" if data else "nothing"
 
 
 def plain_words(error: BaseException) -> str:

@@ -29,6 +29,7 @@ from winpe_certs.certs.pem import decode_base64, has_pem_block
 from winpe_certs.certs.pkcs12_keys import READABLE_CIPHERS, decrypted, require_modest_key, too_large
 from winpe_certs.certs.text_encoding import decode_text
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import plain_words
 
 LARGEST_FILE: Final = 1024 * 1024
 LARGEST_KEY: Final = 5 * 1024  # RSA with 8192 bits

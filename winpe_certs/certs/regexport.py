@@ -15,6 +15,7 @@ from winpe_certs.certs.regfile_writer import write_reg
 from winpe_certs.certs.stores import BLOB_VALUE, certificate_key
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue, ValueType
 from winpe_certs.errors import CertificateError, RegFileError, UsageError
+from winpe_certs.shown import shown_text
 
 FORBIDDEN = frozenset("\\/[]")
 

@@ -24,6 +24,7 @@ from winpe_certs.certs.file_kinds import (
 )
 from winpe_certs.certs.pkcs7 import pkcs7_certificates
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import shown_text
 
 if TYPE_CHECKING:
     from winpe_certs.certs.pem import PemBlock

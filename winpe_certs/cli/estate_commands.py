@@ -94,9 +94,7 @@ def _servers(chains: Sequence[Path], hostnames: Sequence[str], servers: Sequence
     from winpe_certs.workflows.servers import Asked, gather_servers
 
     if len(chains) > 1:
-        raise UsageError(
-            "--chain was given more than once", resolution="For several servers use --server."
-        )
+        raise UsageError("--chain was given more than once", resolution="For several servers use --server.")
     if hostnames and not chains:
         raise UsageError(
             "--hostname: there is no chain to judge by this name",

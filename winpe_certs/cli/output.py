@@ -34,7 +34,7 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
     if as_json:
         from winpe_certs.report import json
 
-        _write(json.render(report) + "\n")
+        _write(json.render(report, shell_of(sys.platform)) + "\n")
     elif report.command == "manifest":
         from winpe_certs.report import manifest
 

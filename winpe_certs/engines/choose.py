@@ -104,7 +104,7 @@ def recognise(path: Path, *, reading: bool) -> Place:
         raise TargetError(
             f"{path}: this is a certificate, not an image",
             resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive. A certificate "
-            "goes after the option that takes it, such as --cert.",
+            "goes after the option that takes it; the help of the command names that.",
         )
     raise TargetError(
         f"{path}: neither a WIM image nor a registry hive: {what}",

@@ -58,7 +58,9 @@ class WimImages:
     def read(self, index: int | None, path: str) -> bytes:
         """The contents of a file, its SHA-1 checked."""
         if index is None:
-            raise TargetError(f"{self.wim.origin}: no image was chosen", resolution="Choose one with --index.")
+            raise TargetError(
+                f"{self.wim.origin}: no image was chosen", resolution="Choose one with --index."
+            )
         return self.wim.read_file(index, path, remember=True, progress=self._progress)
 
     def pages(self, index: int, path: str) -> Pages | None:

@@ -36,7 +36,7 @@ from winpe_certs.progress import Progress, silent
 from winpe_certs.shown import cause_words
 
 _LOG: Final = logging.getLogger(__name__)
-_FREE_ALL_LEFT = (PROGRAM, "cleanup", "--apply")
+_FREE_ALL_LEFT: Final[tuple[str, ...]] = (PROGRAM, "cleanup", "--apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +226,8 @@ class DismTarget:
             raise CleanupError(
                 f"{self._path}: the image is still mounted in {folder}",
                 details=f"First: {_told(first)}\nThen, unmounting: {_told(error)}",
-                resolution="Close what has files open there (Explorer, antivirus). From an elevated prompt this "
-                f"{what}:",
+                resolution="Close what has files open there (Explorer, antivirus). From an elevated prompt "
+                f"this {what}:",
                 command=command,
             ) from first
         self._workplace.tidy()

@@ -196,8 +196,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ALREADY_MOUNTED: Meaning(
         "already mounted",
         "This image of the file is mounted for writing already, by an earlier run or by somebody else.",
-        "See its status in the list of mounts. Ok: whoever mounted it unmounts it (/Unmount-Image with /Commit "
-        "or /Discard). Needs Remount: /Remount-Image first. Invalid: /Cleanup-Mountpoints.",
+        "See its status in the list of mounts. Ok: whoever mounted it unmounts it (/Unmount-Image with "
+        "/Commit or /Discard). Needs Remount: /Remount-Image first. Invalid: /Cleanup-Mountpoints.",
         "pbatard/rufus, issue 2199",
         _LIST_MOUNTS,
     ),
@@ -233,8 +233,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ),
     NOT_A_MOUNT_POINT: Meaning(
         "not a mount point",
-        "DISM looked for a mounted image in a folder and found none. Its log has this number whenever it looks "
-        "at an ordinary folder or drive first; by itself it is then no failure.",
+        "DISM looked for a mounted image in a folder and found none. Its log has this number whenever it "
+        "looks at an ordinary folder or drive first; by itself it is then no failure.",
         "Look for the error that follows it in the log. If DISM ends with this number, check the path of the "
         "mount folder against the list of mounts.",
         "abbodi1406/BatUtil, issue 18",
@@ -269,8 +269,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ),
     CLASS_NOT_REGISTERED: Meaning(
         "class not registered",
-        "A component that this DISM needs is not registered on this computer (REGDB_E_CLASSNOTREG). Which one, "
-        "and why, is in its log; no public report about mounting images is known to us.",
+        "A component that this DISM needs is not registered on this computer (REGDB_E_CLASSNOTREG). Which "
+        "one, and why, is in its log; no public report about mounting images is known to us.",
         "Use the DISM of this Windows (System32) or of a complete Windows ADK installation (--dism).",
         "Microsoft, COM Error Codes",
     ),

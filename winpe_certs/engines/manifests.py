@@ -22,8 +22,8 @@ def open_wim(place: Place, progress: Progress = silent) -> Iterator[WimImages]:
     if place.kind is not Kind.WIM:
         raise TargetError(
             f"{place.path}: this is {place.kind.value}; only the images of a .wim have a manifest",
-            resolution="Give the .wim itself. An applied or mounted tree can be captured into one first, with "
-            "wimlib-imagex capture or DISM /Capture-Image.",
+            resolution="Give the .wim itself. An applied or mounted tree can be captured into one first, "
+            "with wimlib-imagex capture or DISM /Capture-Image.",
         )
     with open_for_reading(place.path, progress) as images:
         yield images

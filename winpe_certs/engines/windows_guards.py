@@ -43,8 +43,8 @@ _DRIVE_KINDS: Final = {
 }
 _UNC: Final = re.compile(r"\\\\(?:[?.]\\UNC\\|(?![?.]\\))[^\\]+\\[^\\]+", re.IGNORECASE)
 _EMPTY_REMEDY: Final = (
-    "Use an empty folder, or one that does not exist yet. If DISM /Get-MountedImageInfo lists an image there, "
-    "unmount it first."
+    "Use an empty folder, or one that does not exist yet. If DISM /Get-MountedImageInfo lists an image "
+    "there, unmount it first."
 )
 _FIXED_REMEDY: Final = "Use a folder on a fixed NTFS disk of this computer."
 
@@ -84,10 +84,10 @@ def refuse_mounted(image: PurePath, mounted: tuple[MountedImage, ...]) -> None:
     lines = [f"image {one.index or '(unknown)'} in {one.folder or 'an unknown folder'}" for one in found]
     folder = found[0].folder
     if folder:
-        free = "free it from an elevated prompt as follows (with /Commit in place of /Discard to keep its changes)"
+        free = "free it as follows, from an elevated prompt (/Commit in place of /Discard keeps its changes)"
         command: tuple[str, ...] = ("DISM", "/Unmount-Image", f"/MountDir:{folder}", "/Discard")
     else:
-        free = "free it from an elevated prompt as follows"
+        free = "free it as follows, from an elevated prompt"
         command = ("DISM", "/Cleanup-Mountpoints")
     raise GuardError(
         f"{image}: this file is mounted: {'; '.join(lines)}",

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from winpe_certs.findings import Finding, Severity
-from winpe_certs.shown import printable
 from winpe_certs.report.remarks import finding_parts
 from winpe_certs.report.servers import server_parts
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, Report, Status, Verdict
+from winpe_certs.shown import printable
 
 _STYLES: Final = {
     AuditVerdict.MET: "green",

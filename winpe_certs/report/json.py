@@ -36,8 +36,8 @@ _EDIT_NAMES: Final[dict[type, str]] = {
 }
 
 
-def render(report: Report) -> str:
-    """The document for a report."""
+def render(report: Report, shell: Shell) -> str:
+    """The document for a report; texts that contain command lines write them for a shell."""
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "command": report.command,
@@ -80,7 +80,7 @@ def render(report: Report) -> str:
     if report.command == "diff":
         document["comparisons"] = [comparison_document(each) for each in report.comparisons]
     if report.command == "cleanup":
-        document["leftovers"] = [_leftover(item) for item in report.leftovers]
+        document["leftovers"] = [_leftover(item, shell) for item in report.leftovers]
     if report.engine is not None:
         document |= _engine(report.engine)
     if report.dry_run and report.plan is not None:
@@ -90,7 +90,9 @@ def render(report: Report) -> str:
             {"path": failure.path, **_error(failure.error)} for failure in report.failures
         ]
     document["warnings"] = list(report.warnings)
-    document["advice"] = [advice.text for advice in report.advice]
+    document["advice"] = [
+        f"{each.text} {command_line(each.command, shell)}".strip() for each in report.advice
+    ]
     document["next_steps"] = [
         {"text": advice.text, "command": list(advice.command) or None} for advice in report.advice
     ]
@@ -226,21 +228,21 @@ def _restoration(restored: Restoration) -> dict[str, Any]:
     return {"path": restored.path, "size": restored.size, "sha256": restored.sha256, "cut": restored.cut}
 
 
-def _leftover(item: Leftover) -> dict[str, Any]:
+def _leftover(item: Leftover, shell: Shell) -> dict[str, Any]:
     return {
         "run": item.run or None,
         "what": item.what,
-        "command": _ways(item),
+        "command": _ways(item, shell),
         "commands": [list(words) for words in item.commands],
         "freed": item.is_freed,
         "problem": item.problem,
     }
 
 
-def _ways(item: Leftover) -> str:
-    """How to free it, as text: what is left over is so on Windows."""
-    text = "   then: ".join(command_line(words, Shell.WINDOWS) for words in item.commands)
-    return f"{text}   or: {command_line(item.alternative, Shell.WINDOWS)}" if item.alternative else text
+def _ways(item: Leftover, shell: Shell) -> str:
+    """How to free it, as text."""
+    text = "   then: ".join(command_line(words, shell) for words in item.commands)
+    return f"{text}   or: {command_line(item.alternative, shell)}" if item.alternative else text
 
 
 def _engine(engine: EngineUse) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from winpe_certs.findings import Reason
-from winpe_certs.shown import printable
 from winpe_certs.report.styles import SEVERITY_STYLES
 from winpe_certs.report.terminal import command_lines
 from winpe_certs.results import MediaResult, ServerResult, Verdict
+from winpe_certs.shown import printable
 
 _VERDICT_STYLES: Final = {
     Verdict.TRUSTED: "green",

@@ -20,7 +20,16 @@ from winpe_certs.report.remarks import finding_parts, render_error
 from winpe_certs.report.servers import media_parts, server_parts
 from winpe_certs.report.styles import SEVERITY_STYLES
 from winpe_certs.report.terminal import command_lines
-from winpe_certs.results import CertificateResult, Health, HealthLine, ImageResult, Leftover, Report, Status, Verdict
+from winpe_certs.results import (
+    CertificateResult,
+    Health,
+    HealthLine,
+    ImageResult,
+    Leftover,
+    Report,
+    Status,
+    Verdict,
+)
 from winpe_certs.shown import printable
 
 _STATUS_STYLES: Final = {

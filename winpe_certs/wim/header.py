@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from winpe_certs.errors import UnsupportedWimError, WimError
+from winpe_certs.shown import shown_bytes
 from winpe_certs.wim.codecs.interface import PYTHON, Codecs, Compression
 from winpe_certs.wim.layout import (
     BOOT_INDEX_AT,
@@ -92,7 +93,7 @@ class Header:
         if self.total_parts != 1 or self.flags & HeaderFlag.SPANNED:
             raise UnsupportedWimError(
                 f"{origin}: part {self.part_number} of a split image with {self.total_parts} parts",
-                resolution="Join the parts first, with DISM /Export-Image and /SWMFile, or wimlib-imagex join.",
+                resolution="Join the parts first, with wimlib-imagex join or DISM /Export-Image /SWMFile.",
             )
         if not 0 < self.image_count <= MAXIMUM_IMAGES:
             raise WimError(

@@ -274,10 +274,11 @@ def _remaining(left: list[Leftover], *, apply: bool) -> CleanupError | None:
         return None
     commands = list(dict.fromkeys(words for item in failed for words in item.commands))
     is_one = len(commands) == 1
+    what = "this command:" if is_one else "the commands that the report names for each of them."
     return CleanupError(
         f"{len(failed)} leftovers could not be freed",
         details="\n".join(f"{item.what}: {item.problem}" for item in failed),
-        resolution="Close what has files open there (Explorer, antivirus, regedit). Then run from an elevated "
-        f"prompt {'this command:' if is_one else 'the commands that the report names for each of them.'}",
+        resolution="Close what has files open there (Explorer, antivirus, regedit). Then run from an "
+        f"elevated prompt {what}",
         command=commands[0] if is_one else (),
     )

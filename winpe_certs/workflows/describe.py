@@ -17,8 +17,8 @@ from winpe_certs.workflows.clock import Moment
 DISALLOWED = Finding(
     "disallowed",
     Severity.ERROR,
-    "It also stands in the Disallowed store, so Windows refuses it wherever else it is.",
-    "Take it out of there: winpe-certs remove IMAGE --store Disallowed --thumbprint T",
+    "It is also in the store Disallowed, so Windows refuses it wherever else it is.",
+    "Take it out of that store first: winpe-certs remove, with --store Disallowed.",
 )
 
 

@@ -20,8 +20,8 @@ from winpe_certs.workflows.inputs import read_certificate_file
 
 _SHOWN_NAMES: Final = 10
 _GIVE_CHAIN: Final = (
-    "Give the server's certificate and its intermediates, as the server sends them. --connect takes them from "
-    "the live server; elsewhere OpenSSL's s_client with -showcerts prints them."
+    "Give the server's certificate and its intermediates, as the server sends them. --connect takes them "
+    "from the live server; elsewhere OpenSSL's s_client with -showcerts prints them."
 )
 # Without -cacerts: that would leave out the one certificate that is asked about, the server's own.
 _CHAIN_WITHOUT_KEY: Final = (
@@ -107,7 +107,9 @@ def _from_typed(name: str, file: Path, warnings: list[str]) -> ServerChain:
         return _from_file(file, [parse_host(name)], warnings)
     except UsageError as error:
         if path_kind(file) is PathKind.MISSING and path_kind(Path(name)) is PathKind.FILE:
-            advice = f"--server takes the name first, then = and the file: --server {file}={name}"
+            advice = (
+                "--server takes the server's name first, then = and the file; here it is the other way round."
+            )
         else:
             advice = (
                 f"{error.resolution} --server takes the server's name, then = and the file of its chain, for "
