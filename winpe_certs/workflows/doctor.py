@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.records import Record, is_running
@@ -101,7 +102,9 @@ def _dism(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
             Health.WARN,
             f"image {mount.index} of {mount.image} is mounted in {mount.folder} "
             f"({'read/write' if mount.writable else 'read-only'}, status {mount.status})",
-            "If a run of winpe-certs left it: winpe-certs cleanup. Otherwise ask whoever mounted it.",
+            "If a run of winpe-certs left it, the command below lists it as such and says how to free it. "
+            "Otherwise ask whoever mounted it.",
+            (PROGRAM, "cleanup"),
         )
 
 
@@ -151,7 +154,8 @@ def _left_behind(machine: Machine) -> Iterator[HealthLine]:
             "interrupted runs",
             Health.WARN,
             f"run {record.run} may have left {_what(record)}",
-            "winpe-certs cleanup --apply",
+            "Free it from an elevated prompt:",
+            (PROGRAM, "cleanup", "--apply"),
         )
 
 
