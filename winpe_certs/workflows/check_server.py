@@ -23,9 +23,9 @@ _NOT_BOOTED: Final = (
 )
 _OTHER_CAUSES: Final = (
     "If Windows PE still fails, the root is not the cause. Look in smsts.log for WinHTTP's name of the "
-    "failure, then at: the clock in Windows PE (F8, then `date` and `time`); revocation checking (site "
-    "option, /NoCRLCheck); a proxy on the way that inspects TLS; the media certificate "
-    "(winpe-certs check-media-certificate FILE.pfx)."
+    "failure, then at: the clock in Windows PE (F8, then date and time); revocation checking (site option, "
+    "/NoCRLCheck); a proxy on the way that inspects TLS; the media certificate (winpe-certs "
+    "check-media-certificate judges it)."
 )
 _OLD_MEDIA: Final = (
     "One public report (issue 4158 of Microsoft's memdocs) has such media failing with 0x87D00215 after "
@@ -81,4 +81,4 @@ def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[Advice, ..
         pieces += [_OTHER_CAUSES, _OLD_MEDIA]
     if len(servers.chains) == 1:
         pieces.append(_OTHER_SERVERS)
-    return (*pieces, _NOT_BOOTED)
+    return tuple(map(Advice, (*pieces, _NOT_BOOTED)))

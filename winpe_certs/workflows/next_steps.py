@@ -11,8 +11,7 @@ from winpe_certs.engines.choose import recognise
 from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.process import quoted
-from winpe_certs.results import CertificateResult, Status
+from winpe_certs.results import Advice, CertificateResult, Status
 from winpe_certs.trust.remedies import inject_command
 from winpe_certs.workflows.describe import DISALLOWED
 from winpe_certs.workflows.guards import refuse_protected
@@ -71,7 +70,7 @@ def _commands(
     more = [word for file in others for word in ("--cert", file)]
     into = [word for store in _into(missing, stores) for word in ("--store", str(store))]
     command = (*inject_command(words, first, ()), *more, *into)
-    yield f"Put what is missing into the image: {quoted(command)}"
+    yield Advice("Put what is missing into the image:", command)
 
 
 def _into(missing: Sequence[Wanted], stores: tuple[Store, ...]) -> tuple[Store, ...]:

@@ -54,7 +54,7 @@ def verify(
 
     read = read_images(paths, look, index=index, progress=progress, full_check=full_check)
     sound = all(result.is_sound for image in read.images for result in image.certificates)
-    advice: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
     if not sound:
         # Needed for a no alone, while most runs end with a yes.
         from winpe_certs.workflows.next_steps import ways_in
