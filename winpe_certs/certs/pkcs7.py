@@ -77,13 +77,18 @@ def _one(data: bytes, start: int, origin: str, contents: Contents) -> int:
     if wrapper.tag != _EXPLICIT or signed.tag != SEQUENCE:
         raise DerError(wrapper.start, "no signed data")
     found = _certificate_set(signed)
-    if found is not None:
-        _read_set(found, origin, contents)
+    broken = _read_set(found, origin, contents) if found is not None else ""
     if not is_whole:
         contents.damaged(
-            f"{origin}: the PKCS#7 file is cut off",
+            f"{origin}: the PKCS#7 file is cut off after {len(contents.found)} certificates",
             details=f"Its structure claims more than the {len(data) - start} bytes that are there.",
             resolution="Copy the file again, whole, from where it was made.",
+        )
+    elif broken:
+        contents.damaged(
+            f"{origin}: the list of certificates breaks off after {len(contents.found)}",
+            details=broken,
+            resolution=EXPORT_CHAIN,
         )
     return outer.end
 
@@ -105,7 +110,9 @@ def _certificate_set(signed: BerElement) -> BerElement | None:
     return _whole_or_cut(signed.source, offset, signed.content_end)[0]
 
 
-def _read_set(found: BerElement, origin: str, contents: Contents) -> None:
+def _read_set(found: BerElement, origin: str, contents: Contents) -> str:
+    """Read the set as far as it makes sense; the reason why it does not beyond that, or nothing."""
+    broken = ""
     left_out: dict[str, int] = {}
     try:
         for child in _children(found):
@@ -117,15 +124,12 @@ def _read_set(found: BerElement, origin: str, contents: Contents) -> None:
             if len(contents.found) > MOST_CERTIFICATES:
                 raise _refusal(origin, f"More than {MOST_CERTIFICATES} certificates are too many.")
     except DerError as error:
-        contents.damaged(
-            f"{origin}: the list of certificates breaks off after {len(contents.found)}",
-            details=f"{error.reason} at offset {error.offset}",
-            resolution=EXPORT_CHAIN,
-        )
+        broken = f"{error.reason} at offset {error.offset}"
     contents.warnings += [
         f"{origin}: {name} is left out" + (f" ({count} times)" if count > 1 else "")
         for name, count in left_out.items()
     ]
+    return broken
 
 
 def _children(element: BerElement) -> Iterator[BerElement]:

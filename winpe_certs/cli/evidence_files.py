@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -53,4 +54,6 @@ def show_page(
         return show_document(to_json(evidence))
     from winpe_certs.report.evidence import page
 
-    return show_document(page(evidence, markdown=report_format is PageFormat.MARKDOWN))
+    return show_document(
+        page(evidence, str(file), shell_of(sys.platform), markdown=report_format is PageFormat.MARKDOWN)
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import ImageResult, Report, ServerResult, Verdict
+from winpe_certs.results import Advice, ImageResult, Report, ServerResult, Verdict
 from winpe_certs.trust.answer import judge
 from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
@@ -33,7 +33,7 @@ _OLD_MEDIA: Final = (
 )
 _OTHER_SERVERS: Final = (
     "Clients talk to more than this server: content comes from <name>.blob.core.windows.net, tokens from "
-    "login.microsoftonline.com. Ask about them in the same call: --server NAME=FILE or --connect NAME."
+    "login.microsoftonline.com. Ask about them in the same call, with --server or --connect."
 )
 
 
@@ -74,7 +74,7 @@ def judge_all(
     return tuple(answer for chain in chains for answer in judge(chain, stores, moment.at, words))
 
 
-def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[str, ...]:
+def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[Advice, ...]:
     answers = [answer for image in images for answer in image.servers]
     pieces = []
     if any(answer.verdict is Verdict.TRUSTED for answer in answers):

@@ -68,28 +68,16 @@ def gather(
     *,
     live: Iterable[Wanted] = (),
     targets: Iterable[Path] = (),
+    keep_damaged: bool = False,
 ) -> Inputs:
-    """Read certificate files that must be readable throughout; raises as `collect`, and for what is damaged.
+    """Read certificate files, folders, pipes and standard input (``-``).
 
-    `live` are certificates that were found in the stores of the running Windows.
-    """
-    found = collect(files, thumbprints, live=live, targets=targets)
-    found.refuse_unread()
-    return found
+    `live` are certificates that were found in the stores of the running Windows. `targets` are the images of
+    a command with ``--cert``: a certificate among them has lost its option. With `keep_damaged` the caller
+    judges what cannot be read; otherwise all of it is refused here.
 
-
-def collect(
-    files: Iterable[Path],
-    thumbprints: Iterable[str] = (),
-    *,
-    live: Iterable[Wanted] = (),
-    targets: Iterable[Path] = (),
-) -> Inputs:
-    """Read certificate files, folders, pipes and standard input (``-``); what is damaged is kept apart.
-
-    `targets` are the images of a command with ``--cert``: a certificate among them has lost its option.
-    Raises `UsageError` when nothing was given or a file is missing, `PrivateKeyError` for a private key, and
-    `EnvironmentFailure`.
+    Raises `UsageError` when nothing was given or a file is missing, `PrivateKeyError` for a private key,
+    `InputError` for what is refused, and `EnvironmentFailure`.
     """
     _refuse_certificates(targets)
     wanted: dict[str, Wanted] = {each.thumbprint: each for each in live}
@@ -115,7 +103,10 @@ def collect(
         raise UsageError(
             "no certificate was given", resolution="Give the certificate file (see --help of the command)."
         )
-    return Inputs(tuple(wanted.values()), tuple(warnings), tuple(read), tuple(damaged), tuple(unread))
+    inputs = Inputs(tuple(wanted.values()), tuple(warnings), tuple(read), tuple(damaged), tuple(unread))
+    if not keep_damaged:
+        inputs.refuse_unread()
+    return inputs
 
 
 def gather_replaced(texts: Iterable[str]) -> Inputs:
@@ -131,7 +122,7 @@ def gather_replaced(texts: Iterable[str]) -> Inputs:
 def read_chain_file(path: Path) -> CertificateFile:
     """The certificates of a server's chain; what is damaged becomes a warning, for it may not be needed.
 
-    Raises as `collect`, and the error of what is damaged when nothing else is there.
+    Raises as `gather`, and the error of what is damaged when nothing else is there.
     """
     given = read_given(path)
     entries: list[SourceCertificate] = []
@@ -183,5 +174,5 @@ def _refuse_certificates(targets: Iterable[Path]) -> None:
         if is_certificate(path):
             raise UsageError(
                 f"{path} is a certificate, not an image",
-                resolution=f"Put --cert before each certificate file: --cert {path}",
+                resolution="Put --cert before each certificate file, this one included.",
             )

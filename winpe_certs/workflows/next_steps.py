@@ -22,11 +22,11 @@ Judged: TypeAlias = tuple[tuple[str, ...], Sequence[CertificateResult]]
 """The words that name an image in a command line, and what was found of the certificates there."""
 
 
-def ways_in(judged: Iterable[Judged], inputs: Inputs, stores: tuple[Store, ...]) -> tuple[str, ...]:
+def ways_in(judged: Iterable[Judged], inputs: Inputs, stores: tuple[Store, ...]) -> tuple[Advice, ...]:
     """Advice for what is missing, each piece once: a command line for each image that can be changed."""
     wanted = {each.thumbprint: each for each in inputs.wanted}
     obstacles: dict[str, str] = {}
-    pieces: list[str] = []
+    pieces: list[Advice] = []
     for words, results in judged:
         missing = [wanted[result.thumbprint] for result in results if _can_go_in(result)]
         if not missing:
@@ -34,7 +34,10 @@ def ways_in(judged: Iterable[Judged], inputs: Inputs, stores: tuple[Store, ...])
         origin = words[0]
         if origin not in obstacles:
             obstacles[origin] = _obstacle(Path(origin))
-        pieces += [obstacles[origin]] if obstacles[origin] else _commands(words, missing, inputs, stores)
+        if obstacles[origin]:
+            pieces.append(Advice(obstacles[origin]))
+        else:
+            pieces += _commands(words, missing, inputs, stores)
         pieces += [_bare(each) for each in missing if each.certificate is None]
     return tuple(dict.fromkeys(pieces))
 
@@ -59,7 +62,7 @@ def _obstacle(path: Path) -> str:
 
 def _commands(
     words: tuple[str, ...], missing: Sequence[Wanted], inputs: Inputs, stores: tuple[Store, ...]
-) -> Iterator[str]:
+) -> Iterator[Advice]:
     """One command for all files that are missing in an image: one commit is enough."""
     files = dict.fromkeys(_file(each, inputs.files) for each in missing if each.certificate is not None)
     if not files:
@@ -83,8 +86,8 @@ def _file(wanted: Wanted, files: Iterable[Path]) -> str:
     return max(named, key=len, default=wanted.origin)
 
 
-def _bare(wanted: Wanted) -> str:
-    return (
-        f"{wanted.thumbprint}: if it should be there, get the file of this certificate and inject that "
-        "(winpe-certs inject IMAGE --cert FILE); a thumbprint alone cannot be injected."
+def _bare(wanted: Wanted) -> Advice:
+    return Advice(
+        f"{wanted.thumbprint}: if it should be there, get the file of this certificate and inject that with "
+        "--cert. A thumbprint cannot be injected: the image needs the certificate itself."
     )

@@ -11,7 +11,7 @@ from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store, default_store
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.results import Advice, CertificateResult, Report, Status
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
