@@ -6,7 +6,7 @@ import hashlib
 
 from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.findings import examine
+from winpe_certs.certs.store_findings import concerning, examine_in
 from winpe_certs.certs.stores import place_in_words
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.findings import Finding, Severity
@@ -76,7 +76,7 @@ def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> Cer
     except BlobError as error:
         damage = Finding("damaged", Severity.ERROR, error.message, error.resolution)
         return CertificateResult(thumbprint, place, Status.DIFFERENT, findings=(damage,))
-    limits = blob_findings(blob)
+    limits = concerning(blob_findings(blob), stored.store)
     is_limited = any(finding.severity is Severity.ERROR for finding in limits)
     status = Status.DIFFERENT if is_limited else Status.PRESENT
     try:
@@ -85,4 +85,6 @@ def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> Cer
         # Old roots break rules of DER that Windows never minded; their SHA-1 says that they are intact.
         odd = Finding("unreadable", Severity.WARNING, error.message, error.details)
         return CertificateResult(thumbprint, place, status, findings=(odd, *limits))
-    return result_for(certificate, place, status, (*examine(certificate, moment.at), *limits))
+    return result_for(
+        certificate, place, status, (*examine_in(certificate, stored.store, moment.at), *limits)
+    )
