@@ -32,7 +32,9 @@ class Reason:
     """One observation about a server's chain, with the name that WinHTTP has for the failure.
 
     `winhttp` is what smsts.log shows (``INVALID_CA``), empty where there is none; `command` is the command
-    line that helps, as its words, empty where none does. Severity `ERROR` means: not trusted.
+    line that helps, as its words, empty where none does. Severity `ERROR` means: not trusted. `undocumented`
+    marks what no public source says Windows' answer to: it keeps a chain from being called trusted, and does
+    not make it not trusted.
     """
 
     code: str
@@ -41,3 +43,4 @@ class Reason:
     advice: str = ""
     winhttp: str = ""
     command: tuple[str, ...] = ()
+    undocumented: bool = False

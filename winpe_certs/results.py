@@ -31,6 +31,7 @@ class Status(StrEnum):
 class CertificateResult:
     """One certificate in one store of one image. What is not known of it is None or empty.
 
+    `serial` is the serial number in upper-case hexadecimal, `key` the key in words ("RSA, 2048 bits").
     `searched` are all stores that an absent one was looked for in; `store` is then the first of them.
     """
 
@@ -43,6 +44,9 @@ class CertificateResult:
     not_after: datetime | None = None
     findings: tuple[Finding, ...] = ()
     searched: tuple[str, ...] = ()
+    issuer: str | None = None
+    serial: str | None = None
+    key: str | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -53,8 +57,8 @@ class CertificateResult:
 class Verdict(StrEnum):
     """Whether an image would trust a server under one of its names.
 
-    `UNDOCUMENTED`: the chain ends at a public root that is not in the image. Full Windows would fetch it;
-    what Windows PE does is not documented.
+    `UNDOCUMENTED`: no public source says what Windows or Windows PE does with something that the answer
+    depends on, such as a public root that full Windows would fetch. The reasons name it.
     """
 
     TRUSTED = "trusted"
@@ -70,8 +74,8 @@ class ChainLink:
     sha256: str
     subject: str
     origin: str
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None
+    not_after: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,8 @@ class MediaResult:
     sha256: str
     subject: str
     issuer: str
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None
+    not_after: datetime | None
     key: str
     provider: str | None
     findings: tuple[Finding, ...]

@@ -22,7 +22,6 @@ MEMORY_MIB: Final = 1024
 
 INSTRUMENTED: Final = {
     "stored": ["regipy", "Registry"],
-    "chain": ["asn1crypto", "pyhanko_certvalidator"],
     "pkcs12": ["asn1crypto"],
 }
 

@@ -18,9 +18,9 @@ from tests.conftest import Judge
 from tests.unit.certs import making
 from tests.unit.trust.certificates import address, dns, excluding, mail, make, name, network, permitting, uri
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.extensions import read_name_constraints
 from winpe_certs.hosts import parse_host
 from winpe_certs.trust.constraints import constraint_faults
-from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.names import name_reasons
 
 AT = int(making.NOW.timestamp())
@@ -105,7 +105,6 @@ DIFFERENT_NAMES: dict[tuple[tuple[str, ...] | None, str], tuple[bool, str]] = {
     (("w*.example.com",), "w.example.com"): (False, "a star stands for at least one character"),
     (("*.example.com",), "cmg_1.example.com"): (True, "OpenSSL lets no star stand for an underscore"),
     (("IP:10.1.2.3",), "cmg.contoso.com"): (False, COMMON_NAME),
-    (None, "cmg.contoso.com"): (False, COMMON_NAME),
 }
 
 
@@ -121,7 +120,7 @@ def test_names_match_as_openssl_has_it(
     read = parse_host(host)
     option = "-verify_hostname" if read.address is None else "-verify_ip"
     theirs = _accepts(judge, "-CAfile", path, option, read.text, path)
-    ours = name_reasons(facts_of(certificate), read) == ()
+    ours = not any(reason.severity == "error" for reason in name_reasons(certificate, read))
     _check(ours, theirs, DIFFERENT_NAMES.get((names, host)))
 
 
@@ -296,7 +295,7 @@ def _compare(
     key = making.ec_key(384)
     root = make("Contoso Root CA", ca=True, key=key, constraints=constraints)
     server = make(subject, "Contoso Root CA", names=names, signer=key)
-    ours = constraint_faults(constraints, facts_of(server)) == ()
+    ours = constraint_faults(read_name_constraints(constraints.public_bytes()), server) == ()
     root_path, server_path = _pem(folder / "root.pem", root), _pem(folder / "server.pem", server)
     theirs = _accepts(judge, "-CAfile", root_path, server_path)
     _check(ours, theirs, DIFFERENT_CONSTRAINTS.get(case))

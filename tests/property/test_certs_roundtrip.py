@@ -18,6 +18,7 @@ from winpe_certs.certs.regexport import export_reg
 from winpe_certs.certs.regfile_layout import CreateRegKey, RegKey, RegValue, SetRegValue
 from winpe_certs.certs.regfile_reader import parse_reg
 from winpe_certs.certs.regfile_writer import write_reg
+from winpe_certs.certs.signatures import is_signed_by
 from winpe_certs.certs.sources import read_certificates
 from winpe_certs.certs.stores import normalise_thumbprint
 from winpe_certs.errors import UsageError, WinpeCertsError
@@ -142,7 +143,8 @@ def test_every_single_byte_of_a_certificate_may_be_damaged() -> None:
             except WinpeCertsError:
                 continue
             blob_for(certificate)
-            checked = certificate.key_bits is not None and certificate.signature_hash is not None
+            structure = certificate.structure
+            checked = structure is not None and is_signed_by(structure, structure.key.encoded) is not None
             if checked and bytes(data) != original and place != unused_bits:
                 assert not certificate.is_self_signed
 
@@ -151,8 +153,12 @@ def test_every_single_byte_of_a_certificate_may_be_damaged() -> None:
 @given(st.binary(max_size=300))
 def test_random_bytes_raise_only_our_errors(data: bytes) -> None:
     for candidate in (data, b"\x30" + data, b"\xff\xfe" + data, b"REGEDIT4\n" + data, b"-----BEGIN " + data):
-        with pytest.raises(WinpeCertsError):
-            read_certificates(candidate, "x")
+        try:
+            found = read_certificates(candidate, "x")
+        except WinpeCertsError:
+            continue
+        # A few bytes may be one DER element, but never a certificate that can be read.
+        assert all(entry.certificate.fault for entry in found.entries)
 
 
 @SEEDED

@@ -1,13 +1,15 @@
 """Reads the tag-length-value elements of DER (ITU-T X.690), with every length checked before it is used.
 
-Only what the Blob needs, and what telling files apart needs: single-byte tags and definite lengths.
-Indefinite lengths (BER) are refused. Nothing here recurses. Certificates are read by the library.
+Single-byte tags and definite lengths; indefinite lengths (BER) are refused. What elements hold is read as
+widely as BER allows where certificates in the field do not keep to DER: any non-zero octet is TRUE, numbers
+may have more octets than they need. Nothing here recurses.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+BOOLEAN = 0x01
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
@@ -82,6 +84,46 @@ def read_element(data: bytes, offset: int = 0, end: int | None = None) -> Elemen
     return Element(data, tag, offset, content, content + length)
 
 
+def read_whole(data: bytes, tag: int = SEQUENCE) -> Element:
+    """Read the one element that all of the data must be."""
+    element = read_element(data)
+    if element.tag != tag:
+        raise DerError(0, f"an element has tag 0x{element.tag:02X} instead of 0x{tag:02X}")
+    if element.end != len(data):
+        raise DerError(element.end, f"{len(data) - element.end} bytes after the element")
+    return element
+
+
+def expect(element: Element, tag: int, what: str) -> Element:
+    """Give the element back if it has this tag; `what` names it in the error."""
+    if element.tag != tag:
+        raise DerError(element.start, f"{what} has tag 0x{element.tag:02X}")
+    return element
+
+
+def boolean(element: Element) -> bool:
+    """Read a BOOLEAN (X.690 section 8.2); DER wants 0xFF for TRUE, BER any octet but zero."""
+    if expect(element, BOOLEAN, "a boolean").end - element.content != 1:
+        raise DerError(element.start, "a boolean is not one octet long")
+    return element.value != b"\0"
+
+
+def number(element: Element, longest: int = 8) -> int:
+    """Read an INTEGER of at most so many octets (X.690 section 8.3), with octets that DER would leave out."""
+    value = expect(element, INTEGER, "a number").value
+    if not value or len(value) > longest:
+        raise DerError(element.start, f"a number has {len(value)} octets")
+    return int.from_bytes(value, "big", signed=True)
+
+
+def bits(element: Element) -> bytes:
+    """Read a BIT STRING (X.690 section 8.6): its octets, the unused bits at their end as they are."""
+    value = expect(element, BIT_STRING, "a bit string").value
+    if not value or value[0] > 7 or (value[0] and len(value) == 1):
+        raise DerError(element.start, "a bit string is empty or has more unused bits than bits")
+    return value[1:]
+
+
 def identifier_list(data: bytes) -> tuple[str, ...]:
     """Read a DER SEQUENCE OF OBJECT IDENTIFIER, as extended key usages are kept, in dotted form."""
     sequence = read_element(data)
@@ -89,10 +131,11 @@ def identifier_list(data: bytes) -> tuple[str, ...]:
         raise DerError(0, f"a list of object identifiers has tag 0x{sequence.tag:02X}")
     if sequence.end != len(data):
         raise DerError(sequence.end, "bytes behind a list of object identifiers")
-    return tuple(_dotted(child) for child in sequence.children())
+    return tuple(object_identifier(child) for child in sequence.children())
 
 
-def _dotted(element: Element) -> str:
+def object_identifier(element: Element) -> str:
+    """Read an OBJECT IDENTIFIER (X.690 section 8.19) in dotted form."""
     content = element.value
     if element.tag != OBJECT_IDENTIFIER:
         raise DerError(element.start, f"an object identifier has tag 0x{element.tag:02X}")

@@ -1,6 +1,6 @@
-"""The one door to the X.509 reader of the library `cryptography`.
+"""The one door to the readers of containers in the library `cryptography`, such as PKCS#12.
 
-It is imported on the first certificate, not at start-up. What it cannot read becomes a `CertificateError`
+It is imported for the first container, not at start-up. What it cannot read becomes a `CertificateError`
 with its reason, and its warnings about old files (serial numbers, lengths of names, BER) reach nobody.
 """
 
@@ -9,12 +9,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from winpe_certs.errors import CertificateError
-
-if TYPE_CHECKING:
-    from cryptography import x509
 
 ODD_LENGTH = "Attribute's length must be"
 BER = "PKCS#7 certificates could not be parsed as DER"
@@ -50,15 +46,3 @@ def reading(refusal: str, resolution: str) -> Iterator[None]:
             ValueError,
         ) as error:
             raise CertificateError(refusal, details=str(error), resolution=resolution) from error
-
-
-@contextmanager
-def reading_certificate(der: bytes, origin: str) -> Iterator[x509.Certificate]:
-    """Load exactly one DER certificate; bytes behind it are refused."""
-    with reading(
-        f"{origin}: not a readable X.509 certificate",
-        "Export the certificate again (DER or Base-64 encoded X.509) and try once more.",
-    ):
-        from cryptography import x509
-
-        yield x509.load_der_x509_certificate(der)

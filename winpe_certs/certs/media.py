@@ -49,6 +49,7 @@ def examine_media(store: MediaStore, at: datetime) -> tuple[Finding, ...]:
         *_validity(certificate, at),
         *_key(certificate),
         *_signature(certificate),
+        *certificate.remarks,
         *(_provider(store) if store.has_key else ()),
     ]
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
@@ -89,25 +90,28 @@ def _role(store: MediaStore) -> Iterator[Finding]:
 
 
 def _validity(certificate: Certificate, at: datetime) -> Iterator[Finding]:
-    if certificate.not_after < at:
+    begins, ends = certificate.not_before, certificate.not_after
+    if begins is None or ends is None:
+        return  # a remark says so
+    if ends < at:
         yield Finding(
             "expired",
             Severity.ERROR,
-            f"It expired on {certificate.not_after:%Y-%m-%d}.",
+            f"It expired on {ends:%Y-%m-%d}.",
             "Have it renewed, and make the media again with the new one.",
         )
-    elif certificate.not_after - at <= EXPIRES_SOON:
+    elif ends - at <= EXPIRES_SOON:
         yield Finding(
             "expires-soon",
             Severity.WARNING,
-            f"It expires on {certificate.not_after:%Y-%m-%d}, in {(certificate.not_after - at).days} days.",
+            f"It expires on {ends:%Y-%m-%d}, in {(ends - at).days} days.",
             "Media made with it stop working that day: have it renewed before making new ones.",
         )
-    if at < certificate.not_before:
+    if at < begins:
         yield Finding(
             "not-yet-valid",
             Severity.ERROR,
-            f"It is valid only from {certificate.not_before:%Y-%m-%d}.",
+            f"It is valid only from {begins:%Y-%m-%d}.",
             "Check this computer's clock. Windows PE starts with the firmware's clock, which may be"
             " behind as well.",
         )

@@ -236,8 +236,10 @@ def _other_kind(data: bytes, kind: DerKind, origin: str) -> tuple[str, str]:
     if data[:1] == b"\x30" and not data.isascii():
         if kind is DerKind.CERTIFICATE:
             try:
-                Certificate.from_der(data, origin)
+                found = Certificate.from_der(data, origin)
             except CertificateError:
+                return "", GIVE_STORE
+            if found.fault:
                 return "", GIVE_STORE
             return "a certificate without a private key", GIVE_STORE
         if kind is DerKind.PKCS7:

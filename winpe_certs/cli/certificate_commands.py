@@ -6,7 +6,7 @@ Heavy imports wait until needed.
 from __future__ import annotations
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import stores_named
+from winpe_certs.cli.choices import stores_to_fill
 from winpe_certs.cli.output import show, talk
 
 
@@ -17,7 +17,7 @@ def check_media_certificate(
     password_env: o.PasswordVariable = None,
     at: o.At = None,
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Say whether a PKCS#12 file is fit for boot media.
@@ -46,7 +46,7 @@ def export(
     store: o.StoreNames = None,
     dry_run: o.DryRun = False,
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     r"""Write certificates as a .reg file.
@@ -68,7 +68,7 @@ def export(
         output=output,
         overwrite=overwrite,
         dry_run=dry_run,
-        stores=stores_named(store),
+        stores=stores_to_fill(store),
         moment=Moment.now(),
     )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

@@ -6,21 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from winpe_certs.certs.stores import Store
-
-
-def single(option: str, files: Sequence[Path] | None) -> Path | None:
-    """The file of an option that is meant once; the last of several would silently be the only one."""
-    from winpe_certs.errors import UsageError
-
-    if files and len(files) > 1:
-        raise UsageError(
-            f"{option} is given {len(files)} times",
-            resolution="It is for one server; give the others with --server NAME=FILE to check-server.",
-        )
-    return files[0] if files else None
 
 
 def stores_named(names: Sequence[str] | None) -> tuple[Store, ...]:
@@ -36,3 +23,18 @@ def stores_named(names: Sequence[str] | None) -> tuple[Store, ...]:
             resolution="Leave auto out, or all the others: it picks the store by the kind of certificate.",
         )
     return tuple(dict.fromkeys(parse_store_name(piece) for piece in chosen))
+
+
+def stores_to_fill(names: Sequence[str] | None) -> tuple[Store, ...]:
+    """The same of a command that puts certificates in; raises `UsageError` for trust and distrust at once."""
+    from winpe_certs.certs.stores import Store
+    from winpe_certs.errors import UsageError
+
+    stores = stores_named(names)
+    if Store.DISALLOWED in stores and len(stores) > 1:
+        raise UsageError(
+            "--store: Disallowed is given, and also a store of certificates that are trusted",
+            details="What is in Disallowed is distrusted, whatever other store has it.",
+            resolution="Give Disallowed by itself, or leave it out.",
+        )
+    return stores

@@ -10,6 +10,7 @@ import typer
 from winpe_certs.cli import options as o
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
+from winpe_certs.cli.values import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,10 @@ RequiredRoots: TypeAlias = Annotated[
 MinimumDays: TypeAlias = Annotated[
     int,
     typer.Option(
-        "--min-days", metavar="DAYS", help="Required certificates must last this long.", min=0, max=36500
+        "--min-days",
+        metavar="DAYS",
+        help="Required certificates must last this long, 0 to 36500.",
+        parser=whole_number("--min-days", 0, 36_500),
     ),
 ]
 
@@ -53,7 +57,7 @@ def audit(
     at: o.At = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Hold folders of images against requirements.
@@ -75,7 +79,7 @@ def audit(
     codecs()
     moment = Moment.now() if at is None else Moment.parse(at)
     required = inputs.gather(require) if require else None
-    servers = _servers(chain or (), hostname or (), server or ())
+    servers = _servers(chain, hostname or (), server or ())
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             expand(paths),
@@ -89,20 +93,16 @@ def audit(
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
 
 
-def _servers(chains: Sequence[Path], hostnames: Sequence[str], servers: Sequence[str]) -> Servers | None:
+def _servers(chain: Path | None, hostnames: Sequence[str], servers: Sequence[str]) -> Servers | None:
     from winpe_certs.errors import UsageError
     from winpe_certs.workflows.servers import Asked, gather_servers
 
-    if len(chains) > 1:
-        raise UsageError(
-            "--chain was given more than once", resolution="For several servers use --server NAME=FILE."
-        )
-    if hostnames and not chains:
+    if hostnames and chain is None:
         raise UsageError(
             "--hostname: there is no chain to judge by this name",
             resolution="Add --chain FILE, the chain that the server sends; with --server NAME=FILE no other "
             "name is needed.",
         )
-    if not chains and not servers:
+    if chain is None and not servers:
         return None
-    return gather_servers(Asked(next(iter(chains), None), tuple(hostnames), tuple(servers)))
+    return gather_servers(Asked(chain, tuple(hostnames), tuple(servers)))

@@ -13,7 +13,7 @@ def manifest(
     index: o.Indexes = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Print a line for each file of an image.
@@ -42,7 +42,7 @@ def undo(
     dry_run: o.DryRun = False,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Make an image what it was before a change.

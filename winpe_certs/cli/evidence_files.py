@@ -10,6 +10,7 @@ import typer
 
 from winpe_certs.cli import options as o
 from winpe_certs.cli.output import show_document, talk
+from winpe_certs.cli.values import one_of
 
 
 class PageFormat(StrEnum):
@@ -26,9 +27,16 @@ def show_page(
     ],
     *,
     report_format: Annotated[
-        PageFormat, typer.Option("--format", "-f", help="Page as text or Markdown, or the document itself.")
+        PageFormat,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="text|markdown|json",
+            help="Page as text or Markdown, or the document itself.",
+            parser=one_of("--format", PageFormat),
+        ),
     ] = PageFormat.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
 ) -> int:
     """Print an evidence file as a page for the change record.
 

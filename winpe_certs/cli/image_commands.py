@@ -19,7 +19,7 @@ def compact(
     force_managed_copy: o.ForceManagedCopy = False,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Free the space that changes left in an image.
@@ -55,7 +55,7 @@ def diff(
     second_index: o.SecondIndexes = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Show in which certificates two images differ.

@@ -14,7 +14,7 @@ def doctor(
     scratch_dir: o.ScratchFolder = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Look whether this machine is fit for the job.
@@ -40,7 +40,7 @@ def cleanup(
     dism: o.DismPath = None,
     reg: o.RegPath = None,
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """List and free what interrupted runs have left.

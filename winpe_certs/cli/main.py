@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer._click.exceptions import ClickException
+from typer.core import TyperCommand
 
 from winpe_certs import __version__
-from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, wants_json
+from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, verbosity_of, wants_json
+from winpe_certs.cli.parsing import Commands, OneCommand
 from winpe_certs.cli.signals import ended_by_signals
 from winpe_certs.errors import ExitCode, Interrupted, UsageError, WinpeCertsError
 
@@ -44,11 +45,8 @@ COMMANDS: Final = {
 # Commands with commands below them: what they are about, and where those are.
 GROUPS: Final = {"evidence": ("Look at evidence files.", {"show": "evidence_files:show_page"})}
 
-# How the parser says that a number is none, or too small or large: by its own names, "int range" or 0<=x<=9.
-_PARSER_RANGE: Final = re.compile(r" is not (?:a valid \w+ range|in the range [^ ]+)\.\Z")
 
-
-class _Program(TyperGroup):
+class _Program(Commands):
     """All commands. Each is imported and built when it is asked for; only the help text asks for all."""
 
     def __init__(self, **settings: Any) -> None:
@@ -58,15 +56,17 @@ class _Program(TyperGroup):
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - part of the interface
         """The command of a name, None when there is none."""
-        made = typer.Typer(name=cmd_name, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+        made = typer.Typer(
+            name=cmd_name, cls=Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True
+        )
         if cmd_name in GROUPS:
             made.info.help, below = GROUPS[cmd_name]
             for name, place in below.items():
-                made.command(name)(_function(place))
+                made.command(name, cls=OneCommand)(_function(place))
             return typer.main.get_group(made)
         if cmd_name not in COMMANDS:
             return None
-        made.command(cmd_name)(_function(COMMANDS[cmd_name]))
+        made.command(cmd_name, cls=OneCommand)(_function(COMMANDS[cmd_name]))
         return typer.main.get_command(made)
 
 
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code. Never raises, never shows a traceback unasked."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = wants_json(arguments)
-    verbose = "--verbose" in arguments or "-v" in arguments
+    verbose = verbosity_of(arguments)
     prepare_streams()
     try:
         with ended_by_signals():
@@ -162,22 +162,9 @@ def _run(arguments: list[str]) -> int:
         )
     except (typer.Abort, KeyboardInterrupt) as error:
         raise Interrupted from error
-    except typer.TyperException as error:
-        # What the parser refuses belongs to the help of its own command; mostly it says how far it came.
-        context = getattr(error, "ctx", None)
-        words = ("winpe-certs", _command_in(arguments)) if context is None else (context.command_path,)
-        program = " ".join(filter(None, words))
-        raise UsageError(_message_of(error), resolution=f"See {program} --help") from error
+    except ClickException as error:
+        # What is wrong with a command line is told in our words; this is for what nobody has thought of.
+        raise UsageError(
+            f"the command line cannot be read: {error}", resolution="See winpe-certs --help"
+        ) from error
     return int(code or ExitCode.DONE)
-
-
-def _message_of(error: typer.TyperException) -> str:
-    """What the parser says; a range of numbers in words, where it gives the name of its own type."""
-    message: str = error.format_message() if hasattr(error, "format_message") else str(error)
-    kind: Any = getattr(getattr(error, "param", None), "type", None)
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    if least is None:
-        return message
-    number = "a whole number" if kind.name.startswith("int") else "a number"
-    wanted = f"{number} from {least} on" if most is None else f"{number} from {least} to {most}"
-    return _PARSER_RANGE.sub(f" is not {wanted}.", message)

@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from winpe_certs.cli.values import one_of, seconds
+
 
 class Format(StrEnum):
     """Report formats."""
@@ -120,7 +122,7 @@ Output: TypeAlias = Annotated[
     ),
 ]
 ChainFile: TypeAlias = Annotated[
-    list[Path] | None,
+    Path | None,
     typer.Option(
         "--chain",
         metavar="FILE",
@@ -129,7 +131,7 @@ ChainFile: TypeAlias = Annotated[
     ),
 ]
 ExpectedChain: TypeAlias = Annotated[
-    list[Path] | None,
+    Path | None,
     typer.Option(
         "--expect-chain",
         metavar="FILE",
@@ -196,7 +198,10 @@ Connect: TypeAlias = Annotated[
 ConnectTimeout: TypeAlias = Annotated[
     float,
     typer.Option(
-        "--connect-timeout", metavar="SECONDS", help="Time limit of each --connect.", min=0.1, max=600
+        "--connect-timeout",
+        metavar="SECONDS",
+        help="Time limit of each --connect, 0.1 to 600.",
+        parser=seconds("--connect-timeout", 0.1, 600),
     ),
 ]
 At: TypeAlias = Annotated[
@@ -346,7 +351,13 @@ LogPath: TypeAlias = Annotated[
     Path | None, typer.Option("--log-path", metavar="PATH", help="DISM's log file.", show_default=False)
 ]
 DismTimeout: TypeAlias = Annotated[
-    float, typer.Option("--dism-timeout", metavar="SECONDS", help="Time limit of each DISM command.", min=1)
+    float,
+    typer.Option(
+        "--dism-timeout",
+        metavar="SECONDS",
+        help="Time limit of each DISM command, 1 to 604800 (a week).",
+        parser=seconds("--dism-timeout", 1, 604_800),
+    ),
 ]
 StrictBlob: TypeAlias = Annotated[
     bool, typer.Option("--strict-blob", help="Fail when any stored property differs from the given one.")
@@ -355,8 +366,24 @@ HiveName: TypeAlias = Annotated[
     str,
     typer.Option("--hive-name", metavar="NAME", help="Name that the offline hive will be loaded under."),
 ]
-ReportFormat: TypeAlias = Annotated[Format, typer.Option("--format", "-f", help="Report format.")]
+ReportFormat: TypeAlias = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="text|json",
+        help="Report format.",
+        parser=one_of("--format", Format),
+    ),
+]
 Verbose: TypeAlias = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Tell each step, and where an error came from.")
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Tell each step; twice (-vv): also where in the program an error came from.",
+        show_default=False,
+    ),
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on success.")]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from winpe_certs.results import Report
 
 _UNWRAPPED: Final = 1_000
+_TRACED: Final = 2
 _FORMAT: Final = re.compile("--format|-[a-zA-Z]*f")
+_FLAGS: Final = re.compile("-([hnqv]+)")
 _JSON_IN_ONE: Final = re.compile("--format=json|-[a-zA-Z]*f=?json")
 
 
@@ -28,7 +30,7 @@ class OutputLostError(EnvironmentFailure):
     kind = "output"
 
 
-def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
+def show(report: Report, *, as_json: bool, quiet: bool, verbose: int) -> int:
     """Print a report and the error that ended it, if one did; returns the exit code."""
     if as_json:
         from winpe_certs.report import json
@@ -44,7 +46,9 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: bool) -> int:
 
         _print(text.render(report))
     if report.error is not None:
-        if not as_json:
+        if as_json:
+            _trace(report.error, verbose)
+        else:
             show_error(report.error, as_json=False, command=None, verbose=verbose)
         return int(report.error.exit_code)
     if report.failures:
@@ -58,8 +62,9 @@ def show_document(text: str) -> int:
     return int(ExitCode.DONE)
 
 
-def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, verbose: bool) -> None:
+def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, verbose: int) -> None:
     """Print an error: as the JSON document, or on stderr for a person."""
+    _trace(error, verbose)
     if as_json and not isinstance(error, OutputLostError):
         from winpe_certs.report import json
 
@@ -67,12 +72,10 @@ def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, ve
         return
     from winpe_certs.report import text
 
-    if verbose:
-        _write("".join(traceback.format_exception(error)), to_stderr=True)
     _print(text.render_error(error), to_stderr=True)
 
 
-def talk(*, verbose: bool) -> None:
+def talk(*, verbose: int) -> None:
     """Let the steps of this program be told on stderr, if they are asked for."""
     import logging
 
@@ -102,6 +105,21 @@ def wants_json(arguments: Sequence[str]) -> bool:
         _JSON_IN_ONE.fullmatch(word) or (_FORMAT.fullmatch(word) and following == "json")
         for word, following in itertools.pairwise(words)
     )
+
+
+def _trace(error: WinpeCertsError, verbose: int) -> None:
+    """Print where in the program an error came from, for those who mend it.
+
+    With ``-v`` only of a defect, with ``-vv`` of every error.
+    """
+    if verbose >= _TRACED or (verbose and error.exit_code is ExitCode.DEFECT):
+        _write("".join(traceback.format_exception(error)), to_stderr=True)
+
+
+def verbosity_of(arguments: Sequence[str]) -> int:
+    """How often a command line has ``--verbose`` or ``-v``, judged before it is parsed."""
+    flags = "".join(match[1] for match in map(_FLAGS.match, arguments) if match)
+    return arguments.count("--verbose") + flags.count("v")
 
 
 def _print(renderable: object, *, to_stderr: bool = False) -> None:

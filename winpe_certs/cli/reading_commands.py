@@ -6,7 +6,7 @@ Heavy imports wait until needed.
 from __future__ import annotations
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import single, stores_named
+from winpe_certs.cli.choices import stores_named
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -23,7 +23,7 @@ def verify(
     evidence: o.HeldEvidence = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Say whether certificates are in images, intact.
@@ -70,7 +70,7 @@ def list_(
     store: o.StoreNames = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Show the certificates in the stores of images.
@@ -108,7 +108,7 @@ def check_server(
     index: o.Indexes = None,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Say whether an image would trust a server.
@@ -128,7 +128,7 @@ def check_server(
     talk(verbose=verbose)
     use(codec)
     asked = Asked(
-        single("--chain", chain),
+        chain,
         tuple(hostname or ()),
         tuple(server or ()),
         tuple(connect or ()),

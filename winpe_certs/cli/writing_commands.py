@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import single, stores_named
+from winpe_certs.cli.choices import stores_named, stores_to_fill
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -53,7 +53,7 @@ def inject(
     dism_timeout: o.DismTimeout = 3600,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Put certificates into images, and verify them.
@@ -89,15 +89,15 @@ def inject(
                 force_managed_copy=force_managed_copy,
                 recover=recover,
                 keep_going=bool(replace),
-                inputs=(*(cert or ()), *(expect_chain or ())),
+                inputs=(*(cert or ()), *((expect_chain,) if expect_chain else ())),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
                 head_start=begun,
                 engine=by,
             ),
-            stores=stores_named(store),
+            stores=stores_to_fill(store),
             allowed=parse_allowed(allow or ()),
             replaced=inputs.gather((), replace).wanted if replace else (),
-            expected=_expected(single("--expect-chain", expect_chain), hostname or ()),
+            expected=_expected(expect_chain, hostname or ()),
             moment=Moment.now(),
             progress=progress,
         )
@@ -131,7 +131,7 @@ def remove(
     dism_timeout: o.DismTimeout = 3600,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
-    verbose: o.Verbose = False,
+    verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
     """Take certificates out of images again.

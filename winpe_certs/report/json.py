@@ -165,8 +165,8 @@ def _server(answer: ServerResult) -> dict[str, Any]:
                 "sha256": link.sha256,
                 "subject": link.subject,
                 "origin": link.origin,
-                "not_before": link.not_before.isoformat(),
-                "not_after": link.not_after.isoformat(),
+                "not_before": link.not_before.isoformat() if link.not_before else None,
+                "not_after": link.not_after.isoformat() if link.not_after else None,
             }
             for link in answer.chain
         ],
@@ -182,6 +182,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
         "message": reason.message,
         "advice": reason.advice,
         "command": list(reason.command) or None,
+        "undocumented": reason.undocumented,
     }
 
 
@@ -192,8 +193,8 @@ def _media(media: MediaResult) -> dict[str, Any]:
         "sha256": media.sha256,
         "subject": media.subject,
         "issuer": media.issuer,
-        "not_before": media.not_before.isoformat(),
-        "not_after": media.not_after.isoformat(),
+        "not_before": media.not_before.isoformat() if media.not_before else None,
+        "not_after": media.not_after.isoformat() if media.not_after else None,
         "key": media.key,
         "provider": media.provider,
         "findings": [_finding(finding) for finding in media.findings],
@@ -272,6 +273,9 @@ def _certificate(certificate: CertificateResult) -> dict[str, Any]:
         "thumbprint": certificate.thumbprint,
         "sha256": certificate.sha256,
         "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial,
+        "key": certificate.key,
         "store": certificate.store,
         "status": certificate.status,
         "not_before": certificate.not_before.isoformat() if certificate.not_before else None,

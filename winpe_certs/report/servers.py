@@ -44,8 +44,9 @@ def media_parts(media: MediaResult) -> Iterator[RenderableType]:
     facts = f"thumbprint {media.thumbprint}, {media.key}"
     facts += f", provider {media.provider}" if media.provider else ""
     yield Padding(Text(printable(facts)), (0, 0, 0, 2))
-    window = f"{media.not_before:%Y-%m-%d} to {media.not_after:%Y-%m-%d}"
-    yield Padding(Text(f"valid {window}"), (0, 0, 0, 2))
+    if media.not_before is not None and media.not_after is not None:
+        window = f"{media.not_before:%Y-%m-%d} to {media.not_after:%Y-%m-%d}"
+        yield Padding(Text(f"valid {window}"), (0, 0, 0, 2))
 
 
 def _reason(reason: Reason) -> Iterator[RenderableType]:

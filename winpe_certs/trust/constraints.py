@@ -1,14 +1,11 @@
 """Name constraints: which names a CA may give to the certificates below it (RFC 5280 section 4.2.1.10).
 
 Excluded beats permitted, and permitted names limit only the kinds that occur among them. Where RFC 5280
-leaves room, the stricter reading is taken: a wildcard is excluded when one of the hosts it stands for is;
-what cannot be judged (names of unknown kinds, malformed ones) is a fault as soon as the constraints speak of
-its kind. Beyond RFC 5280: a DNS constraint with a dot in front covers only the names below (so does
-OpenSSL), and an empty one covers all names of its kind (OpenSSL: for DNS names). The common name is not
-considered, as in `winpe_certs.trust.names`.
-
-Minimum and maximum of a subtree must be absent (RFC 5280); property 0x54 of a Blob is refused with them, the
-library does not tell of them in a certificate.
+leaves room, the stricter reading is taken: a wildcard is excluded when one of the hosts it stands for is.
+What cannot be judged (names of unknown kinds, malformed ones) is an uncertain fault as soon as the
+constraints speak of its kind. Beyond RFC 5280: a DNS constraint with a dot in front covers only the names
+below (so does OpenSSL), and an empty one covers all names of its kind (OpenSSL: for DNS names). The common
+name is not considered.
 """
 
 from __future__ import annotations
@@ -16,45 +13,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from winpe_certs.certs import names
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.der import read_element
-from winpe_certs.certs.library import reading_certificate
-from winpe_certs.errors import CertificateError
-from winpe_certs.trust.facts import Facts, facts_of
+from winpe_certs.certs.der import DerError
+from winpe_certs.certs.extensions import NameConstraints, read_name_constraints
+from winpe_certs.certs.general_names import ADDRESS, DIRECTORY, DNS, MAIL, URI, GeneralName
 from winpe_certs.trust.words import listed, shortened
-
-if TYPE_CHECKING:
-    from cryptography import x509
 
 # About a second. Real servers have a hundred names and CAs some dozens of constraints.
 MOST_COMPARISONS: Final = 2**18
 LONGEST_COMPARED: Final = 1000
 
-DNS: Final = "DNS name"
-ADDRESS: Final = "IP address"
-DIRECTORY: Final = "directory name"
-MAIL: Final = "e-mail address"
-URI: Final = "URI"
-OTHER: Final = "other name"
-REGISTERED: Final = "registered identifier"
-
-MAIL_ATTRIBUTE: Final = "1.2.840.113549.1.9.1"
-
 
 @dataclass(frozen=True, slots=True)
-class _Name:
-    """A name or a base of the constraints: its kind, the form in which it is compared, and its text."""
+class NameFault:
+    """A name that constraints do not allow, in words; not certain when it could not be judged."""
 
-    kind: str
-    value: Any
     text: str
-
-    @property
-    def shown(self) -> str:
-        return f"the {self.kind} {shortened(self.text) or '(empty)'}"
+    is_certain: bool = True
 
 
 class NameComparisons:
@@ -65,122 +44,87 @@ class NameComparisons:
 
     def __init__(self) -> None:
         self._left = MOST_COMPARISONS
-        self._known: dict[tuple[bytes, bytes], tuple[str, ...]] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[NameFault, ...]] = {}
 
-    def faults_below(self, authority: Certificate, certificate: Certificate) -> tuple[str, ...]:
+    def faults_below(self, authority: Certificate, certificate: Certificate) -> tuple[NameFault, ...]:
         """Say which names of a certificate the constraints of a CA, if it has any, do not allow."""
-        constraints = facts_of(authority).constraints
+        constraints = authority.extensions.name_constraints
         if constraints is None:
             return ()
         return self._once(authority.der, certificate, lambda: constraints)
 
-    def faults_by_property(self, der: bytes, certificate: Certificate) -> tuple[str, ...]:
+    def faults_by_property(self, der: bytes, certificate: Certificate) -> tuple[NameFault, ...]:
         """Likewise for bare constraints, as property 0x54 of a Blob holds them."""
-        return self._once(der, certificate, lambda: read_constraints(der))
+        return self._once(der, certificate, lambda: read_name_constraints(der))
 
     def _once(
-        self, source: bytes, certificate: Certificate, constraints: Callable[[], x509.NameConstraints]
-    ) -> tuple[str, ...]:
+        self, source: bytes, certificate: Certificate, constraints: Callable[[], NameConstraints]
+    ) -> tuple[NameFault, ...]:
         pair = (source, certificate.der)
         if pair not in self._known:
             try:
-                self._known[pair] = self._compare(constraints(), facts_of(certificate))
-            except ValueError as error:
-                self._known[pair] = (f"they cannot be read, {error}",)
+                self._known[pair] = self._compare(constraints(), certificate)
+            except DerError as error:
+                self._known[pair] = (NameFault(f"they cannot be read ({error})", is_certain=False),)
         return self._known[pair]
 
-    def _compare(self, constraints: x509.NameConstraints, facts: Facts) -> tuple[str, ...]:
-        count = _count(constraints)
+    def _compare(self, constraints: NameConstraints, certificate: Certificate) -> tuple[NameFault, ...]:
+        count = len(constraints.permitted) + len(constraints.excluded)
         # Reading a name costs about as much as comparing it; a subject may be a name of two kinds.
-        needed = (len(facts.alternative_names) + 2) * (count + 1)
+        needed = (len(certificate.extensions.alternative_names or ()) + 2) * (count + 1)
         if needed > self._left:
-            return (f"there are too many names and constraints ({count} here) to compare them all",)
+            text = f"there are too many names and constraints ({count} here) to compare them all"
+            return (NameFault(text, is_certain=False),)
         self._left -= needed
-        return constraint_faults(constraints, facts)
+        return constraint_faults(constraints, certificate)
 
 
-def constraint_faults(constraints: x509.NameConstraints, facts: Facts) -> tuple[str, ...]:
+def constraint_faults(constraints: NameConstraints, certificate: Certificate) -> tuple[NameFault, ...]:
     """Say which names of a certificate the constraints do not allow; empty when all are allowed."""
-    names = tuple(_names(facts))
-    count = _count(constraints)
-    if len(names) * count > MOST_COMPARISONS:
-        return (f"{len(names)} names and {count} constraints are too many to be compared",)
-    permitted = tuple(map(_read, constraints.permitted_subtrees or ()))
-    excluded = tuple(map(_read, constraints.excluded_subtrees or ()))
-    found = (_fault(name, permitted, excluded) for name in names)
+    found = (_fault(each, constraints.permitted, constraints.excluded) for each in _names(certificate))
     return tuple(fault for fault in found if fault is not None)
 
 
-def _count(constraints: x509.NameConstraints) -> int:
-    return len(constraints.permitted_subtrees or ()) + len(constraints.excluded_subtrees or ())
+def common_name_faults(constraints: NameConstraints, certificate: Certificate) -> tuple[NameFault, ...]:
+    """Say which common names the DNS constraints would not allow, if they were for common names.
 
-
-def read_constraints(der: bytes) -> x509.NameConstraints:
-    """Read bare name constraints, as property 0x54 of a Blob holds them; raises `ValueError`."""
-    from cryptography import x509
-
-    for group in read_element(der).children():
-        if any(len(subtree.children()) != 1 for subtree in group.children()):
-            raise ValueError("a subtree with a minimum or maximum (RFC 5280 forbids them)")
-    try:
-        with reading_certificate(_carrier(der), "name constraints") as loaded:
-            return loaded.extensions.get_extension_for_class(x509.NameConstraints).value
-    except CertificateError as error:
-        raise ValueError(f"not readable as name constraints: {error.details}") from error
-
-
-def _names(facts: Facts) -> Iterator[_Name]:
-    """The names that RFC 5280 puts under constraints: the alternative ones, and those of the subject."""
-    alternative = tuple(map(_read, facts.alternative_names))
-    yield from alternative
-    if facts.subject.rdns:
-        yield _directory(facts.subject)
-    if not any(name.kind == MAIL for name in alternative):
-        for attribute in facts.subject:
-            if attribute.oid.dotted_string == MAIL_ATTRIBUTE:
-                yield _Name(MAIL, attribute.value, str(attribute.value))
-
-
-def _read(name: x509.GeneralName) -> _Name:
-    from cryptography import x509
-
-    if isinstance(name, x509.DirectoryName):
-        return _directory(name.value)
-    if isinstance(name, x509.OtherName):
-        return _Name(OTHER, None, name.type_id.dotted_string)
-    if isinstance(name, x509.RegisteredID):
-        return _Name(REGISTERED, None, name.value.dotted_string)
-    kinds = {x509.DNSName: DNS, x509.RFC822Name: MAIL, x509.UniformResourceIdentifier: URI}
-    return _Name(kinds.get(type(name), ADDRESS), name.value, str(name.value))
-
-
-def _directory(name: x509.Name) -> _Name:
-    return _Name(DIRECTORY, tuple(map(_part, name.rdns)), name.rfc4514_string())
-
-
-def _part(part: x509.RelativeDistinguishedName) -> frozenset[tuple[str, str | bytes]]:
-    """One part of a name; letter case, and how many blanks stand where, do not count (RFC 5280 7.1)."""
-    return frozenset(
-        (each.oid.dotted_string, " ".join(each.value.casefold().split()))
-        if isinstance(each.value, str)
-        else (each.oid.dotted_string, each.value)
-        for each in part
+    RFC 5280 does not say so; what Windows does with a certificate that has no other name is not documented.
+    """
+    names_as_hosts = (
+        GeneralName(DNS, text, text) for text in certificate.subject_name.texts(names.COMMON_NAME)
     )
+    found = (_fault(each, constraints.permitted, constraints.excluded) for each in names_as_hosts)
+    return tuple(fault for fault in found if fault is not None)
 
 
-def _fault(name: _Name, permitted: Sequence[_Name], excluded: Sequence[_Name]) -> str | None:
+def _names(certificate: Certificate) -> Iterator[GeneralName]:
+    """The names that RFC 5280 puts under constraints: the alternative ones, and those of the subject."""
+    alternative = certificate.extensions.alternative_names or ()
+    yield from alternative
+    subject = certificate.subject_name
+    if not subject.is_empty:
+        yield GeneralName(DIRECTORY, subject.comparable, str(subject))
+    if not any(name.kind == MAIL for name in alternative):
+        for text in subject.texts(names.MAIL):
+            yield GeneralName(MAIL, text, text)
+
+
+def _fault(
+    name: GeneralName, permitted: Sequence[GeneralName], excluded: Sequence[GeneralName]
+) -> NameFault | None:
     lies_in = _LIES_IN.get(name.kind, _cannot_judge)
     meets = _dns_meets if name.kind == DNS else lies_in
     allowed = [base for base in permitted if base.kind == name.kind]
+    shown = f"the {name.kind} {shortened(name.text) or '(empty)'}"
     try:
         for base in excluded:
             if base.kind == name.kind and meets(name.value, base.value):
-                return f"{name.shown} is excluded ({shortened(base.text) or 'as all of its kind'})"
+                return NameFault(f"{shown} is excluded ({shortened(base.text) or 'as all of its kind'})")
         if allowed and not any(lies_in(name.value, base.value) for base in allowed):
             texts = [base.text or "(empty)" for base in allowed]
-            return f"{name.shown} is not among the permitted ones ({listed(texts)})"
+            return NameFault(f"{shown} is not among the permitted ones ({listed(texts)})")
     except ValueError as error:
-        return f"{name.shown} cannot be judged: {error}"
+        return NameFault(f"{shown} cannot be judged: {name.fault or error}", is_certain=False)
     return None
 
 
@@ -237,7 +181,9 @@ def _address_lies_in(name: object, base: object) -> bool:
     return name in base
 
 
-def _directory_lies_in(name: tuple[object, ...], base: tuple[object, ...]) -> bool:
+def _directory_lies_in(name: object, base: object) -> bool:
+    if not isinstance(name, tuple) or not isinstance(base, tuple):
+        raise ValueError("it is not the structure of a name")  # noqa: TRY004 - of the file
     return name[: len(base)] == base
 
 
@@ -286,35 +232,3 @@ _LIES_IN: Final[dict[str, Callable[[Any, Any], bool]]] = {
     MAIL: _mail_lies_in,
     URI: _uri_lies_in,
 }
-
-
-def _carrier(constraints: bytes) -> bytes:
-    """A certificate that is empty but for name constraints: the library reads them nowhere else.
-
-    It has no names, an Ed25519 key (RFC 8410) of zeros, and a signature that nobody checks.
-    """
-    algorithm = _element(0x30, bytes.fromhex("06032b6570"))
-    zeros = _element(0x03, bytes(33))
-    nameless = _element(0x30)
-    moment = _element(0x17, b"000101000000Z")
-    extension = _element(0x30, bytes.fromhex("0603551d1e"), _element(0x04, constraints))
-    signed = _element(
-        0x30,
-        bytes.fromhex("a003020102"),  # version 3
-        bytes.fromhex("020101"),  # serial number 1
-        algorithm,
-        nameless,
-        _element(0x30, moment, moment),
-        nameless,
-        _element(0x30, algorithm, zeros),
-        _element(0xA3, _element(0x30, extension)),
-    )
-    return _element(0x30, signed, algorithm, zeros)
-
-
-def _element(tag: int, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    if len(content) < 0x80:
-        return bytes([tag, len(content)]) + content
-    length = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(length)]) + length + content

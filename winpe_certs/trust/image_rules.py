@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location, Store, place_in_words
 from winpe_certs.findings import Reason, Severity
+from winpe_certs.trust.chain_rules import in_words
 from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.limits import limit_reasons
 from winpe_certs.trust.paths import CertificationPath
@@ -19,7 +19,7 @@ from winpe_certs.trust.words import named
 
 _ELSEWHERE: Final = (
     "This store is filled by group policy or the enterprise, or by hand: put it right there. This program "
-    "changes the machine's own stores alone."
+    "changes only the machine's own stores."
 )
 
 
@@ -42,15 +42,6 @@ def image_reasons(
     )
 
 
-def role_of(path: CertificationPath, certificate: Certificate) -> str:
-    """What a certificate is in a chain, with its name, to begin a sentence with."""
-    if certificate is path.leaf:
-        return f"The server's certificate {named(certificate)}"
-    if certificate is path.anchor and (path.is_complete or certificate.is_self_signed):
-        return f"The root {named(certificate)}"
-    return f"The intermediate {named(certificate)}"
-
-
 def _disallowed(path: CertificationPath, stores: ImageStores, remedies: Remedies) -> Iterator[Reason]:
     for certificate in path.certificates:
         if certificate.thumbprint not in stores.disallowed:
@@ -60,7 +51,7 @@ def _disallowed(path: CertificationPath, stores: ImageStores, remedies: Remedies
         yield Reason(
             "disallowed",
             Severity.ERROR,
-            f"{role_of(path, certificate)} stands in {place_in_words(Store.DISALLOWED, location)} of this "
+            f"{in_words(path, certificate)} is in {place_in_words(Store.DISALLOWED, location)} of this "
             f"image (key {key_name}): Windows refuses it wherever else it is.",
             "If it was put there by mistake, take it out." if is_ours else _ELSEWHERE,
             command=remedies.remove(certificate, Store.DISALLOWED) if is_ours else (),
@@ -92,7 +83,7 @@ def _limits(
         where = f"The {role} {named(held.certificate)} in {held.place}"
         for reason in limit_reasons(held.limits, where, path.leaf, at, comparisons):
             if held.is_the_machines:
-                yield replace(reason, command=remedies.inject(held.certificate, held.store))
+                yield remedies.put_in(reason, held.certificate, held.store)
             else:
                 yield replace(reason, advice=_ELSEWHERE)
 
@@ -106,21 +97,21 @@ def _places(
         used = [held for held in places if (held.is_anchor if is_anchor else held.is_issuer)]
         is_needed = is_anchor or certificate.der not in sent
         if used and is_needed and not any(held.is_the_machines for held in used):
-            yield Reason(
+            reason = Reason(
                 "policy-store",
                 Severity.WARNING,
-                f"{role_of(path, certificate)} stands only in {' and '.join(held.place for held in used)}. "
+                f"{in_words(path, certificate)} is only in {' and '.join(held.place for held in used)}. "
                 "Windows looks there as well; whether Windows PE does so is not documented.",
                 "Put it into the machine's own store, as in Microsoft's procedure.",
-                command=remedies.inject(certificate),
             )
+            yield remedies.put_in(reason, certificate)
         misplaced = [] if is_anchor else [held for held in places if held.is_in_root_store]
         if misplaced:
             is_ours = misplaced[0].is_the_machines
             yield Reason(
                 "intermediate-in-root-store",
                 Severity.WARNING,
-                f"{role_of(path, certificate)} also stands in the root store {misplaced[0].place}; "
+                f"{in_words(path, certificate)} is also in the root store {misplaced[0].place}; "
                 "intermediates there are known to break HTTPS.",
                 "Take it out of there; it belongs in CA." if is_ours else _ELSEWHERE,
                 command=remedies.remove(certificate, misplaced[0].store) if is_ours else (),

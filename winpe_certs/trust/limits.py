@@ -3,7 +3,8 @@
 `winpe_certs.certs.blob.narrowing` says only that they are there. What they mean: 0x09 and 0x54 narrow by use
 and by name (seen on Windows by the tests of certinject); 0x68, 0x7A, 0x7E and 0x7F are the "disable", "EKU
 removal" and "not before" of the Microsoft root program; 0x13 hides the certificate from enumerations
-(CertGetCertificateContextProperty). A property that cannot be read counts as taking the trust away.
+(CertGetCertificateContextProperty). What Windows makes of a property that cannot be read is not
+documented.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Limits:
 
     @property
     def ends(self) -> datetime | None:
-        """The moment from which property 0x68 disables the certificate; an unreadable one always has."""
-        return min((moment or FILETIME_EPOCH for moment in self.disabled_from), default=None)
+        """The first moment from which property 0x68 disables the certificate, of those that can be read."""
+        return min((moment for moment in self.disabled_from if moment is not None), default=None)
 
 
 def limits_of(blob: Blob) -> Limits:
@@ -86,14 +87,18 @@ def limit_reasons(
 
 def _by_use(limits: Limits, where: str) -> Iterator[Reason]:
     for uses in limits.uses:
-        if uses is None or not covers_servers(uses):
+        if uses is None:
+            yield _open("narrowed-eku", f"{where} is limited by property 0x09, which cannot be read.")
+        elif not covers_servers(uses):
             yield _error(
                 "narrowed-eku",
                 f"{where} is limited by property 0x09 to {_list(uses)}: no TLS servers below it.",
                 WRONG_USAGE,
             )
     for uses in limits.taken_uses:
-        if uses is None or covers_servers(uses):
+        if uses is None:
+            yield _open("narrowed-disallowed-eku", f"{where} has property 0x7A, which cannot be read.")
+        elif covers_servers(uses):
             yield _error(
                 "narrowed-disallowed-eku",
                 f"{where} has lost uses by property 0x7A ({_list(uses)}): no TLS servers below it.",
@@ -104,17 +109,23 @@ def _by_use(limits: Limits, where: str) -> Iterator[Reason]:
 def _by_name(limits: Limits, where: str, leaf: Certificate, comparisons: NameComparisons) -> Iterator[Reason]:
     for der in limits.constraints:
         faults = comparisons.faults_by_property(der, leaf)
-        if faults:
+        certain = [fault.text for fault in faults if fault.is_certain]
+        if certain:
             yield _error(
-                "narrowed-names", f"{where} is limited to certain names (property 0x54): {listed(faults)}."
+                "narrowed-names", f"{where} is limited to certain names (property 0x54): {listed(certain)}."
             )
+        elif faults:
+            texts = listed([fault.text for fault in faults])
+            yield _open("narrowed-names", f"{where} is limited to certain names (property 0x54): {texts}.")
 
 
 def _by_date(limits: Limits, where: str, at: datetime) -> Iterator[Reason]:
+    if None in limits.disabled_from:
+        yield _open("narrowed-disabled", f"{where} is disabled at an unreadable date (property 0x68).")
     ends = limits.ends
     if ends is None:
         return
-    since = "at an unreadable date" if None in limits.disabled_from else f"from {_shown(ends)}"
+    since = f"from {_shown(ends)}"
     if at >= ends:
         yield _error("narrowed-disabled", f"{where} is disabled {since} (property 0x68).")
     else:
@@ -131,13 +142,19 @@ def _by_date_of_issue(limits: Limits, where: str, leaf: Certificate) -> Iterator
     lists = limits.not_before_uses
     if lists and all(uses is not None and not covers_servers(uses) for uses in lists):
         return
+    issued = leaf.not_before
     for moment in limits.not_before:
-        if moment is None or leaf.not_before > moment:
-            since = "an unreadable date" if moment is None else _shown(moment)
+        if moment is None or issued is None or None in lists:
+            yield _open(
+                "narrowed-not-before",
+                f"{where} is not trusted for certificates issued after a date (properties 0x7E and "
+                "0x7F), and a date or list of uses cannot be read.",
+            )
+        elif issued > moment:
             yield _error(
                 "narrowed-not-before",
-                f"{where} is not trusted for certificates issued after {since} (properties 0x7E and 0x7F);"
-                f" the server's is valid from {_shown(leaf.not_before)}.",
+                f"{where} is not trusted for certificates issued after {_shown(moment)} (properties 0x7E and"
+                f" 0x7F); the server's is valid from {_shown(issued)}.",
             )
 
 
@@ -148,6 +165,12 @@ def _by_archiving(limits: Limits, where: str) -> Iterator[Reason]:
 
 def _error(code: str, message: str, winhttp: str = "") -> Reason:
     return Reason(code, Severity.ERROR, message, ADVICE, winhttp=winhttp)
+
+
+def _open(code: str, message: str) -> Reason:
+    """A limit that cannot be read: what Windows makes of it is not documented."""
+    text = f"{message} What Windows makes of that is not documented."
+    return Reason(code, Severity.WARNING, text, ADVICE, undocumented=True)
 
 
 def _uses(data: bytes) -> Uses:

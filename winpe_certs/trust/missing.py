@@ -3,52 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.paths import Issuers, has_issuer_name, is_issuer
-from winpe_certs.trust.remedies import Remedies, file_name
-from winpe_certs.trust.rules import INVALID_CA
+from winpe_certs.trust.certificate_rules import INVALID_CA
+from winpe_certs.trust.issuers import Issuers, Match, has_issuer_name, is_issuer, match
+from winpe_certs.trust.paths import Signatures
+from winpe_certs.trust.remedies import Remedies
+from winpe_certs.trust.rules import Judgement
 from winpe_certs.trust.stores import Held, ImageStores
-from winpe_certs.trust.words import common_name, named, shortened
-
-_LONGEST: Final = 100
+from winpe_certs.trust.words import named, shortened
 
 
-def partial_chain(leaf: Certificate, pool: Sequence[Certificate]) -> tuple[Certificate, ...]:
-    """The chain as far as it goes, the server's certificate first."""
+def partial_chain(leaf: Certificate, issuers: Issuers, signatures: Signatures) -> tuple[Certificate, ...]:
+    """The chain as far as it goes, the server's certificate first, with sound signatures where it can."""
     chain = [leaf]
     seen = {leaf.der}
-    issuers = Issuers(pool)
-    while not chain[-1].is_self_signed and len(chain) < _LONGEST:
-        found = next((each for each in issuers.of(chain[-1]) if each.der not in seen), None)
-        if found is None:
+    while not chain[-1].is_self_signed:
+        child = chain[-1]
+        found = [each for each in issuers.of(child) if each.der not in seen]
+        if not found:
             break
-        chain.append(found)
-        seen.add(found.der)
+        best = next((each for each in found if signatures.holds(child, each)), found[0])
+        chain.append(best)
+        seen.add(best.der)
     return tuple(chain)
 
 
 def missing_reasons(
-    chain: Sequence[Certificate], stores: ImageStores, remedies: Remedies
+    chain: Sequence[Certificate],
+    issuers: Issuers,
+    judgement: Judgement,
+    unread_sent: Sequence[Certificate],
 ) -> tuple[Reason, ...]:
-    """What to say of the place at which a chain ends without reaching a root of the image."""
-    top = chain[-1]
+    """Say why a chain ends without reaching a root of the image.
+
+    `issuers` are those that it was built with, `unread_sent` what the server sends and nobody can read.
+    """
+    top, stores, remedies = chain[-1], judgement.stores, judgement.remedies
     distrusted = [held for held in stores.distrusted if is_issuer(held.certificate, top)]
     if distrusted and not top.is_self_signed:
         return (_distrusted(distrusted[0], top, remedies),)
+    unread = [each.place for each in stores.unreadable if each.may_be_issuer_of(top)]
+    unread += [f"{each.thumbprint}, sent" for each in unread_sent if top.issuer_name.der in each.der]
+    if unread and not top.is_self_signed:
+        return (_unreadable_issuer(top, unread[0]),)
     if top.is_self_signed:
         return (_root_missing(top, stores, remedies),)
-    return (_issuer_missing(top, stores, remedies),)
+    if issuers.of(top):
+        return (_circle(top),)
+    return (_issuer_missing(top, stores, remedies, judgement.signatures),)
+
+
+def _unreadable_issuer(child: Certificate, place: str) -> Reason:
+    return Reason(
+        "judged-unreadable",
+        Severity.WARNING,
+        f"There is a certificate with the name of the issuer of {named(child)} ({shortened(child.issuer)}), "
+        f"but it cannot be read: {place}. Windows may read it.",
+        "Ask the PKI team for a certificate of this CA that follows the rules of X.509.",
+        INVALID_CA,
+        undocumented=True,
+    )
+
+
+def _circle(top: Certificate) -> Reason:
+    return Reason(
+        "issuer-missing",
+        Severity.ERROR,
+        f"Every issuer of {named(top)} that is sent or in this image leads back into the chain: there is no "
+        "root above it.",
+        "Get the root of this PKI from the PKI team and inject it.",
+        INVALID_CA,
+    )
 
 
 def _distrusted(held: Held, child: Certificate, remedies: Remedies) -> Reason:
     return Reason(
         "disallowed",
         Severity.ERROR,
-        f"The issuer of {named(child)}, {named(held.certificate)}, stands in {held.place} of this image: "
+        f"The issuer of {named(child)}, {named(held.certificate)}, is in {held.place} of this image: "
         "Windows refuses it wherever else it is.",
         "If it was put there by mistake, take it out, and put it into the store for its kind.",
         command=remedies.remove(held.certificate, held.store) if held.is_the_machines else (),
@@ -66,44 +100,86 @@ def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies) ->
         if older
         else ""
     )
-    return Reason(
+    reason = Reason(
         "root-not-in-image",
         Severity.ERROR,
         f"The root {named(root)} ({root.thumbprint}) is not in this image.{renewed}",
         "Put it there, and check the thumbprint with the PKI team.",
         INVALID_CA,
-        remedies.inject(root),
     )
+    return remedies.put_in(reason, root)
 
 
-def _issuer_missing(top: Certificate, stores: ImageStores, remedies: Remedies) -> Reason:
-    issuer = shortened(top.issuer) or "without a name"
+def _issuer_missing(
+    top: Certificate, stores: ImageStores, remedies: Remedies, signatures: Signatures
+) -> Reason:
     misplaced = [held for held in stores.held if is_issuer(held.certificate, top)]
     if misplaced:
         return _wrong_store(misplaced[0].certificate, misplaced, remedies)
-    file = file_name(common_name(top.issuer) or issuer)
     namesakes = [held for held in stores.held if has_issuer_name(held.certificate, top)]
+    urls = [url for url in top.extensions.issuer_urls if url.lower().startswith("http:")]
+    if urls:
+        return _can_be_fetched(top, urls[0])
     if namesakes:
-        held = namesakes[0]
-        return Reason(
-            "issuer-has-other-key",
-            Severity.ERROR,
-            f"The image has a certificate {named(held.certificate)} in {held.place} "
-            f"({held.certificate.thumbprint}), but {named(top)} was issued with another key of that CA.",
-            "The CA was renewed: put its other certificate into the image as well.",
-            INVALID_CA,
-            remedies.inject_file(file),
-        )
-    urls = [url for url in facts_of(top).issuer_urls if url.lower().startswith("http")]
-    where = f" {named(top)} names a place to get it: {shortened(urls[0])}" if urls else ""
+        return _other_issuer(namesakes[0], top, signatures)
+    issuer = shortened(top.issuer) or "without a name"
     return Reason(
         "issuer-missing",
         Severity.ERROR,
         f"The issuer of {named(top)} is not in this image, and the server does not send it: {issuer}.",
-        f"Put it into the image; an intermediate should be sent by the server.{where}",
+        "If it is an intermediate, have the server send it. If it is the root, get its certificate from the "
+        "PKI team and inject that.",
         INVALID_CA,
-        remedies.inject_file(file),
     )
+
+
+def _can_be_fetched(top: Certificate, url: str) -> Reason:
+    return Reason(
+        "issuer-not-sent",
+        Severity.WARNING,
+        f"The issuer of {named(top)} is not in this image, and the server does not send it: "
+        f"{shortened(top.issuer) or 'without a name'}. Full Windows would fetch it from {shortened(url)}; "
+        "what Windows PE does is not documented.",
+        "To be sure, have the server send it, or get the file from that address and inject it.",
+        INVALID_CA,
+        undocumented=True,
+    )
+
+
+def _other_issuer(held: Held, child: Certificate, signatures: Signatures) -> Reason:
+    """A CA of the right name that the child's identifiers do not lead to."""
+    certificate = held.certificate
+    where = f"The image has a certificate {named(certificate)} in {held.place} ({certificate.thumbprint})"
+    if match(certificate, child) is Match.OTHER_CERTIFICATE:
+        named_key = child.extensions.authority_key
+        serial = named_key.serial if named_key is not None else None
+        key = "The key is the same" if signatures.holds(child, certificate) else "It may have another key"
+        return Reason(
+            "issuer-other-certificate",
+            Severity.ERROR,
+            f"{where} with the serial number {certificate.serial}, but {named(child)} names another "
+            f"certificate of that CA as its issuer (serial number {shortened(serial or 'unknown')}). {key}; "
+            "Windows takes only the certificate that is named.",
+            "Put the certificate of the CA with that serial number into the image, or have the server's "
+            "certificate issued again.",
+            INVALID_CA,
+        )
+    return Reason(
+        "issuer-has-other-key",
+        Severity.ERROR,
+        f"{where}, but {named(child)} was issued with another key of that CA{_keys(certificate, child)}.",
+        "The CA was renewed: get its other certificate from the PKI team and inject that as well.",
+        INVALID_CA,
+    )
+
+
+def _keys(certificate: Certificate, child: Certificate) -> str:
+    """Which key a certificate has, and which one its child names; empty where one of them does not say."""
+    own, named_key = certificate.extensions.subject_key, child.extensions.authority_key
+    if own is None or named_key is None or named_key.key is None:
+        return ""
+    wanted = shortened(named_key.key.hex().upper())
+    return f" (key identifier {wanted}; the one in the image has {shortened(own.hex().upper())})"
 
 
 def _wrong_store(certificate: Certificate, places: Sequence[Held], remedies: Remedies) -> Reason:
@@ -119,12 +195,12 @@ def _wrong_store(certificate: Certificate, places: Sequence[Held], remedies: Rem
             remedies.remove(certificate, places[0].store) if places[0].is_the_machines else (),
         )
     kind = "root" if certificate.is_self_signed else "intermediate"
-    return Reason(
+    reason = Reason(
         "issuer-in-wrong-store",
         Severity.ERROR,
-        f"The {kind} {named(certificate)} ({certificate.thumbprint}) stands in {where}: Windows takes no "
+        f"The {kind} {named(certificate)} ({certificate.thumbprint}) is in {where}: Windows takes no "
         f"{kind}s from there.",
         "Put it into the store for its kind: AuthRoot for a root, CA for an intermediate.",
         INVALID_CA,
-        remedies.inject(certificate),
     )
+    return remedies.put_in(reason, certificate)

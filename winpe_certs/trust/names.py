@@ -2,43 +2,117 @@
 
 Wildcards as Schannel accepts them (Microsoft KB 258858), not as RFC 9525 would: ``w*.contoso.com`` counts,
 stars further right or within a label do not. A star stands for at least one character: the article shows none
-that stands for nothing. An IP address is matched by an iPAddress entry alone (RFC 9110 section 4.3.5).
+that stands for nothing. An IP address is matched by an iPAddress entry only (RFC 9110 section 4.3.5).
 
-The common name is not considered: clients must ignore it (RFC 9525 section 2). Windows itself may be milder
-with a certificate that has no alternative name at all: its reference of HTTPSPolicyCallbackData speaks of
-"DNS name or common name".
+Windows compares with "the DNS name or common name" (HTTPSPolicyCallbackData), wildcards too. The common name
+counts where the certificate has neither a DNS name nor an IP address as an alternative name; browsers ignore
+it (RFC 9525 section 2), so that is a warning.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.extensions import ALTERNATIVE_NAME, NAMES
+from winpe_certs.certs.general_names import ADDRESS, DNS
+from winpe_certs.certs.names import COMMON_NAME
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.hosts import HostName
-from winpe_certs.trust.facts import Facts
 from winpe_certs.trust.words import listed
 
 A_LABEL: Final = "xn--"
-COMMON_NAME: Final = "2.5.4.3"
+_ASK: Final = (
+    "Ask for the name that the client uses, or have a certificate issued that has it as a subject "
+    "alternative name. A server for intranet and internet clients needs both of its names."
+)
+_MISMATCH: Final = "CERT_CN_INVALID"
 
 
-def name_reasons(facts: Facts, host: HostName) -> tuple[Reason, ...]:
-    """Say why a certificate is not for a host; empty when it is."""
-    if host.address is not None:
-        if host.address in facts.addresses:
-            return ()
-    elif any(_covers(name, host.text) for name in facts.dns_names):
+def name_reasons(certificate: Certificate, host: HostName) -> tuple[Reason, ...]:
+    """Say what speaks against a certificate for a host: errors, warnings, or what is not documented."""
+    extensions = certificate.extensions
+    if host.address is not None and host.address in extensions.addresses:
         return ()
+    if host.address is None and any(_covers(name, host.text) for name in extensions.dns_names):
+        return ()
+    unread = _unread_names(certificate)
+    if unread:
+        return (_undocumented(f"Whether the certificate is for {host.text} cannot be told: {unread}"),)
+    if not is_named_by_subject(certificate):
+        return (_mismatch(certificate, host),)
+    return _by_common_name(certificate, host)
+
+
+def is_named_by_subject(certificate: Certificate) -> bool:
+    """Whether a certificate has neither a DNS name nor an IP address but in its subject."""
+    return not any(each.kind in (DNS, ADDRESS) for each in certificate.extensions.alternative_names or ())
+
+
+def _by_common_name(certificate: Certificate, host: HostName) -> tuple[Reason, ...]:
+    common_names = certificate.subject_name.texts(COMMON_NAME)
+    if host.address is not None:
+        if host.text in common_names:
+            return (
+                _undocumented(
+                    f"The certificate names {host.text} only as its common name, not as an IP address. What "
+                    "Windows makes of that is not documented"
+                ),
+            )
+        return (_mismatch(certificate, host),)
+    covered = [_covers(name, host.text) for name in common_names]
+    if not any(covered):
+        if any(_covers(_in_ascii(name), host.text) for name in common_names):
+            return (
+                _undocumented(
+                    f"The common name of the certificate ({listed(common_names)}) is {host.text} in the form "
+                    "that DNS uses. Whether Windows compares it so is not documented"
+                ),
+            )
+        return (_mismatch(certificate, host),)
+    if not all(covered):
+        return (
+            _undocumented(
+                f"The certificate has several common names ({listed(common_names)}). Which of them Windows "
+                "takes is not documented"
+            ),
+        )
     return (
         Reason(
-            "name-mismatch",
-            Severity.ERROR,
-            f"The certificate is not for {host.text}: {_what_it_names(facts, host)}.",
-            "Ask for the name that the client uses, or have a certificate issued that has it as a subject"
-            " alternative name. A server for intranet and internet clients needs both of its names.",
-            winhttp="CERT_CN_INVALID",
+            "common-name-only",
+            Severity.WARNING,
+            f"The certificate names {host.text} only as its common name. Windows falls back to that; "
+            "browsers and other clients do not.",
+            "Ask for a certificate with the name as a subject alternative name next time.",
         ),
     )
+
+
+def _in_ascii(name: str) -> str:
+    """A host name with foreign letters in the form that DNS uses; empty when it has none."""
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+
+
+def _unread_names(certificate: Certificate) -> str:
+    """Why a name that Windows may see cannot be seen here; empty when all can."""
+    if NAMES[ALTERNATIVE_NAME] in certificate.unread_parts:
+        return "its subject alternative name cannot be read"
+    for each in certificate.extensions.alternative_names or ():
+        if each.kind in (DNS, ADDRESS) and each.fault:
+            return f"its {each.kind} {listed([each.text])} is left out, because {each.fault}"
+    return ""
+
+
+def _undocumented(message: str) -> Reason:
+    return Reason("name-mismatch", Severity.WARNING, f"{message}.", _ASK, _MISMATCH, undocumented=True)
+
+
+def _mismatch(certificate: Certificate, host: HostName) -> Reason:
+    message = f"The certificate is not for {host.text}: {_what_it_names(certificate, host)}."
+    return Reason("name-mismatch", Severity.ERROR, message, _ASK, _MISMATCH)
 
 
 def _covers(pattern: str, host: str) -> bool:
@@ -60,14 +134,15 @@ def _covers(pattern: str, host: str) -> bool:
     return host_label.startswith(prefix) and len(host_label) > len(prefix)
 
 
-def _what_it_names(facts: Facts, host: HostName) -> str:
-    if not facts.has_alternative_name:
-        common = [str(part.value) for part in facts.subject if part.oid.dotted_string == COMMON_NAME]
-        own = f" ({listed(common, 1)})" if common else ""
-        return f"it has no subject alternative name, and the common name{own} is not considered"
-    names = [*facts.dns_names, *map(str, facts.addresses)]
-    if not names:
-        return "its subject alternative name holds neither DNS names nor IP addresses"
+def _what_it_names(certificate: Certificate, host: HostName) -> str:
+    extensions = certificate.extensions
+    found = [*extensions.dns_names, *map(str, extensions.addresses)]
+    if not found:
+        common_names = certificate.subject_name.texts(COMMON_NAME)
+        own = f"its common name is {listed(common_names)}" if common_names else "it has no common name"
+        if extensions.alternative_names is None:
+            return f"it has no subject alternative name, and {own}"
+        return f"its subject alternative name holds neither DNS names nor IP addresses, and {own}"
     if host.address is not None:
-        return f"it names {listed(names)}, and an address counts only as an entry of the kind IP address"
-    return f"it names {listed(names)}"
+        return f"it names {listed(found)}, and an address counts only as an entry of the kind IP address"
+    return f"it names {listed(found)}"

@@ -15,8 +15,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.extensions import REVOCATION_LISTS
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.facts import Facts
 from winpe_certs.trust.words import listed, shortened
 
 INTERNAL_ENDINGS: Final = (
@@ -42,14 +42,15 @@ class _Access(Enum):
     NONE = auto()
 
 
-def revocation_reasons(certificate: Certificate, facts: Facts) -> tuple[Reason, ...]:
+def revocation_reasons(certificate: Certificate) -> tuple[Reason, ...]:
     """Say why clients outside the domain may fail to look up a revocation; one reason at most."""
-    urls = (*facts.revocation_list_urls, *facts.responder_urls)
+    extensions = certificate.extensions
+    urls = (*extensions.revocation_list_urls, *extensions.responder_urls)
     accesses = frozenset(map(_access, urls))
     who = f"The certificate {shortened(certificate.subject or certificate.thumbprint)}"
     if _Access.HTTP in accesses:
         return ()
-    if not urls and not facts.has_revocation_list:
+    if not urls and REVOCATION_LISTS not in extensions.present:
         return _warning(
             "revocation-no-list",
             f"{who} names neither a revocation list nor an OCSP responder: its revocation cannot be checked.",

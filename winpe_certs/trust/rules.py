@@ -1,43 +1,34 @@
-"""The rules for one chain: everything that is against it, not only the first thing.
+"""One chain held against every rule: everything that is against it, not only the first thing.
 
-Signatures and the like are judged by a library (`winpe_certs.trust.paths`); here is what Windows adds or sees
-otherwise: nested extended key usages, key sizes, hashes, dates of roots too, properties, Disallowed.
 Names of failures are WinHTTP's, as smsts.log shows them, where they are known; otherwise none is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from winpe_certs.certs.usages import covers_servers
+from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
+from winpe_certs.results import Verdict
+from winpe_certs.trust.certificate_rules import DATE_INVALID, Role, certificate_reasons
+from winpe_certs.trust.chain_rules import chain_reasons, role_of
 from winpe_certs.trust.constraints import NameComparisons
-from winpe_certs.trust.facts import facts_of
-from winpe_certs.trust.image_rules import image_reasons, limited, role_of
-from winpe_certs.trust.paths import CertificationPath, fault_of
+from winpe_certs.trust.image_rules import image_reasons, limited
+from winpe_certs.trust.paths import ERROR_COST, CertificationPath, Signatures
 from winpe_certs.trust.remedies import Remedies
 from winpe_certs.trust.revocation import revocation_reasons
 from winpe_certs.trust.stores import ImageStores
-from winpe_certs.trust.words import listed, named
-
-INVALID_CA: Final = "INVALID_CA"
-DATE_INVALID: Final = "CERT_DATE_INVALID"
-WRONG_USAGE: Final = "CERT_WRONG_USAGE"
 
 _SHORT: Final = timedelta(days=365)
-_REFUSED_RSA: Final = 1024
-_WEAK_RSA: Final = 2048
-_CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_BROKEN_HASHES: Final = frozenset({"md5", "md4", "md2"})
-_SERVER_USES: Final = frozenset({"digital_signature", "key_encipherment", "key_agreement"})
+_ALWAYS: Final = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedPath:
-    """A chain with all that there is to say of it; `valid_from` may lie behind `valid_until`."""
+    """A chain with everything that is known about it; `valid_from` may be after `valid_until`."""
 
     path: CertificationPath
     reasons: tuple[Reason, ...]
@@ -50,169 +41,77 @@ class JudgedPath:
         return sum(reason.severity is Severity.ERROR for reason in self.reasons)
 
     @property
-    def holds(self) -> bool:
+    def verdict(self) -> Verdict:
         """Whether Windows would accept it."""
-        return not self.errors
+        return verdict_of(self.reasons)
 
 
-def judge_path(
-    path: CertificationPath,
-    stores: ImageStores,
-    at: datetime,
-    remedies: Remedies,
-    sent: Collection[bytes],
-    comparisons: NameComparisons,
-) -> JudgedPath:
-    """Hold a chain against every rule, as of a moment (an aware datetime).
+def verdict_of(reasons: Collection[Reason]) -> Verdict:
+    """The verdict that reasons lead to: one error is a no, and without one what is not documented is open."""
+    if any(reason.severity is Severity.ERROR for reason in reasons):
+        return Verdict.NOT_TRUSTED
+    return Verdict.UNDOCUMENTED if any(each.undocumented for each in reasons) else Verdict.TRUSTED
 
-    `sent` are the certificates (DER) that the server sends; `comparisons` are those of all its chains.
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What all chains of one server are held against, and what was found out for one and serves the others.
+
+    `at` is an aware datetime; `sent` are the certificates (DER) that the server sends.
     """
-    begins = max(each.not_before for each in path.certificates)
-    expires = min(each.not_after for each in path.certificates)
-    disabled = [end for held in limited(path, stores) if (end := held.limits.ends) is not None]
-    ends = min([expires, *disabled])
-    reasons = [
-        *_dates(path, at),
-        *_structure(path),
-        *_uses(path),
-        *_strength(path),
-        *_constraints(path, comparisons),
-        *image_reasons(path, stores, at, remedies, sent, comparisons),
-        *_never_valid(begins, expires),
-        *_short_window(begins, ends, at),
-    ]
-    for certificate in path.certificates[:-1]:
-        reasons += revocation_reasons(certificate, facts_of(certificate))
-    return JudgedPath(path, tuple(reasons), begins, ends)
+
+    stores: ImageStores
+    at: datetime
+    remedies: Remedies
+    sent: frozenset[bytes]
+    comparisons: NameComparisons = field(default_factory=NameComparisons)
+    signatures: Signatures = field(default_factory=Signatures)
+    costs: dict[bytes, int] = field(default_factory=dict)
+
+    def cost(self, certificate: Certificate) -> int:
+        """What speaks against a certificate as an issuer, whatever chain it is in."""
+        known = self.costs.get(certificate.der)
+        if known is None:
+            known = self.costs[certificate.der] = self._cost(certificate)
+        return known
+
+    def _cost(self, certificate: Certificate) -> int:
+        role = Role.ROOT if certificate.is_self_signed else Role.INTERMEDIATE
+        reasons = [*certificate_reasons(certificate, role, self.at)]
+        errors = sum(reason.severity is Severity.ERROR for reason in reasons)
+        errors += certificate.thumbprint in self.stores.disallowed
+        return errors * ERROR_COST + sum(reason.undocumented for reason in reasons)
+
+    def judge(self, path: CertificationPath) -> JudgedPath:
+        """Hold a chain against every rule."""
+        begins, expires = _window(path)
+        ends = min([expires, *self._disabled(path)])
+        reasons = [
+            *(
+                reason
+                for each in path.certificates
+                for reason in certificate_reasons(each, role_of(path, each), self.at)
+            ),
+            *chain_reasons(path, self.signatures, self.comparisons),
+            *image_reasons(path, self.stores, self.at, self.remedies, self.sent, self.comparisons),
+            *_never_valid(begins, expires),
+            *_short_window(begins, ends, self.at),
+        ]
+        for certificate in path.certificates[:-1]:
+            reasons += revocation_reasons(certificate)
+        return JudgedPath(path, tuple(reasons), begins, ends)
+
+    def _disabled(self, path: CertificationPath) -> Iterator[datetime]:
+        for held in limited(path, self.stores):
+            if held.limits.ends is not None:
+                yield held.limits.ends
 
 
-def _dates(path: CertificationPath, at: datetime) -> Iterator[Reason]:
-    for certificate in path.certificates:
-        who = role_of(path, certificate)
-        if certificate.not_after < at:
-            yield Reason(
-                "expired",
-                Severity.ERROR,
-                f"{who} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC.",
-                "Have it renewed; if this date is not the real one, correct the clock of the computer.",
-                DATE_INVALID,
-            )
-        elif at < certificate.not_before:
-            yield Reason(
-                "not-yet-valid",
-                Severity.ERROR,
-                f"{who} is valid only from {certificate.not_before:%Y-%m-%d %H:%M} UTC.",
-                "Windows PE starts with the clock of the firmware: set it right (in Windows PE: date, time).",
-                DATE_INVALID,
-            )
-
-
-def _structure(path: CertificationPath) -> Iterator[Reason]:
-    for certificate in path.certificates[1:]:
-        who = role_of(path, certificate)
-        if not certificate.is_ca:
-            yield Reason(
-                "not-a-ca",
-                Severity.ERROR,
-                f"{who} is no certificate authority (basic constraints), yet it issued another one.",
-                "Have the PKI team check the chain.",
-                INVALID_CA,
-            )
-        elif certificate.key_usage_cert_sign is False:
-            yield Reason(
-                "no-cert-sign",
-                Severity.ERROR,
-                f"{who} may not sign certificates: its key usage lacks it.",
-                "Have the PKI team check the chain.",
-            )
-    fault = fault_of(path)
-    if fault is not None:
-        yield Reason(
-            "invalid-chain",
-            Severity.ERROR,
-            f"The chain does not hold: {fault}",
-            "Have the PKI team check the chain; save it again from the server if the file may be damaged.",
-        )
-
-
-def _uses(path: CertificationPath) -> Iterator[Reason]:
-    """Windows nests extended key usages: a use must be allowed by every certificate of the chain."""
-    for certificate in path.certificates:
-        uses = certificate.extended_key_usage
-        if uses is not None and not covers_servers(uses):
-            yield Reason(
-                "no-server-auth",
-                Severity.ERROR,
-                f"{role_of(path, certificate)} is not for server authentication (extended key usage).",
-                "Have it issued from a template with server authentication (1.3.6.1.5.5.7.3.1).",
-                WRONG_USAGE,
-            )
-    key_uses = facts_of(path.leaf).key_uses
-    if key_uses is not None and not key_uses & _SERVER_USES:
-        yield Reason(
-            "wrong-key-usage",
-            Severity.ERROR,
-            f"{role_of(path, path.leaf)} has a key usage that no TLS server can work with.",
-            "Have it issued with digital signature and key encipherment.",
-            WRONG_USAGE,
-        )
-
-
-def _strength(path: CertificationPath) -> Iterator[Reason]:
-    for certificate in path.certificates:
-        who = role_of(path, certificate)
-        bits, curve = certificate.key_bits, facts_of(certificate).curve
-        if certificate.key_kind == "RSA" and bits is not None:
-            if bits < _WEAK_RSA:
-                yield Reason(
-                    "weak-key",
-                    Severity.ERROR if bits < _REFUSED_RSA else Severity.WARNING,
-                    f"{who} has a key of only {bits} bits.",
-                    "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
-                )
-        elif curve not in _CURVES:
-            what = f"of the kind {certificate.key_kind}{f', {curve}' if curve else ''}"
-            yield Reason(
-                "unknown-key",
-                Severity.ERROR,
-                f"{who} has a key {what}. TLS in Windows is known to work with RSA and with EC on P-256, "
-                "P-384 and P-521.",
-                "Have it issued with one of these.",
-            )
-    for certificate in path.certificates[:-1]:
-        used_hash = certificate.signature_hash
-        if used_hash in _BROKEN_HASHES:
-            yield Reason(
-                "weak-signature",
-                Severity.ERROR,
-                f"{role_of(path, certificate)} is signed with {used_hash.upper()}, which can be forged.",
-                "Have it issued again with SHA-256.",
-            )
-        elif used_hash == "sha1":
-            yield Reason(
-                "weak-signature",
-                Severity.WARNING,
-                f"{role_of(path, certificate)} is signed with SHA-1. By Microsoft's plan Windows refuses "
-                "that below public roots only; Configuration Manager's documentation calls it not trusted.",
-                "Have it issued again with SHA-256.",
-            )
-
-
-def _constraints(path: CertificationPath, comparisons: NameComparisons) -> Iterator[Reason]:
-    """A CA's name constraints hold for everything below it but self-issued CAs (RFC 5280 section 6.1.4)."""
-    for position, authority in enumerate(path.certificates[1:], start=1):
-        for certificate in path.certificates[:position]:
-            if certificate.is_self_issued and certificate is not path.leaf:
-                continue
-            faults = comparisons.faults_below(authority, certificate)
-            if faults:
-                yield Reason(
-                    "name-constraints",
-                    Severity.ERROR,
-                    f"{role_of(path, authority)} may not issue for names of {named(certificate)}: "
-                    + listed(faults),
-                    "Use a server name that the CA is allowed to issue for, or another CA.",
-                )
+def _window(path: CertificationPath) -> tuple[datetime, datetime]:
+    """From when to when all certificates are valid whose dates can be read."""
+    begins = [each.not_before for each in path.certificates if each.not_before is not None]
+    ends = [each.not_after for each in path.certificates if each.not_after is not None]
+    return max(begins, default=_ALWAYS[0]), min(ends, default=_ALWAYS[1])
 
 
 def _never_valid(begins: datetime, ends: datetime) -> Iterator[Reason]:

@@ -8,10 +8,10 @@ from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.errors import CertificateError
+from winpe_certs.findings import Severity
 from winpe_certs.hosts import HostName
-from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.names import name_reasons
-from winpe_certs.trust.words import named
+from winpe_certs.trust.words import named, until
 
 # A TLS server sends a handful; a file may be a whole bundle. Building paths through more is no honest work.
 _MOST_CERTIFICATES: Final = 1_000
@@ -23,6 +23,7 @@ class ServerChain:
     """A server: `leaf` is its own certificate, `others` are in the order in which they were sent.
 
     `source` says in words where the certificates came from; `server` is how the server is called in reports.
+    `file` is the file that holds them all, None when there is none to be read again.
     """
 
     server: str
@@ -30,24 +31,33 @@ class ServerChain:
     leaf: Certificate
     others: tuple[Certificate, ...]
     hosts: tuple[HostName, ...]
+    file: str | None = None
 
 
 def chain_from(
-    certificates: Sequence[Certificate], *, server: str, source: str, hosts: Sequence[HostName]
+    certificates: Sequence[Certificate],
+    *,
+    server: str,
+    source: str,
+    hosts: Sequence[HostName],
+    file: str | None = None,
 ) -> ServerChain:
     """Find the server's own certificate among those of a file; raises `CertificateError` without one.
 
     It is the one that issued none of the others. A CA counts only when it carries host names, as self-made
     server certificates do. When several are left, the one that has the names asked for is meant; if that
-    leaves a choice, there is no telling.
+    leaves a choice, there is no telling. What cannot be read takes no part, unless there is nothing else.
     """
     if len(certificates) > _MOST_CERTIFICATES:
         raise CertificateError(
             f"{source}: {len(certificates)} certificates are too many for a server's chain",
             resolution="Give the file with the server's certificate and its intermediates alone.",
         )
-    issuers = {facts_of(each).issuer_key for each in certificates if not each.is_self_issued}
-    ends = [each for each in certificates if facts_of(each).subject_key not in issuers]
+    readable = [each for each in certificates if not each.fault]
+    if not readable and len(certificates) == 1:
+        return ServerChain(server, source, certificates[0], (), tuple(hosts), file)
+    issuers = {each.issuer_name.comparable for each in readable if not each.is_self_issued}
+    ends = [each for each in readable if each.subject_name.comparable not in issuers]
     servers = [each for each in ends if _may_be_a_server(each)]
     servers = [each for each in servers if not each.is_ca] or servers
     if len(servers) > 1:
@@ -63,21 +73,23 @@ def chain_from(
         raise CertificateError(
             f"{source}: which of the {len(servers)} servers' certificates in it is meant cannot be told",
             details="\n".join(
-                f"{each.thumbprint} {named(each)}, until {each.not_after:%Y-%m-%d}"
-                for each in servers[:_SHOWN]
+                f"{each.thumbprint} {named(each)}, until {until(each)}" for each in servers[:_SHOWN]
             ),
             resolution="Give a file with the one that the server uses and its intermediates alone.",
         )
     (chosen,) = servers
     others = tuple(each for each in certificates if each is not chosen)
-    return ServerChain(server, source, chosen, others, tuple(hosts))
+    return ServerChain(server, source, chosen, others, tuple(hosts), file)
 
 
 def _has_all(certificate: Certificate, hosts: Sequence[HostName]) -> bool:
-    facts = facts_of(certificate)
-    return bool(hosts) and not any(name_reasons(facts, host) for host in hosts)
+    return bool(hosts) and not any(
+        reason.severity is Severity.ERROR or reason.undocumented
+        for host in hosts
+        for reason in name_reasons(certificate, host)
+    )
 
 
 def _may_be_a_server(certificate: Certificate) -> bool:
-    facts = facts_of(certificate)
-    return not certificate.is_ca or bool(facts.dns_names or facts.addresses)
+    extensions = certificate.extensions
+    return not certificate.is_ca or bool(extensions.dns_names or extensions.addresses)

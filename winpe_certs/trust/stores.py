@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from winpe_certs.certs.blob import parse
@@ -16,7 +17,6 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.stores import Location, Store, place_in_words
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.trust.limits import Limits, limits_of
-from winpe_certs.trust.paths import is_readable
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 
 _ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
@@ -58,17 +58,35 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A certificate of the image that cannot be read: its place in words, and its store.
+
+    `der` is None where there is no certificate to speak of: a damaged Blob, or one under another's name.
+    """
+
+    place: str
+    der: bytes | None
+    store: str
+
+    def may_be_issuer_of(self, child: Certificate) -> bool:
+        """Whether the name that a certificate names as its issuer is somewhere in these bytes."""
+        if self.der is None or self.store == Store.DISALLOWED or child.issuer_name.is_empty:
+            return False
+        return child.issuer_name.der in self.der
+
+
+@dataclass(frozen=True)
 class ImageStores:
     """Everything that an image holds.
 
     `distrusted` are the certificates of Disallowed that can be read, `disallowed` the thumbprints of all of
-    them, each with the place where it stands. `unreadable` are places and thumbprints of what cannot be read.
+    them, each with the place where it is. `unreadable` are the certificates that cannot be read.
     """
 
     held: tuple[Held, ...]
     distrusted: tuple[Held, ...]
     disallowed: Mapping[str, tuple[str, Location]]
-    unreadable: tuple[str, ...]
+    unreadable: tuple[Unread, ...]
 
     @classmethod
     def from_stored(cls, stored: StoredCertificates) -> ImageStores:
@@ -76,15 +94,19 @@ class ImageStores:
         held: list[Held] = []
         distrusted: list[Held] = []
         disallowed: dict[str, tuple[str, Location]] = {}
-        unreadable: list[str] = []
+        unreadable: list[Unread] = []
         for each in stored.certificates:
             is_distrusted = each.store == Store.DISALLOWED
             if is_distrusted:
                 disallowed.setdefault(each.key_name.upper(), (each.key_name, each.location))
+            place = f"{each.key_name.upper()} in {place_in_words(each.store, each.location)}"
             try:
                 found = _held(each, by_any_name=is_distrusted)
             except (BlobError, CertificateError):
-                unreadable.append(f"{each.key_name.upper()} in {place_in_words(each.store, each.location)}")
+                unreadable.append(Unread(place, None, each.store))
+                continue
+            if found.certificate.fault:
+                unreadable.append(Unread(place, found.certificate.der, each.store))
                 continue
             (distrusted if is_distrusted else held).append(found)
             if is_distrusted:
@@ -103,7 +125,14 @@ class ImageStores:
 
     def places_of(self, certificate: Certificate) -> tuple[Held, ...]:
         """Every store that holds this certificate."""
-        return tuple(held for held in self.held if held.certificate.der == certificate.der)
+        return self._by_der.get(certificate.der, ())
+
+    @cached_property
+    def _by_der(self) -> dict[bytes, tuple[Held, ...]]:
+        found: dict[bytes, list[Held]] = {}
+        for held in self.held:
+            found.setdefault(held.certificate.der, []).append(held)
+        return {der: tuple(places) for der, places in found.items()}
 
 
 def _held(stored: StoredCertificate, *, by_any_name: bool) -> Held:
@@ -117,8 +146,6 @@ def _held(stored: StoredCertificate, *, by_any_name: bool) -> Held:
     certificate = Certificate.from_der(blob.certificate_der, stored.key_name)
     if certificate.thumbprint != stored.key_name.upper() and not by_any_name:
         raise BlobError(f"the key {stored.key_name} holds another certificate")
-    if not is_readable(certificate):
-        raise CertificateError(f"{stored.key_name}: the library that builds chains cannot read it")
     return Held(certificate, stored.store, stored.location, limits_of(blob))
 
 

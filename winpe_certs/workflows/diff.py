@@ -14,7 +14,7 @@ from winpe_certs.certs.stores import Location
 from winpe_certs.engines.base import ImageInfo
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
-from winpe_certs.errors import BlobError, CertificateError, MissingFileError, TargetError
+from winpe_certs.errors import BlobError, CertificateError, MissingFileError, TargetError, UsageError
 from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import (
@@ -54,12 +54,16 @@ def diff(
 ) -> Report:
     """Hold each image of `first` against the one of the same index in `second`.
 
-    Where one of them has a single image (or one was chosen), it is held against each of the other. Raises as
-    the reading commands do: what cannot be read is neither the same nor different.
+    Where one of them has a single image (or one was chosen), it is held against each of the other; where
+    several were chosen in both, the first is held against the first, and so on. Raises as the reading
+    commands do: what cannot be read is neither the same nor different.
     """
+    chosen = index if second_index is None else second_index
     ours, remarks = _read(first, index, progress)
-    theirs, more = _read(second, index if second_index is None else second_index, progress)
-    comparisons = tuple(_compare(one, other) for one, other in _pairs(ours, theirs))
+    theirs, more = _read(second, chosen, progress)
+    in_order = all(each is not None and not each.everything for each in (index, chosen))
+    pairs = _in_order(ours, theirs) if in_order else _pairs(ours, theirs)
+    comparisons = tuple(_compare(one, other) for one, other in pairs)
     return Report(
         "diff",
         comparisons=comparisons,
@@ -123,6 +127,18 @@ def _pairs(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores
     yours = {each.image.index: each for each in theirs}
     for index in dict.fromkeys([*mine, *yours]):
         yield mine.get(index), yours.get(index)
+
+
+def _in_order(ours: list[_Stores], theirs: list[_Stores]) -> Iterator[tuple[_Stores | None, _Stores | None]]:
+    """The pairs of images that were chosen in both files, in the order of the choice."""
+    if len(ours) == 1 or len(theirs) == 1:
+        return _pairs(ours, theirs)
+    if len(ours) != len(theirs):
+        raise UsageError(
+            f"--index chooses {len(ours)} images, and --index-b {len(theirs)}",
+            resolution="Choose as many with both, or a single one with either.",
+        )
+    return zip(ours, theirs, strict=True)
 
 
 def _compare(one: _Stores | None, other: _Stores | None) -> Comparison:

@@ -57,7 +57,7 @@ def ends_within(days: int, until: datetime, at: datetime) -> bool:
 
 def _dates(certificate: Certificate, days: int, at: datetime) -> Iterator[Finding]:
     until = certificate.not_after
-    if ends_within(days, until, at):
+    if until is not None and ends_within(days, until, at):
         message = f"It expires on {until:%Y-%m-%d}, in {(until - at).days} days; {days} are asked for."
         yield Finding("expiring", Severity.ERROR, message, "Add the new root beside it.")
     for finding in examine(certificate, at):

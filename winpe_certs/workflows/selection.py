@@ -154,7 +154,9 @@ def _named(origin: str, available: list[ImageInfo], text: str) -> list[ImageInfo
 
 def _of_name(origin: str, available: list[ImageInfo], name: str) -> ImageInfo | None:
     """The image with exactly this name, case aside; raises `UsageError` when two have it."""
-    found = [image for image in available if image.name and image.name.strip().casefold() == name.casefold()]
+    found = [
+        image for image in available if image.name and image.name.strip().lower() == name.strip().lower()
+    ]
     if len(found) > 1:
         numbers = ", ".join(str(image.index) for image in found)
         raise UsageError(

@@ -13,7 +13,6 @@ from winpe_certs.connection import fetch_chain
 from winpe_certs.errors import CertificateError, PrivateKeyError, UsageError
 from winpe_certs.files import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
-from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.server import ServerChain, chain_from
 from winpe_certs.trust.words import listed, named
 from winpe_certs.workflows.inputs import read_certificate_file
@@ -136,7 +135,7 @@ def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> Se
 
 
 def _without_name(path: Path, leaf: Certificate) -> UsageError:
-    names = facts_of(leaf).dns_names[:_SHOWN_NAMES]
+    names = leaf.extensions.dns_names[:_SHOWN_NAMES]
     return UsageError(
         f"{path}: no host name to judge the certificate by",
         details=f"The certificate is for {', '.join(names)}" if names else "The certificate names no host.",

@@ -229,7 +229,15 @@ def test_key_properties_are_of_the_key_as_it_stands_even_if_nobody_can_read_it()
     blob = blob_for(making.load(making.handmade(public_key=info)))
     assert blob.get(0x14) == hashlib.sha1(info, usedforsecurity=False).digest()
     assert blob.get(0x19) == hashlib.md5(key, usedforsecurity=False).digest()
-    assert blob.get(0x5C) is None
+    assert blob.get(0x5C) == (512).to_bytes(4, "little")
+
+
+def test_of_a_certificate_that_cannot_be_read_only_its_hashes_are_known() -> None:
+    der = element(0x30, element(0x30), element(0x30), element(0x30))
+    blob = blob_for(making.load(der))
+    assert {each.id for each in blob.properties} == {0x03, 0x04, 0x20}
+    assert blob.certificate_der == der
+    assert blob.get(0x03) == hashlib.sha1(der, usedforsecurity=False).digest()
 
 
 def test_the_signature_hash_of_pss_is_the_one_in_its_parameters() -> None:

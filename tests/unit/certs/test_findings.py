@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.unit.certs import making
@@ -23,6 +24,21 @@ def _with(*extensions: tuple[x509.ExtensionType, bool]) -> bytes:
 
 def _eku(*usages: x509.ObjectIdentifier) -> bytes:
     return _with((x509.ExtendedKeyUsage(usages), False))
+
+
+def _policies(*usages: str) -> x509.UnrecognizedExtension:
+    """Application policies, which have the syntax of certificate policies."""
+    found = [x509.PolicyInformation(x509.ObjectIdentifier(each), None) for each in usages]
+    kind = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.10")
+    return x509.UnrecognizedExtension(kind, x509.CertificatePolicies(found).public_bytes())
+
+
+def _with_key_of(kind: str) -> bytes:
+    """An old root whose RSA key has another identifier."""
+    key = making.rsa_key().public_key()
+    whole = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    algorithm = making.element(0x30, bytes.fromhex(kind))
+    return handmade(public_key=making.element(0x30, algorithm, making.element(0x03, b"\0", whole)))
 
 
 def _der(case: str) -> bytes:
@@ -47,11 +63,27 @@ def _der(case: str) -> bytes:
             False,
         )
         return _with((x509.KeyUsage(digital_signature=True, **flags), True))
+    if case == "key-usage-and-no-constraints":
+        signing = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        return make(ca=None, extensions=((signing, True),))
+    if case == "other-key-usage-and-no-constraints":
+        using = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+        return make(ca=None, extensions=((using, True),))
     makers: dict[str, Callable[[], bytes]] = {
         "root": making.root_der,
         "intermediate": making.intermediate_der,
         "server": making.server_der,
         "expired": lambda: make(end=NOW - day),
+        "no-constraints": lambda: make(ca=None),
+        "expired-and-broken": lambda: make(end=NOW - day)[:-5] + bytes(5),
+        "no-certificate": lambda: making.element(0x30, making.element(0x30)),
+        "policies-without-servers": lambda: _with((_policies("1.3.6.1.5.5.7.3.2"), False)),
+        "policies-before-usages": lambda: _with(
+            (_policies("1.3.6.1.5.5.7.3.1"), True), (x509.ExtendedKeyUsage([client]), False)
+        ),
+        "policies-of-all": lambda: _with((_policies("1.3.6.1.4.1.311.10.12.1"), False)),
+        "pss-key": lambda: _with_key_of("06092a864886f70d01010a"),
+        "two-encodings": lambda: making.handmade(issuer=making.distinguished_name(b"old  ROOT", 0x0C)),
         "last-second": lambda: make(end=NOW),
         "ends-in-90-days": lambda: make(end=NOW + 90 * day),
         "ends-in-91-days": lambda: make(end=NOW + 91 * day),
@@ -79,6 +111,16 @@ def _der(case: str) -> bytes:
         ("intermediate", [("not-self-signed", WARNING)]),
         ("server", [("not-a-ca", ERROR)]),
         ("broken", [("broken-signature", ERROR)]),
+        ("expired-and-broken", [("expired", ERROR), ("broken-signature", WARNING)]),
+        ("no-constraints", [("no-basic-constraints", WARNING)]),
+        ("key-usage-and-no-constraints", []),
+        ("other-key-usage-and-no-constraints", [("not-a-ca", ERROR)]),
+        ("no-certificate", [("unreadable", ERROR)]),
+        ("policies-without-servers", [("no-server-auth", WARNING)]),
+        ("policies-before-usages", []),
+        ("policies-of-all", []),
+        ("pss-key", [("undocumented-key", WARNING)]),
+        ("two-encodings", [("name-encoding-differs", WARNING)]),
         ("no-cert-sign", [("no-cert-sign", WARNING)]),
         ("expired", [("expired", ERROR)]),
         ("last-second", [("expires-soon", WARNING)]),
@@ -102,12 +144,12 @@ def test_findings(case: str, expected: list[tuple[str, Severity]]) -> None:
 
 
 def test_errors_come_before_warnings() -> None:
-    certificate = load(make(ca=None, key=making.rsa_key(1024), end=NOW - timedelta(days=1)))
+    certificate = load(make(ca=False, key=making.rsa_key(1024), end=NOW - timedelta(days=1)))
     assert [finding.severity for finding in examine(certificate, NOW)] == [ERROR, ERROR, WARNING]
 
 
 def test_refusals_are_the_errors_that_were_not_allowed() -> None:
-    findings = examine(load(make(ca=None, end=NOW - timedelta(days=1))), NOW)
+    findings = examine(load(make(ca=False, end=NOW - timedelta(days=1))), NOW)
     assert [finding.code for finding in refusals(findings, ())] == ["not-a-ca", "expired"]
     assert [finding.code for finding in refusals(findings, {"expired"})] == ["not-a-ca"]
     assert refusals(findings, {"expired", "not-a-ca"}) == ()

@@ -11,6 +11,7 @@ from scripts.testdata import media_pki
 from scripts.testdata.media_pki import AES_PROVIDER, PASSWORD, VARIANTS
 from winpe_certs.certs.media import examine_media
 from winpe_certs.certs.pkcs12 import MediaStore, read_media
+from winpe_certs.certs.signatures import SignatureAlgorithm
 from winpe_certs.findings import Finding, Severity
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -71,7 +72,9 @@ def test_a_root_in_its_place_has_every_fault_of_its_own() -> None:
 )
 def test_sizes_of_rsa_keys(bits: int | None, severity: Severity | None) -> None:
     store = variant("provider")
-    store = replace(store, certificate=replace(store.certificate, key_bits=bits))
+    store = replace(
+        store, certificate=replace(store.certificate, key=replace(store.certificate.key, bits=bits))
+    )
     assert found(store) == ([("weak-key", severity)] if severity else [])
 
 
@@ -89,13 +92,17 @@ def test_sizes_of_rsa_keys(bits: int | None, severity: Severity | None) -> None:
 )
 def test_hashes_of_signatures(name: str | None, severity: Severity | None) -> None:
     store = variant("provider")
-    store = replace(store, certificate=replace(store.certificate, signature_hash=name))
+    store = replace(
+        store, certificate=replace(store.certificate, signature_algorithm=SignatureAlgorithm("1.2.3", name))
+    )
     assert found(store) == ([("media-sha1", severity)] if severity else [])
 
 
 def test_dates_up_to_the_second() -> None:
     store = variant("provider")
     begin, end = store.certificate.not_before, store.certificate.not_after
+    assert begin is not None
+    assert end is not None
     second = timedelta(seconds=1)
     assert found(store, begin - second) == [("not-yet-valid", E)]
     assert found(store, begin) == []

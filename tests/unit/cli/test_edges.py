@@ -55,7 +55,7 @@ def test_json_is_recognised_however_it_is_asked_for(run: Program, options: list[
 
 
 def test_verbose_shows_where_early_errors_came_from_too(run: Program) -> None:
-    assert "Traceback" in run("inject", "missing.wim", "-c", "missing.cer", "-v").err
+    assert "Traceback" in run("inject", "missing.wim", "-c", "missing.cer", "-vv").err
 
 
 @pytest.mark.parametrize("option", ["image", "certificate", "output"])

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.cli.conftest import Program, read_document
 
 
-@pytest.mark.parametrize("options", [["--change-id", "X"], ["--redact"], ["--change-id", ""]])
+@pytest.mark.parametrize("options", [["--change-id", "X"], ["--redact"]])
 def test_what_goes_into_evidence_needs_some(
     run: Program, image: Path, root: Path, options: list[str]
 ) -> None:

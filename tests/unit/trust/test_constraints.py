@@ -10,17 +10,39 @@ from cryptography.x509.oid import NameOID
 
 from tests.unit.certs.making import element
 from tests.unit.trust.certificates import address, dns, excluding, mail, make, name, network, permitting, uri
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.der import DerError
+from winpe_certs.certs.extensions import ALTERNATIVE_NAME, Extension, NameConstraints, read_extensions
+from winpe_certs.certs.extensions import read_name_constraints as read_constraints
 from winpe_certs.trust.constraints import (
     MOST_COMPARISONS,
     NameComparisons,
-    constraint_faults,
-    read_constraints,
+    NameFault,
+    common_name_faults,
 )
-from winpe_certs.trust.facts import Facts, facts_of
+from winpe_certs.trust.constraints import constraint_faults as faults_of_read
 
 
-def _facts(*names: x509.GeneralName, subject: str | x509.Name = "") -> Facts:
-    return facts_of(make(subject, "Contoso Root CA", names=names or None))
+def _certificate(*names: x509.GeneralName, subject: str | x509.Name = "") -> Certificate:
+    return make(subject, "Contoso Root CA", names=names or None)
+
+
+def _with_names(*names: x509.GeneralName) -> Certificate:
+    """A certificate with names that the library would not issue, read from the bytes of the extension."""
+    value = x509.SubjectAlternativeName(names).public_bytes()
+    return replace(
+        _certificate(dns("x.contoso.com")),
+        extensions=read_extensions([Extension(ALTERNATIVE_NAME, False, value)]),
+        subject_name=_certificate().subject_name,
+    )
+
+
+def _read(constraints: x509.NameConstraints) -> NameConstraints:
+    return read_constraints(constraints.public_bytes())
+
+
+def constraint_faults(constraints: x509.NameConstraints, certificate: Certificate) -> tuple[str, ...]:
+    return tuple(fault.text for fault in faults_of_read(_read(constraints), certificate))
 
 
 def _directory(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.DirectoryName:
@@ -101,7 +123,7 @@ IDS = [f"{type(found).__name__}-{found.value}-{base.value}" for found, base, _ i
 def test_permitted_names_are_those_within(
     found: x509.GeneralName, base: x509.GeneralName, lies_in: bool
 ) -> None:
-    faults = constraint_faults(permitting(base), _facts(found))
+    faults = constraint_faults(permitting(base), _certificate(found))
     assert [("is not among the permitted ones" in fault) for fault in faults] == [True] * (not lies_in)
 
 
@@ -109,7 +131,7 @@ def test_permitted_names_are_those_within(
 def test_excluded_names_are_those_within(
     found: x509.GeneralName, base: x509.GeneralName, lies_in: bool
 ) -> None:
-    faults = constraint_faults(excluding(base), _facts(found))
+    faults = constraint_faults(excluding(base), _certificate(found))
     assert [("is excluded" in fault) for fault in faults] == [True] * lies_in
 
 
@@ -134,37 +156,41 @@ def test_excluded_names_are_those_within(
 def test_a_wildcard_is_excluded_with_any_host_it_stands_for(
     wildcard: str, base: str, may_stand_for_it: bool
 ) -> None:
-    faults = constraint_faults(excluding(dns(base)), _facts(dns(wildcard)))
+    faults = constraint_faults(excluding(dns(base)), _certificate(dns(wildcard)))
     assert bool(faults) is may_stand_for_it
 
 
 @pytest.mark.parametrize("base", ["cmg.contoso.com", "www.contoso.com"])
 def test_a_wildcard_is_permitted_only_with_every_host_it_stands_for(base: str) -> None:
-    assert constraint_faults(permitting(dns(base)), _facts(dns("*.contoso.com")))
+    assert constraint_faults(permitting(dns(base)), _certificate(dns("*.contoso.com")))
 
 
 def test_excluded_beats_permitted() -> None:
     constraints = x509.NameConstraints([dns("contoso.com")], [dns("secret.contoso.com")])
-    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
-    assert constraint_faults(constraints, _facts(dns("a.secret.contoso.com"))) == (
+    assert constraint_faults(constraints, _certificate(dns("cmg.contoso.com"))) == ()
+    assert constraint_faults(constraints, _certificate(dns("a.secret.contoso.com"))) == (
         "the DNS name a.secret.contoso.com is excluded (secret.contoso.com)",
     )
 
 
 def test_permitted_names_limit_only_their_kind() -> None:
-    facts = _facts(address("10.1.2.3"), mail("a@fabrikam.com"), dns("cmg.contoso.com"), UPN, subject="x")
-    assert constraint_faults(permitting(dns("contoso.com")), facts) == ()
+    certificate = _certificate(
+        address("10.1.2.3"), mail("a@fabrikam.com"), dns("cmg.contoso.com"), UPN, subject="x"
+    )
+    assert constraint_faults(permitting(dns("contoso.com")), certificate) == ()
 
 
 def test_one_permitted_name_of_several_is_enough() -> None:
     constraints = permitting(dns("fabrikam.com"), network("10.0.0.0/8"), dns("contoso.com"))
-    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
+    assert constraint_faults(constraints, _certificate(dns("cmg.contoso.com"))) == ()
 
 
 def test_every_fault_is_told_in_words() -> None:
-    facts = _facts(dns("a.fabrikam.com"), dns("cmg.contoso.com"), address("10.1.2.3"), dns("b.fabrikam.com"))
+    certificate = _certificate(
+        dns("a.fabrikam.com"), dns("cmg.contoso.com"), address("10.1.2.3"), dns("b.fabrikam.com")
+    )
     constraints = permitting(dns("contoso.com"), dns("contoso.org"), network("192.168.0.0/16"))
-    assert constraint_faults(constraints, facts) == (
+    assert constraint_faults(constraints, certificate) == (
         "the DNS name a.fabrikam.com is not among the permitted ones (contoso.com, contoso.org)",
         "the IP address 10.1.2.3 is not among the permitted ones (192.168.0.0/16)",
         "the DNS name b.fabrikam.com is not among the permitted ones (contoso.com, contoso.org)",
@@ -173,32 +199,32 @@ def test_every_fault_is_told_in_words() -> None:
 
 def test_the_subject_is_a_directory_name_unless_it_is_empty() -> None:
     constraints = permitting(_directory(US, CONTOSO))
-    assert constraint_faults(constraints, _facts(subject=name(US, CONTOSO))) == ()
-    assert constraint_faults(constraints, _facts(subject=name(US))) == (
-        "the directory name C=US is not among the permitted ones (O=Contoso,C=US)",
+    assert constraint_faults(constraints, _certificate(subject=name(US, CONTOSO))) == ()
+    assert constraint_faults(constraints, _certificate(subject=name(US))) == (
+        "the directory name C=US is not among the permitted ones (O=Contoso, C=US)",
     )
-    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"))) == ()
+    assert constraint_faults(constraints, _certificate(dns("cmg.contoso.com"))) == ()
 
 
 def test_parts_with_several_values_are_compared_as_sets() -> None:
     parts = [x509.NameAttribute(kind, value) for kind, value in (US, CONTOSO)]
     both = x509.Name([x509.RelativeDistinguishedName(parts)])
     reverse = x509.Name([x509.RelativeDistinguishedName(parts[::-1])])
-    assert constraint_faults(permitting(x509.DirectoryName(reverse)), _facts(subject=both)) == ()
-    assert constraint_faults(permitting(_directory(US)), _facts(subject=both))
+    assert constraint_faults(permitting(x509.DirectoryName(reverse)), _certificate(subject=both)) == ()
+    assert constraint_faults(permitting(_directory(US)), _certificate(subject=both))
 
 
 def test_mail_in_the_subject_counts_unless_there_is_an_alternative_one() -> None:
     subject = name((NameOID.EMAIL_ADDRESS, "a@fabrikam.com"))
     constraints = permitting(mail("contoso.com"))
-    assert constraint_faults(constraints, _facts(dns("cmg.contoso.com"), subject=subject)) == (
+    assert constraint_faults(constraints, _certificate(dns("cmg.contoso.com"), subject=subject)) == (
         "the e-mail address a@fabrikam.com is not among the permitted ones (contoso.com)",
     )
-    assert constraint_faults(constraints, _facts(mail("a@contoso.com"), subject=subject)) == ()
+    assert constraint_faults(constraints, _certificate(mail("a@contoso.com"), subject=subject)) == ()
 
 
 def test_the_common_name_is_no_dns_name() -> None:
-    assert constraint_faults(permitting(dns("contoso.com")), _facts(subject="cmg.fabrikam.com")) == ()
+    assert constraint_faults(permitting(dns("contoso.com")), _certificate(subject="cmg.fabrikam.com")) == ()
 
 
 @pytest.mark.parametrize(
@@ -221,33 +247,31 @@ def test_the_common_name_is_no_dns_name() -> None:
 )
 def test_what_cannot_be_judged_is_a_fault(found: x509.GeneralName, base: x509.GeneralName) -> None:
     for constraints in (permitting(base), excluding(base)):
-        facts = replace(_facts(dns("cmg.contoso.com")), alternative_names=(found,))
-        (fault,) = constraint_faults(constraints, facts)
-        assert "cannot be judged" in fault
-        assert len(fault) < 500
+        (fault,) = faults_of_read(_read(constraints), _with_names(found))
+        assert not fault.is_certain
+        assert "cannot be judged" in fault.text
+        assert len(fault.text) < 500
 
 
 def test_what_cannot_be_judged_does_not_matter_where_the_constraints_are_about_other_kinds() -> None:
-    facts = replace(
-        _facts(dns("cmg.contoso.com")),
-        alternative_names=(UPN, uri("urn:contoso"), mail("contoso"), dns("cmg.contoso.com")),
-    )
-    assert constraint_faults(permitting(dns("contoso.com"), network("10.0.0.0/8")), facts) == ()
+    certificate = _with_names(UPN, uri("urn:contoso"), mail("contoso"), dns("cmg.contoso.com"))
+    assert constraint_faults(permitting(dns("contoso.com"), network("10.0.0.0/8")), certificate) == ()
 
 
 def test_too_many_comparisons_are_refused() -> None:
     names = tuple(dns(f"host{each}.contoso.com") for each in range(MOST_COMPARISONS // 100 + 1))
-    facts = replace(_facts(dns("x.contoso.com")), alternative_names=names)
-    (fault,) = constraint_faults(excluding(*[dns("fabrikam.com")] * 100), facts)
-    assert "too many" in fault
+    constraints = excluding(*[dns("fabrikam.com")] * 100).public_bytes()
+    (fault,) = NameComparisons().faults_by_property(constraints, _with_names(*names))
+    assert "too many" in fault.text
+    assert not fault.is_certain
 
 
 def test_a_judgement_compares_each_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def counted(constraints: x509.NameConstraints, facts: Facts) -> tuple[str, ...]:
-        calls.append(facts)
-        return constraint_faults(constraints, facts)
+    def counted(constraints: NameConstraints, certificate: Certificate) -> tuple[NameFault, ...]:
+        calls.append(certificate)
+        return faults_of_read(constraints, certificate)
 
     monkeypatch.setattr("winpe_certs.trust.constraints.constraint_faults", counted)
     authority = make("CA", ca=True, constraints=permitting(dns("contoso.com")))
@@ -255,10 +279,19 @@ def test_a_judgement_compares_each_pair_once(monkeypatch: pytest.MonkeyPatch) ->
     comparisons = NameComparisons()
     for _ in range(3):
         assert comparisons.faults_below(authority, good) == ()
-        assert "cmg.fabrikam.com" in comparisons.faults_below(authority, bad)[0]
-        assert "cannot be read" in comparisons.faults_by_property(b"\x30", good)[0]
+        assert "cmg.fabrikam.com" in comparisons.faults_below(authority, bad)[0].text
+        unread = comparisons.faults_by_property(b"\x30", good)[0]
+        assert "cannot be read" in unread.text
+        assert not unread.is_certain
         assert comparisons.faults_below(good, bad) == ()
     assert len(calls) == 2
+
+
+def test_constraints_on_a_common_name_are_told_apart_from_those_on_names() -> None:
+    server = _certificate(subject="cmg.fabrikam.com")
+    assert [fault.is_certain for fault in common_name_faults(_read(permitting(dns("contoso.com"))), server)]
+    assert common_name_faults(_read(permitting(dns("fabrikam.com"))), server) == ()
+    assert common_name_faults(_read(permitting(network("10.0.0.0/8"))), server) == ()
 
 
 def test_all_chains_of_a_judgement_share_one_bound() -> None:
@@ -268,7 +301,7 @@ def test_all_chains_of_a_judgement_share_one_bound() -> None:
     comparisons = NameComparisons()
     found = [comparisons.faults_below(authority, server) for server in servers]
     assert found[:3] == [(), (), ()]
-    assert "too many" in found[3][0]
+    assert "too many" in found[3][0].text
     assert comparisons.faults_below(authority, servers[0]) == ()
     assert NameComparisons().faults_below(authority, servers[3]) == ()
 
@@ -276,10 +309,10 @@ def test_all_chains_of_a_judgement_share_one_bound() -> None:
 def test_the_worst_that_is_compared_takes_seconds_at_most() -> None:
     """A quarter of the comparisons that are done at all, each about as slow as one can be."""
     names = tuple(dns("*." * 400 + f"{each}.com") for each in range(256))
-    facts = replace(_facts(dns("x.contoso.com")), alternative_names=names)
+    certificate = _with_names(*names)
     bases = [dns("a." * 400 + f"{each}.com") for each in range(1000, 1256)]
     begin = time.monotonic()
-    assert constraint_faults(excluding(*bases), facts) == ()
+    assert constraint_faults(excluding(*bases), certificate) == ()
     assert time.monotonic() - begin < 20
 
 
@@ -301,7 +334,19 @@ ALL_KINDS = x509.NameConstraints(
     ],
 )
 def test_bare_constraints_are_read_back(constraints: x509.NameConstraints) -> None:
-    assert read_constraints(constraints.public_bytes()) == constraints
+    found = read_constraints(constraints.public_bytes())
+    for ours, theirs in (
+        (found.permitted, constraints.permitted_subtrees),
+        (found.excluded, constraints.excluded_subtrees),
+    ):
+        assert len(ours) == len(theirs or ())
+        for one, other in zip(ours, theirs or (), strict=True):
+            if isinstance(other, x509.DNSName | x509.RFC822Name | x509.UniformResourceIdentifier):
+                assert one.value == one.text == other.value
+            elif isinstance(other, x509.IPAddress):
+                assert one.value == other.value
+            elif isinstance(other, x509.DirectoryName):
+                assert one.text == "O=Contoso, C=US"
 
 
 def _subtrees(*subtrees: bytes) -> bytes:
@@ -333,16 +378,18 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("data", UNREADABLE.values(), ids=list(UNREADABLE))
-def test_unreadable_constraints_raise_a_value_error(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
+def test_unreadable_constraints_raise_one_error(data: bytes) -> None:
+    with pytest.raises(DerError):
         read_constraints(data)
 
 
-def test_damaged_constraints_raise_nothing_but_a_value_error() -> None:
+def test_damaged_constraints_raise_nothing_but_that_error() -> None:
     """Constraints that happen to be readable still must be judged without another error."""
     source = random.Random(54)
     whole = ALL_KINDS.public_bytes()
-    facts = _facts(dns("cmg.contoso.com"), address("10.1.2.3"), mail("a@contoso.com"), UPN, subject="x")
+    certificate = _certificate(
+        dns("cmg.contoso.com"), address("10.1.2.3"), mail("a@contoso.com"), UPN, subject="x"
+    )
     readable = 0
     for _ in range(3000):
         data = bytearray(whole)
@@ -350,8 +397,8 @@ def test_damaged_constraints_raise_nothing_but_a_value_error() -> None:
             data[source.randrange(len(data))] = source.randrange(256)
         try:
             found = read_constraints(bytes(data[: source.choice([len(data), source.randrange(len(data))])]))
-        except ValueError:
+        except DerError:
             continue
         readable += 1
-        constraint_faults(found, facts)
+        faults_of_read(found, certificate)
     assert readable > 100

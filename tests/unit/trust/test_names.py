@@ -1,25 +1,24 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
-from tests.unit.trust.certificates import make
+from tests.unit.trust.certificates import make, name
 from winpe_certs.errors import UsageError
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.hosts import HostName, parse_host
-from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.names import name_reasons
 from winpe_certs.trust.words import listed
 
 
 def _reasons(
-    host: str, *names: str | x509.GeneralName, subject: str = "cmg.contoso.com"
+    host: str, *names: str | x509.GeneralName, subject: str | x509.Name = "cmg.contoso.com"
 ) -> tuple[Reason, ...]:
-    return name_reasons(facts_of(make(subject, names=names or None)), parse_host(host))
+    return name_reasons(make(subject, names=names or None), parse_host(host))
 
 
 def _address(text: str) -> x509.IPAddress:
@@ -202,8 +201,9 @@ def test_names_that_windows_does_not_accept(pattern: str, host: str) -> None:
 
 
 def test_foreign_letters_do_not_become_ascii_ones() -> None:
-    facts = replace(facts_of(make(names=["other.example.com"])), dns_names=("\u212aelvin.example.com",))
-    assert name_reasons(facts, parse_host("kelvin.example.com"))
+    """The letter is the Kelvin sign, which becomes a plain k in lower case."""
+    (reason,) = _reasons("kelvin.example.com", subject="\u212aelvin.example.com")
+    assert (reason.severity, reason.undocumented) == (Severity.WARNING, True)
 
 
 @pytest.mark.parametrize("text", ["10.1.2.3", "2001:db8::1"])
@@ -213,20 +213,54 @@ def test_an_address_needs_an_entry_of_its_kind(text: str) -> None:
     assert "an address counts only as an entry of the kind IP address" in reason.message
 
 
-def test_the_common_name_is_shown_but_not_considered() -> None:
-    (reason,) = _reasons("cmg.contoso.com")
-    assert reason.message == (
-        "The certificate is not for cmg.contoso.com: it has no subject alternative name, and the common name"
-        " (cmg.contoso.com) is not considered."
+class TestCommonName:
+    """Windows compares with the DNS name or the common name; the latter only where there is no other."""
+
+    @pytest.mark.parametrize("names", [(), (x509.RFC822Name("a@contoso.com"),)], ids=["none", "mail"])
+    @pytest.mark.parametrize(
+        "subject", ["cmg.contoso.com", "CMG.Contoso.com", "*.contoso.com", "c*.contoso.com"]
     )
-    (reason,) = _reasons("cmg.contoso.com", x509.RFC822Name("a@contoso.com"))
-    assert "neither DNS names nor IP addresses" in reason.message
+    def test_it_counts_without_dns_names_and_addresses(
+        self, names: tuple[x509.GeneralName, ...], subject: str
+    ) -> None:
+        (reason,) = _reasons("cmg.contoso.com", *names, subject=subject)
+        assert (reason.code, reason.severity) == ("common-name-only", Severity.WARNING)
+        assert not reason.undocumented
+
+    @pytest.mark.parametrize("names", [("x.contoso.com",), (_address("10.1.2.3"),)], ids=["dns", "address"])
+    def test_it_does_not_count_beside_one(self, names: tuple[str | x509.GeneralName, ...]) -> None:
+        (reason,) = _reasons("cmg.contoso.com", *names)
+        assert (reason.code, reason.severity) == ("name-mismatch", Severity.ERROR)
+
+    def test_another_name_is_shown(self) -> None:
+        (reason,) = _reasons("mp.contoso.com")
+        assert reason.message == (
+            "The certificate is not for mp.contoso.com: it has no subject alternative name, and its common "
+            "name is cmg.contoso.com."
+        )
+        (reason,) = _reasons("mp.contoso.com", x509.RFC822Name("a@contoso.com"))
+        assert "neither DNS names nor IP addresses" in reason.message
+
+    def test_an_address_as_common_name_is_not_documented(self) -> None:
+        (reason,) = _reasons("10.1.2.3", subject="10.1.2.3")
+        assert reason.undocumented
+        (reason,) = _reasons("10.1.2.4", subject="10.1.2.3")
+        assert reason.severity is Severity.ERROR
+
+    def test_one_of_several_is_not_documented(self) -> None:
+        common = NameOID.COMMON_NAME
+        (reason,) = _reasons("cmg.contoso.com", subject=name((common, "cmg.contoso.com"), (common, "Server")))
+        assert reason.undocumented
+        assert "several common names" in reason.message
+
+    def test_foreign_letters_are_not_documented(self) -> None:
+        (reason,) = _reasons("xn--bcher-kva.example", subject="b\u00fccher.example")
+        assert reason.undocumented
 
 
 def test_a_certificate_without_any_name_is_told_so() -> None:
-    facts = facts_of(make("", "Contoso Root CA"))
-    (reason,) = name_reasons(facts, parse_host("cmg.contoso.com"))
-    assert "and the common name is not considered" in reason.message
+    (reason,) = name_reasons(make("", "Contoso Root CA"), parse_host("cmg.contoso.com"))
+    assert "and it has no common name" in reason.message
 
 
 def test_many_names_are_cut() -> None:

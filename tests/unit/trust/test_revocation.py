@@ -6,7 +6,6 @@ from cryptography.x509.oid import NameOID
 
 from tests.unit.trust.certificates import common, make, point
 from winpe_certs.findings import Reason, Severity
-from winpe_certs.trust.facts import facts_of
 from winpe_certs.trust.revocation import revocation_reasons
 
 LDAP = (
@@ -24,7 +23,7 @@ def _reasons(
     subject: str | x509.Name = "cmg.contoso.com",
 ) -> tuple[Reason, ...]:
     certificate = make(subject, "Contoso Root CA", lists=lists or None, responders=responders)
-    return revocation_reasons(certificate, facts_of(certificate))
+    return revocation_reasons(certificate)
 
 
 def _code(*lists: str | x509.DistributionPoint, responders: tuple[str, ...] = ()) -> str:
@@ -155,5 +154,5 @@ def test_many_and_long_addresses_are_cut() -> None:
 
 def test_a_certificate_without_a_subject_is_named_by_its_thumbprint() -> None:
     certificate = make("", "Contoso Root CA")
-    (reason,) = revocation_reasons(certificate, facts_of(certificate))
+    (reason,) = revocation_reasons(certificate)
     assert reason.message.startswith(f"The certificate {certificate.thumbprint} ")

@@ -50,7 +50,7 @@ def test_roots_of_the_machine_are_anchors(store: str) -> None:
 def test_the_root_store_of_policy_and_enterprise_counts_with_a_remark(location: Location) -> None:
     answer = ask(stored("corp-root", "ROOT", location))
     assert (answer.verdict, codes(answer)) == ("trusted", ["policy-store"])
-    assert answer.reasons[0].command[:3] == ("winpe-certs", "inject", "boot.wim")
+    assert answer.reasons[0].command[:3] == ("winpe-certs", "export", "boot.wim")
     assert codes(ask(stored("corp-root", "ROOT", location), stored("corp-root", "AuthRoot"))) == []
 
 
@@ -72,7 +72,8 @@ def test_intermediates_are_found_in_ca_wherever_it_is(location: Location) -> Non
 def test_intermediates_are_found_nowhere_else(store: str) -> None:
     answer = ask(stored("corp-root", "AuthRoot"), stored("corp-issuing", store), sent=("cmg-server",))
     assert (answer.verdict, codes(answer)) == ("not trusted", ["issuer-in-wrong-store"])
-    assert answer.reasons[0].command[-2:] == ("--cert", "Contoso-Issuing-CA-1.cer")
+    taken_out = ("--thumbprint", stored("corp-issuing", store).key_name, "--as", "der")
+    assert answer.reasons[0].command == ("winpe-certs", "export", "boot.wim", *taken_out)
 
 
 def test_an_intermediate_that_is_sent_may_stand_in_a_root_store_but_should_not() -> None:
@@ -98,7 +99,7 @@ def test_the_limits_of_every_copy_that_counts_apply() -> None:
     narrowed = replace(stored("corp-root", "ROOT"), blob=pki.registry_blob("corp-root", client_only))
     answer = ask(stored("corp-root", "AuthRoot"), narrowed)
     assert codes(answer) == ["narrowed-eku"]
-    assert answer.reasons[0].command[-2:] == ("--store", "ROOT")
+    assert answer.reasons[0].command[:3] == ("winpe-certs", "export", "boot.wim")
     elsewhere = replace(narrowed, store="TrustedPeople")
     assert codes(ask(stored("corp-root", "AuthRoot"), elsewhere)) == []
 

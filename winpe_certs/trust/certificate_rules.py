@@ -1,0 +1,227 @@
+"""The rules about a single certificate of a chain: dates, right to issue, uses, key, what can be read.
+
+What Windows does where no public source says it is not guessed: the reason is then marked as undocumented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from winpe_certs.certs.certificate import ALGORITHM, PUBLIC_KEY, VALIDITY, Certificate
+from winpe_certs.certs.extensions import (
+    ALTERNATIVE_NAME,
+    APPLICATION_POLICIES,
+    AUTHORITY_KEY_IDENTIFIER,
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_USAGE,
+    NAME_CONSTRAINTS,
+    NAMES,
+    SUBJECT_KEY_IDENTIFIER,
+)
+from winpe_certs.certs.findings import lacks_basic_constraints
+from winpe_certs.certs.keys import EC, RSA
+from winpe_certs.certs.usages import ServerUse, deciding_list, server_use
+from winpe_certs.findings import Reason, Severity
+from winpe_certs.trust.words import listed, named
+
+INVALID_CA: Final = "INVALID_CA"
+DATE_INVALID: Final = "CERT_DATE_INVALID"
+WRONG_USAGE: Final = "CERT_WRONG_USAGE"
+
+_REFUSED_RSA: Final = 1024
+_WEAK_RSA: Final = 2048
+_SERVER_USES: Final = frozenset({"digital_signature", "key_encipherment", "key_agreement"})
+# Microsoft, "TLS Elliptic Curves in Windows 10 version 1607 and later": these two are enabled (and
+# curve25519, which no certificate has), the others are supported and not enabled. The brainpool curves are
+# listed with the latter; reports of certificates on them go both ways, so they are left undocumented.
+_ENABLED_CURVES: Final = frozenset({"secp256r1", "secp384r1"})
+_SWITCHED_OFF_CURVES: Final = frozenset(
+    {
+        "secp521r1", "secp192r1", "secp224r1", "secp256k1",
+        "1.3.132.0.8", "1.3.132.0.9", "1.3.132.0.30", "1.3.132.0.31", "1.3.132.0.32",
+    }
+)  # fmt: skip
+_CA_CURVES: Final = _ENABLED_CURVES | {"secp521r1"}
+
+# Parts that rules need: of any certificate, of the server's, and of a CA's.
+_NEEDED_OF_ALL: Final = frozenset(
+    {
+        VALIDITY,
+        PUBLIC_KEY,
+        ALGORITHM,
+        "an extension",
+        *(NAMES[each] for each in (KEY_USAGE, EXTENDED_KEY_USAGE, APPLICATION_POLICIES)),
+    }
+)
+_NEEDED_OF_SERVERS: Final = frozenset(
+    {NAMES[ALTERNATIVE_NAME], NAMES[AUTHORITY_KEY_IDENTIFIER], NAMES[BASIC_CONSTRAINTS]}
+)
+_NEEDED_OF_CAS: Final = frozenset(
+    NAMES[each]
+    for each in (BASIC_CONSTRAINTS, NAME_CONSTRAINTS, SUBJECT_KEY_IDENTIFIER, AUTHORITY_KEY_IDENTIFIER)
+)
+
+
+class Role(StrEnum):
+    """What a certificate is in a chain, as sentences call it."""
+
+    SERVER = "server's certificate"
+    INTERMEDIATE = "intermediate"
+    ROOT = "root"
+
+
+def certificate_reasons(certificate: Certificate, role: Role, at: datetime) -> Iterator[Reason]:
+    """Everything that is against a certificate in its role, as of a moment (an aware datetime)."""
+    who = f"The {role} {named(certificate)}"
+    yield from _dates(certificate, who, at)
+    if role is not Role.SERVER:
+        yield from _right_to_issue(certificate, who)
+    yield from _uses(certificate, role, who)
+    yield from _key(certificate, role, who)
+    if role is not Role.ROOT:
+        yield from _own_signature(certificate, who)
+    yield from _unreadable_parts(certificate, role, who)
+
+
+def _dates(certificate: Certificate, who: str, at: datetime) -> Iterator[Reason]:
+    begins, ends = certificate.not_before, certificate.not_after
+    if ends is not None and ends < at:
+        yield Reason(
+            "expired",
+            Severity.ERROR,
+            f"{who} expired on {ends:%Y-%m-%d %H:%M} UTC.",
+            "Have it renewed; if this date is not the real one, correct the clock of the computer.",
+            DATE_INVALID,
+        )
+    elif begins is not None and at < begins:
+        yield Reason(
+            "not-yet-valid",
+            Severity.ERROR,
+            f"{who} is valid only from {begins:%Y-%m-%d %H:%M} UTC.",
+            "Windows PE starts with the clock of the firmware: set it right (in Windows PE: date, time).",
+            DATE_INVALID,
+        )
+
+
+def _right_to_issue(certificate: Certificate, who: str) -> Iterator[Reason]:
+    if not certificate.is_ca:
+        # Unreadable basic constraints say neither yes nor no.
+        if NAMES[BASIC_CONSTRAINTS] not in certificate.unread_parts:
+            yield Reason(
+                "not-a-ca",
+                Severity.ERROR,
+                f"{who} is no certificate authority (basic constraints), yet it issued another one.",
+                "Have the PKI team check the chain.",
+                INVALID_CA,
+            )
+    elif certificate.key_usage_cert_sign is False:
+        yield Reason(
+            "no-cert-sign",
+            Severity.ERROR,
+            f"{who} may not sign certificates: its key usage lacks it.",
+            "Have the PKI team check the chain.",
+        )
+    elif lacks_basic_constraints(certificate):
+        yield Reason(
+            "no-basic-constraints",
+            Severity.WARNING,
+            f"{who} is of version 3 and has no basic constraints. Windows builds chains below such roots "
+            "(Microsoft Root Authority is one); other systems refuse them.",
+            "Ask the PKI team for basic constraints when the root is renewed.",
+        )
+
+
+def _uses(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
+    """Windows nests extended key usages: a use must be allowed by every certificate of the chain."""
+    if server_use(certificate.extensions) is ServerUse.NO:
+        yield Reason(
+            "no-server-auth",
+            Severity.ERROR,
+            f"{who} is not for server authentication: its {deciding_list(certificate.extensions)} do not "
+            "include it.",
+            "Have it issued from a template with server authentication (1.3.6.1.5.5.7.3.1).",
+            WRONG_USAGE,
+        )
+    key_uses = certificate.extensions.key_uses
+    if role is Role.SERVER and key_uses is not None and not key_uses & _SERVER_USES:
+        yield Reason(
+            "wrong-key-usage",
+            Severity.ERROR,
+            f"{who} has a key usage that no TLS server can work with.",
+            "Have it issued with digital signature and key encipherment.",
+            WRONG_USAGE,
+        )
+
+
+def _key(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
+    key = certificate.key
+    if key.kind == RSA and key.bits is not None:
+        if key.bits < _WEAK_RSA:
+            yield Reason(
+                "weak-key",
+                Severity.ERROR if key.bits < _REFUSED_RSA else Severity.WARNING,
+                f"{who} has a key of only {key.bits} bits.",
+                "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
+            )
+    elif role is Role.SERVER and key.kind == EC and key.curve in _SWITCHED_OFF_CURVES:
+        yield Reason(
+            "curve-not-enabled",
+            Severity.ERROR,
+            f"{who} has a key on the curve {key.curve}. Windows does not enable that curve for TLS by "
+            "default, so the handshake fails.",
+            "Have it issued with an RSA key, or an EC key on P-256 or P-384.",
+        )
+    elif key.curve not in (_ENABLED_CURVES if role is Role.SERVER else _CA_CURVES) and key.kind:
+        yield Reason(
+            "undocumented-key",
+            Severity.WARNING,
+            f"{who} has a key of the kind {key}. Whether TLS in Windows takes it is not documented.",
+            "To be sure, have it issued with an RSA key, or an EC key on P-256 or P-384.",
+            undocumented=True,
+        )
+
+
+def _own_signature(certificate: Certificate, who: str) -> Iterator[Reason]:
+    used_hash = certificate.signature_hash
+    if used_hash in ("md5", "md4", "md2"):
+        yield Reason(
+            "weak-signature",
+            Severity.ERROR,
+            f"{who} is signed with {used_hash.upper()}, which can be forged.",
+            "Have it issued again with SHA-256.",
+        )
+    elif used_hash == "sha1":
+        yield Reason(
+            "weak-signature",
+            Severity.WARNING,
+            f"{who} is signed with SHA-1. By Microsoft's plan Windows refuses that below public roots only; "
+            "Configuration Manager's documentation calls it not trusted.",
+            "Have it issued again with SHA-256.",
+        )
+
+
+def _unreadable_parts(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
+    needed = _NEEDED_OF_ALL | (_NEEDED_OF_SERVERS if role is Role.SERVER else _NEEDED_OF_CAS)
+    parts = certificate.unreadable
+    missed = [f"{part} ({why})" for part, why in parts if part in needed]
+    if missed:
+        yield Reason(
+            "unreadable-part",
+            Severity.WARNING,
+            f"{who} has parts that cannot be read and that the answer depends on: {listed(missed)}. What "
+            "Windows makes of them is not documented.",
+            "Have it issued again without this fault.",
+            undocumented=True,
+        )
+    others = [f"{part} ({why})" for part, why in parts if part not in needed]
+    if others:
+        yield Reason(
+            "unreadable-part",
+            Severity.WARNING,
+            f"{who} has parts that cannot be read; the answer does not depend on them: {listed(others)}.",
+            "Have it issued without this fault when it is renewed.",
+        )

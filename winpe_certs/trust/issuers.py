@@ -1,0 +1,73 @@
+"""Which certificate may have issued which: by name, and by what the child says of its issuer.
+
+Names are compared without their encoding (RFC 5280 section 7.1). Windows then goes by the authority key
+identifier: one that holds issuer and serial number fits that certificate only ("exact match"), one that holds
+a key identifier fits that key only ("key match"), and without it the name decides ("name match"). Source:
+Komar and Cross, "Troubleshooting Certificate Status and Revocation", Microsoft 2003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum, auto
+
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.names import ComparableName
+
+
+class Match(Enum):
+    """How a certificate fits as the issuer of another.
+
+    `OTHER_KEY` and `OTHER_CERTIFICATE` have the issuer's name, but the child names another key, or another
+    certificate by its serial number.
+    """
+
+    FITS = auto()
+    OTHER_KEY = auto()
+    OTHER_CERTIFICATE = auto()
+    OTHER_NAME = auto()
+
+
+def match(candidate: Certificate, child: Certificate) -> Match:
+    """Say how a certificate fits as the issuer of another; signatures are not looked at."""
+    if not has_issuer_name(candidate, child):
+        return Match.OTHER_NAME
+    named = child.extensions.authority_key
+    if named is None:
+        return Match.FITS
+    own_key = candidate.extensions.subject_key
+    if named.key is not None and own_key is not None and named.key != own_key:
+        return Match.OTHER_KEY
+    if named.serial is not None and named.issuers:
+        is_named = named.serial == candidate.serial and candidate.issuer_name.comparable in named.issuers
+        return Match.FITS if is_named else Match.OTHER_CERTIFICATE
+    return Match.FITS
+
+
+def is_issuer(candidate: Certificate, child: Certificate) -> bool:
+    """Whether a certificate can have issued another, by its name and the identifiers of its key."""
+    return match(candidate, child) is Match.FITS
+
+
+def has_issuer_name(candidate: Certificate, child: Certificate) -> bool:
+    """Whether a certificate carries the name that another names as its issuer."""
+    if candidate.fault or child.fault:
+        return False
+    return candidate.subject_name.comparable == child.issuer_name.comparable
+
+
+class Issuers:
+    """Certificates, to be found by what they may have issued."""
+
+    def __init__(self, certificates: Iterable[Certificate]) -> None:
+        self._by_name: dict[ComparableName, dict[bytes, Certificate]] = {}
+        for each in certificates:
+            if not each.fault:
+                self._by_name.setdefault(each.subject_name.comparable, {}).setdefault(each.der, each)
+
+    def of(self, child: Certificate) -> list[Certificate]:
+        """Those that fit as the issuer, in the order in which they were given."""
+        if child.fault:
+            return []
+        named = self._by_name.get(child.issuer_name.comparable, {})
+        return [each for each in named.values() if is_issuer(each, child)]
