@@ -6,7 +6,8 @@ import ast
 import re
 from pathlib import Path
 
-from scripts.testdata.trust_pki import AGREES, cases
+from scripts.testdata.trust_cases import AGREES
+from scripts.testdata.trust_pki import cases
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEXT = (REPOSITORY / "docs" / "trust.md").read_text(encoding="utf-8")

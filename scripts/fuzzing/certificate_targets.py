@@ -16,6 +16,7 @@ from scripts.fuzzing.chains import rich_leaf
 from winpe_certs.certs.blob import PropertyId, parse
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.der import DerError, read_element
+from winpe_certs.certs.entries import FoundCertificate
 from winpe_certs.certs.extensions import read_name_constraints
 from winpe_certs.certs.findings import examine
 from winpe_certs.certs.media import examine_media
@@ -23,7 +24,7 @@ from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.pkcs12 import PasswordError, read_media
 from winpe_certs.certs.regfile_certificates import reg_certificates
 from winpe_certs.certs.regfile_reader import parse_reg
-from winpe_certs.certs.sources import read_certificates
+from winpe_certs.certs.sources import read_parts
 from winpe_certs.certs.stores import Location, Store, default_store, edits_for
 from winpe_certs.errors import UsageError
 from winpe_certs.hosts import HostName, parse_endpoint, parse_host
@@ -45,7 +46,7 @@ _MOST_CHAINED: Final = 40
 
 def certificate_file(data: bytes) -> None:
     """``--cert FILE``: read, examined, made into a Blob for a store."""
-    for entry in read_certificates(data, ORIGIN).entries:
+    for entry in read_parts(data, ORIGIN).entries:
         certificate = entry.certificate
         examine(certificate, AT)
         blob = entry.blob or blob_for(certificate)
@@ -70,9 +71,9 @@ def blob(data: bytes) -> None:
 def reg_file(data: bytes) -> None:
     """A .reg export: its operations, then its certificates."""
     parse_reg(data, ORIGIN)
-    found, _ = reg_certificates(data, ORIGIN)
-    for each in found:
-        blob_findings(each.blob)
+    for each in reg_certificates(data, ORIGIN).found:
+        if isinstance(each, FoundCertificate) and each.blob is not None:
+            blob_findings(each.blob)
 
 
 def media_store(data: bytes) -> None:

@@ -25,6 +25,7 @@ from tests.conftest import Judge
 from tests.fakes import FakeDism, FakeReg
 from tests.fakes.state import load
 from winpe_certs.cli.main import main
+from winpe_certs.command_lines import Shell, command_line
 
 CERTIFICATE: Final = FOLDER / "certs" / "corp-root.cer"
 THUMBPRINT: Final = pki.thumbprint("corp-root")
@@ -65,7 +66,8 @@ class Ran:
     @property
     def told(self) -> str:
         """All that the error says."""
-        return "\n".join([self.error["message"], self.error["details"], self.error["resolution"]])
+        command = command_line(self.error["command"] or (), Shell.WINDOWS)
+        return "\n".join([self.error["message"], self.error["details"], self.error["resolution"], command])
 
     @property
     def statuses(self) -> list[tuple[int | None, str, str, str]]:
@@ -143,7 +145,12 @@ class Station:
         assert (ran.error["code"], ran.error["kind"]) == (5, "cleanup")
         (folder,) = self.dism.mounts
         assert str(folder) in ran.error["message"]
-        assert f"{self.dism.path} /English /Unmount-Image /MountDir:{folder} /Discard" in ran.told
+        if not self.recorded_hives:
+            assert f"{self.dism.path} /English /Unmount-Image /MountDir:{folder} /Discard" in ran.told
+        else:
+            assert ran.error["command"] == ["winpe-certs", "cleanup", "--apply"], (
+                "which unloads the hive first"
+            )
         assert self.recorded_mounts == [(str(self.image), 2, str(folder))]
         return folder
 

@@ -19,7 +19,8 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from scripts.testdata.trust_pki import TRUSTED, Case, cases
+from scripts.testdata.trust_cases import TRUSTED, Case
+from scripts.testdata.trust_pki import cases
 
 _USES = (
     "intermediate-use-client-only", "root-use-client-only", "server-use-client-only", "server-use-mail-only",
@@ -40,6 +41,8 @@ DIFFERENCES = {
     "intermediate-identifier-points-elsewhere": "it does not compare key identifiers",
     "new-key-rollover-is-not-counted": "it counts self-issued certificates as path length",
     "root-of-version-1": "it wants version 3 everywhere",
+    "root-says-nothing": "it wants basic constraints in every CA",
+    "names-common-name-only": "it does not look at the common name",
     "constraints-dot-permitted": "it wants no dot in front of a constraint",
     "constraints-directory-permitted": "it does not know constraints for directory names",
     "names-wildcard-with-prefix": "it wants a star to be a label of its own",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,10 +11,14 @@ from ssl import DER_cert_to_PEM_cert
 import pytest
 from cryptography import x509
 
-from scripts.testdata.trust_pki import AGREES, TRUSTED, Case, cases
+from scripts.testdata.odd_chains import odd_cases
+from scripts.testdata.trust_cases import AGREES, TRUSTED, Case
+from scripts.testdata.trust_pki import cases
 from tests.conftest import Judge
 
 ANY_POLICY = "2.5.29.32.0"
+
+_CANNOT_READ = (b"Could not read ", b"Error loading file ")
 
 
 def _pem(path: Path, certificates: Iterable[bytes]) -> Path:
@@ -23,9 +28,18 @@ def _pem(path: Path, certificates: Iterable[bytes]) -> Path:
 
 def _roots(case: Case) -> list[bytes]:
     """OpenSSL would fill gaps with intermediates that stand beside its roots; Windows does not."""
-    found = (der for store, der in case.stores if store in {"AuthRoot", "ROOT"})
-    loaded = ((der, x509.load_der_x509_certificate(der)) for der in found)
-    return [der for der, certificate in loaded if certificate.subject == certificate.issuer]
+    return [der for store, der in case.stores if store in {"AuthRoot", "ROOT"} and _may_be_a_root(der)]
+
+
+def _may_be_a_root(der: bytes) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            subject, issuer = certificate.subject, certificate.issuer
+        except (ValueError, x509.InvalidVersion):  # what the library cannot read is where it belongs
+            return True
+    return subject == issuer
 
 
 def _arguments(case: Case, folder: Path) -> Iterator[object]:
@@ -54,11 +68,13 @@ def _is_accepted(judge: Judge, case: Case, host: str, folder: Path) -> bool:
     done = judge("openssl", "verify", *_arguments(case, folder), kind, host, server, check=False)
     assert (b"server.pem: OK" in done.stdout) is (done.returncode == 0)
     # Without this an option that OpenSSL does not know would count as a refusal.
-    assert (b" depth lookup: " in done.stderr) is (done.returncode == 2)
+    refuses = b" depth lookup: " in done.stderr
+    cannot_read = any(words in done.stderr for words in _CANNOT_READ)
+    assert (refuses or cannot_read) is (done.returncode != 0), done.stderr
     return done.returncode == 0
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: str(case.name))
+@pytest.mark.parametrize("case", [*cases(), *odd_cases()], ids=lambda case: str(case.name))
 def test_the_expected_verdicts_are_those_of_openssl(judge: Judge, case: Case, tmp_path: Path) -> None:
     answers = [_is_accepted(judge, case, host, tmp_path) for host in case.hosts]
     expected = [verdict == TRUSTED for verdict in case.verdicts]

@@ -22,7 +22,7 @@ from winpe_certs.certs.der import (
     Element,
     read_element,
 )
-from winpe_certs.errors import CertificateError, PrivateKeyError
+from winpe_certs.errors import NoCertificateError, PrivateKeyError
 
 PRIVATE_KEY_MARK = re.compile(r"BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|^PuTTY-User-Key-File-", re.MULTILINE)
 PKCS12_START = b"\x02\x01\x03\x30"
@@ -30,11 +30,11 @@ PKCS7_START = bytes.fromhex("06092a864886f70d0107")
 ENCRYPTION_IDENTIFIERS = (bytes.fromhex("2a864886f70d0105"), bytes.fromhex("2a864886f70d010c01"))
 ISO_MARK_OFFSET = 0x8001
 
-GIVE_CERTIFICATE = "Give the root's certificate as a .cer, .pem, .p7b or .reg file."
+GIVE_CERTIFICATE = "Give the root's certificate as a .cer, .pem, .p7b, .sst or .reg file."
 WITHOUT_KEY = (
     "Export the certificate without its private key (certificate viewer, Details, Copy to File: 'No,"
     " do not export"
-    " the private key'), or: openssl pkcs12 -in FILE -nokeys -cacerts -out root.pem"
+    " the private key'), or with OpenSSL's pkcs12 command and its options -nokeys -cacerts."
 )
 
 MAGIC = (
@@ -44,7 +44,6 @@ MAGIC = (
     (b"PK\x03\x04", "a ZIP archive: unpack it first"),
     (b"MSCF", "a cabinet file: unpack it first"),
     (b"%PDF", "a PDF document, not a certificate"),
-    (b"\0\0\0\0CERT", "a serialized certificate store (.sst): export the certificate itself"),
     (b"\xfe\xed\xfe\xed", "a Java key store: export the certificate with keytool -exportcert"),
     (b"version https://git-lfs.github.com/", "a Git LFS pointer: fetch the file itself with 'git lfs pull'"),
 )
@@ -72,14 +71,14 @@ KIND_WORDS = {
 
 
 def refuse_by_content(data: bytes, origin: str) -> None:
-    """Raise `CertificateError` for a file that is plainly something else."""
+    """Raise `NoCertificateError` for a file that is plainly something else."""
     if not data.strip(b" \t\r\n\0"):
-        raise CertificateError(f"{origin}: the file is empty", resolution=GIVE_CERTIFICATE)
+        raise NoCertificateError(f"{origin}: the file is empty", resolution=GIVE_CERTIFICATE)
     for magic, words in MAGIC:
         if data.startswith(magic):
-            raise CertificateError(f"{origin}: this is {words}", resolution=GIVE_CERTIFICATE)
+            raise NoCertificateError(f"{origin}: this is {words}", resolution=GIVE_CERTIFICATE)
     if data[ISO_MARK_OFFSET : ISO_MARK_OFFSET + 5] == b"CD001":
-        raise CertificateError(
+        raise NoCertificateError(
             f"{origin}: this is a disc image (.iso), not a certificate", resolution=GIVE_CERTIFICATE
         )
 
@@ -134,7 +133,7 @@ def refuse_der_kind(kind: DerKind, origin: str) -> None:
         raise private_key_error(origin, "a private key")
     words = KIND_WORDS.get(kind)
     if words:
-        raise CertificateError(f"{origin}: this is {words}", resolution=GIVE_CERTIFICATE)
+        raise NoCertificateError(f"{origin}: this is {words}", resolution=GIVE_CERTIFICATE)
 
 
 def _outer_content(data: bytes) -> bytes:

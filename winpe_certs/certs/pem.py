@@ -1,7 +1,10 @@
-"""Finds the blocks of a PEM file (RFC 7468): label, line, bytes.
+r"""Finds the blocks of a PEM file (RFC 7468): label, line, bytes.
 
-Text between blocks is passed over, as openssl prints it there. A block without its end, with another end,
-or with something that is not base64 is an error, never a shorter list.
+Markers count wherever they stand, because files are joined without a line break, pasted into one line, and
+carried through JSON or YAML. Inside a block, blanks, line breaks and byte order marks mean nothing, and the
+escapes of JSON (RFC 8259 section 7) are read. Text between blocks is passed over, as openssl prints it there.
+A block without its end, with another end, or with something that is not base64 is damaged: it is named, never
+silently left out.
 """
 
 from __future__ import annotations
@@ -11,11 +14,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from winpe_certs.certs.entries import DamagedEntry
+from winpe_certs.certs.text_encoding import UTF8_MARK, UTF16BE_MARK, UTF16LE_MARK
 from winpe_certs.errors import CertificateError
 
-BEGIN = re.compile(r"-----BEGIN ([^-]{1,64})-----")
-END = re.compile(r"-----END ([^-]{1,64})-----")
 AGAIN = "Copy the file again, whole, from where it was made."
+
+_MARKER = re.compile(r"-----(BEGIN|END) ([^-\r\n]{1,64})-----")
+_BROKEN_MARKER = re.compile(r"(BEGIN|END) +(?:X509 +|TRUSTED +)?CERTIFICATE *-")
+_ESCAPE = re.compile(r"\\+(?:u00([0-7][0-9A-Fa-f])|[nrtbf]|(?=[/\s]))")
+_LINE_BREAK = re.compile(r"\r\n?|\n")
+_MARKS = (UTF8_MARK, UTF16LE_MARK, UTF16BE_MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,53 +41,103 @@ def has_pem_block(text: str) -> bool:
     return "-----BEGIN " in text or "-----END " in text
 
 
+def joined_text(data: bytes, text: str) -> str:
+    """The text of a file in which every marker can be read, `text` being what its first bytes ask for.
+
+    Files of different encodings may have been joined: all that PEM needs is ASCII, so without zeros and byte
+    order marks every part of such a file shows its markers.
+    """
+    plain = data.replace(b"\0", b"")
+    for mark in _MARKS:
+        plain = plain.replace(mark, b"")
+    squeezed = plain.decode("latin-1")
+    return squeezed if squeezed.count("-----") > text.count("-----") else text.replace("\ufeff", "")
+
+
 def pem_blocks(text: str, origin: str) -> Iterator[PemBlock]:
-    """Read all blocks in order, or raise `CertificateError` that names the line."""
-    label = ""
-    start = 0
-    body: list[str] = []
-    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
-        line = raw.strip()
-        if begin := BEGIN.fullmatch(line):
+    """Read all blocks in order, or raise the `CertificateError` of the first that cannot be read."""
+    for part in pem_parts(text, origin):
+        if isinstance(part, DamagedEntry):
+            raise part.error
+        yield part
+
+
+def pem_parts(text: str, origin: str) -> Iterator[PemBlock | DamagedEntry]:
+    """Read all blocks in order; what cannot be read names its line."""
+    label, start, body = "", 0, 0
+    lines = _Lines(text)
+    for marker in _MARKER.finditer(text):
+        line = lines.up_to(marker.start())
+        found = marker[2].strip()
+        if marker[1] == "BEGIN":
             if label:
-                raise _cut(origin, label, start)
-            label, start, body = begin[1], number, []
-        elif end := END.fullmatch(line):
-            if end[1] != label:
-                expected = (
-                    f"the end of {label!r} (line {start})" if label else "no end here: its begin is missing"
-                )
-                raise CertificateError(
-                    f"{origin}, line {number}: a block ends as {end[1]!r}, expected {expected}",
-                    resolution=AGAIN,
-                )
-            yield PemBlock(label, start, _decode("".join(body), label, start, origin))
+                yield _cut(origin, label, start)
+            else:
+                yield from _broken(text[body : marker.start()], origin, line)
+            label, start = found, line
+        elif found == label:
+            yield _decoded(text[body : marker.start()], label, start, origin)
             label = ""
-        elif label:
-            body.append(line)
+        else:
+            yield _wrong_end(origin, line, found, label, start)
+            label = ""
+        body = marker.end()
     if label:
-        raise _cut(origin, label, start)
+        yield _cut(origin, label, start)
+    else:
+        yield from _broken(text[body:], origin, lines.up_to(len(text)))
+
+
+class _Lines:
+    """Counts lines on the way through a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line, self._at = 1, 0
+
+    def up_to(self, place: int) -> int:
+        """The line of a place that is not before the last one asked for."""
+        self._line += sum(1 for _ in _LINE_BREAK.finditer(self._text, self._at, place))
+        self._at = place
+        return self._line
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Decode base64 strictly; None if it is not."""
+    """Decode base64 strictly, blanks and escapes aside; None if it is not base64."""
+    if "\\" in text:
+        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else " ", text)
     try:
         return binascii.a2b_base64("".join(text.split()), strict_mode=True)
     except (binascii.Error, ValueError):
         return None
 
 
-def _decode(text: str, label: str, line: int, origin: str) -> bytes:
+def _decoded(text: str, label: str, line: int, origin: str) -> PemBlock | DamagedEntry:
     data = decode_base64(text)
-    if not data:
-        reason = "holds something that is not base64" if text else "is empty"
-        raise CertificateError(f"{origin}, line {line}: the block {label!r} {reason}", resolution=AGAIN)
-    return data
+    if data:
+        return PemBlock(label, line, data)
+    reason = "holds something that is not base64" if text.strip() else "is empty"
+    return _damaged(f"{origin}, line {line}: the block {label!r} {reason}")
 
 
-def _cut(origin: str, label: str, line: int) -> CertificateError:
-    return CertificateError(
-        f"{origin}, line {line}: the block {label!r} is cut off",
-        details="Its end line is missing.",
-        resolution=AGAIN,
+def _broken(passed_over: str, origin: str, line: int) -> Iterator[DamagedEntry]:
+    """A marker with too few hyphens would hide its certificate."""
+    found = _BROKEN_MARKER.search(passed_over)
+    if found:
+        line -= len(_LINE_BREAK.findall(passed_over, found.start()))
+        yield _damaged(f"{origin}, line {line}: the marker {found[1]!r} of a certificate lacks hyphens")
+
+
+def _wrong_end(origin: str, line: int, found: str, label: str, start: int) -> DamagedEntry:
+    expected = f"the end of {label!r} (line {start})" if label else "no end here: its begin is missing"
+    return _damaged(f"{origin}, line {line}: a block ends as {found!r}, expected {expected}")
+
+
+def _cut(origin: str, label: str, line: int) -> DamagedEntry:
+    return _damaged(
+        f"{origin}, line {line}: the block {label!r} is cut off", details="Its end line is missing."
     )
+
+
+def _damaged(message: str, *, details: str = "") -> DamagedEntry:
+    return DamagedEntry(CertificateError(message, details=details, resolution=AGAIN))

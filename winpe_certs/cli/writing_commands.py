@@ -77,9 +77,10 @@ def inject(
         from winpe_certs.workflows.writing import WriteOptions
 
         by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
+        old = inputs.gather_replaced(replace) if replace else None
         report = run(
             paths := expand(images),
-            inputs.gather(cert or (), targets=paths),
+            given := inputs.gather(cert or (), targets=paths, keep_damaged=True),
             WriteOptions(
                 chosen,
                 output,
@@ -89,14 +90,18 @@ def inject(
                 force_managed_copy=force_managed_copy,
                 recover=recover,
                 keep_going=bool(replace),
-                inputs=(*(cert or ()), *((expect_chain,) if expect_chain else ())),
+                inputs=(
+                    *given.files,
+                    *(old.files if old else ()),
+                    *((expect_chain,) if expect_chain else ()),
+                ),
                 evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
                 head_start=begun,
                 engine=by,
             ),
             stores=stores_to_fill(store),
             allowed=parse_allowed(allow or ()),
-            replaced=inputs.gather((), replace).wanted if replace else (),
+            replaced=old,
             expected=_expected(expect_chain, hostname or ()),
             moment=Moment.now(),
             progress=progress,
@@ -199,7 +204,7 @@ def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
         if hostnames:
             raise UsageError(
                 "--hostname: there is no chain to judge by this name",
-                resolution="Add --expect-chain FILE, the chain that the server sends.",
+                resolution="Add --expect-chain with the chain that the server sends.",
             )
         return None
     from winpe_certs.workflows.servers import Asked, gather_servers
@@ -219,6 +224,6 @@ def _evidence(
 
         raise UsageError(
             f"{'--redact' if redacted else '--change-id'}: there is no evidence to put it in",
-            resolution="Add --evidence FILE.",
+            resolution="Add --evidence with the file to write.",
         )
     return None

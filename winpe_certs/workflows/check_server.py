@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import ImageResult, Report, ServerResult, Verdict
+from winpe_certs.results import Advice, ImageResult, Report, ServerResult, Verdict
 from winpe_certs.trust.answer import judge
 from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
@@ -23,9 +23,9 @@ _NOT_BOOTED: Final = (
 )
 _OTHER_CAUSES: Final = (
     "If Windows PE still fails, the root is not the cause. Look in smsts.log for WinHTTP's name of the "
-    "failure, then at: the clock in Windows PE (F8, then `date` and `time`); revocation checking (site "
-    "option, /NoCRLCheck); a proxy on the way that inspects TLS; the media certificate "
-    "(winpe-certs check-media-certificate FILE.pfx)."
+    "failure, then at: the clock in Windows PE (F8, then date and time); revocation checking (site option, "
+    "/NoCRLCheck); a proxy on the way that inspects TLS; the media certificate (winpe-certs "
+    "check-media-certificate judges it)."
 )
 _OLD_MEDIA: Final = (
     "One public report (issue 4158 of Microsoft's memdocs) has such media failing with 0x87D00215 after "
@@ -33,7 +33,7 @@ _OLD_MEDIA: Final = (
 )
 _OTHER_SERVERS: Final = (
     "Clients talk to more than this server: content comes from <name>.blob.core.windows.net, tokens from "
-    "login.microsoftonline.com. Ask about them in the same call: --server NAME=FILE or --connect NAME."
+    "login.microsoftonline.com. Ask about them in the same call, with --server or --connect."
 )
 
 
@@ -74,11 +74,11 @@ def judge_all(
     return tuple(answer for chain in chains for answer in judge(chain, stores, moment.at, words))
 
 
-def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[str, ...]:
+def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[Advice, ...]:
     answers = [answer for image in images for answer in image.servers]
     pieces = []
     if any(answer.verdict is Verdict.TRUSTED for answer in answers):
         pieces += [_OTHER_CAUSES, _OLD_MEDIA]
     if len(servers.chains) == 1:
         pieces.append(_OTHER_SERVERS)
-    return (*pieces, _NOT_BOOTED)
+    return tuple(map(Advice, (*pieces, _NOT_BOOTED)))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winpe_certs.certs.blob import Blob
-from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.findings import examine, refusals
-from winpe_certs.certs.new_blob import blob_for
+from winpe_certs.certs.findings import refusals
+from winpe_certs.certs.store_findings import concerning
 from winpe_certs.certs.stores import (
     BLOB_VALUE,
     Location,
     Store,
     certificate_key,
-    default_store,
     edits_for,
+    removal_edits,
+    store_key,
 )
-from winpe_certs.edits import ValueType
-from winpe_certs.errors import BlobError, CertificateError, UsageError
+from winpe_certs.edits import Edit, SetValue, ValueType
+from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
@@ -29,14 +28,17 @@ from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
-from winpe_certs.workflows.inputs import Inputs, Wanted
+from winpe_certs.workflows.injections import Injection, injections, refuse_going_in
+from winpe_certs.workflows.inputs import Inputs
+from winpe_certs.workflows.issuers import ISSUER_STORES, needs_issuer, stored_certificates, with_issuer
 from winpe_certs.workflows.planning import Expectation, HivePlan
+from winpe_certs.workflows.refusing import Refusal, raise_refusals, refused_by
 from winpe_certs.workflows.writing import WriteOptions, change
 
 if TYPE_CHECKING:
     from winpe_certs.workflows.servers import Servers
 
-BLOB_DIFFERS = "blob_differs"
+BLOB_DIFFERS = "blob-differs"
 
 
 def inject(
@@ -46,21 +48,22 @@ def inject(
     *,
     stores: tuple[Store, ...] = (),
     allowed: frozenset[str] = frozenset(),
-    replaced: Sequence[Wanted] = (),
+    skipped: frozenset[str] = frozenset(),
+    replaced: Inputs | None = None,
     expected: Servers | None = None,
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
     """Put every certificate into every chosen image; without `stores` into the one for its kind.
 
-    `allowed` are the codes of findings that do not refuse a certificate; `replaced` are certificates that go
-    out in the same change; `expected` are servers that every image must trust afterwards. Raises before
-    anything is written.
+    `allowed` are the codes of findings that do not refuse a certificate, `skipped` those that leave it out;
+    `replaced` are certificates that go out in the same change; `expected` are servers that every image must
+    trust afterwards. Raises before anything is written, for all certificates that are refused at once.
     """
-    injections = [
-        _injection(wanted, store, allowed, moment) for wanted in inputs.wanted for store in stores or (None,)
-    ]
-    _refuse_same(replaced, injections)
+    judged = injections(inputs, stores, allowed, skipped, moment)
+    if replaced is not None:
+        refuse_going_in(replaced.wanted, judged.going_in)
+    planner = _Planner(judged.going_in, allowed, skipped, replaced)
 
     def accept(found: StoredCertificates, words: tuple[str, ...]) -> tuple[ServerResult, ...]:
         if expected is None:
@@ -71,24 +74,20 @@ def inject(
         return expect_trust(expected, found, moment, words)
 
     def plan(hive: Hive, origin: str) -> HivePlan:
-        removals = _removals(hive, origin, replaced, allowed) if replaced else ()
-        steps = [*removals, *(_plan_one(hive, origin, injection, allowed) for injection in injections)]
-        return HivePlan(
-            edits=tuple(edit for step in steps for edit in step.edits),
-            expected=tuple(expected for step in steps for expected in step.expected),
-            certificates=tuple(result for step in steps for result in step.certificates),
-            accept=accept,
-        )
+        return replace(planner.plan(hive, origin), accept=accept)
 
     outcome = change("inject", paths, plan, options, moment, progress)
     warnings = (
         *inputs.warnings,
+        *judged.left_out,
+        *dict.fromkeys(planner.left_out),
+        *(replaced.warnings if replaced else ()),
         *(expected.warnings if expected else ()),
         *_nothing_to_replace(outcome.images),
     )
     report = outcome.report(warnings, dry_run=options.dry_run)
     if report.changed and not options.dry_run:
-        injected = [(injection.store, injection.certificate.thumbprint) for injection in injections]
+        injected = [(each.store, each.certificate.thumbprint) for each in judged.going_in]
         took_out = any(
             certificate.status in {Status.REMOVED, Status.REPLACED}
             for image in report.images
@@ -97,42 +96,6 @@ def inject(
         advice = after_change(outcome.changed_places, options.output, injected, took_out=took_out)
         report = replace(report, advice=advice)
     return report
-
-
-@dataclass(frozen=True, slots=True)
-class _Injection:
-    """A certificate on its way in: its Blob, its store and what there is to say of it."""
-
-    certificate: Certificate
-    blob: Blob
-    store: Store
-    findings: tuple[Finding, ...]
-
-
-def _injection(wanted: Wanted, store: Store | None, allowed: frozenset[str], moment: Moment) -> _Injection:
-    certificate = wanted.certificate
-    if certificate is None:
-        raise UsageError(
-            f"{wanted.thumbprint}: a thumbprint alone cannot be injected",
-            resolution="Give the certificate itself: --cert FILE",
-        )
-    chosen = store or default_store(certificate)
-    findings = (*examine(certificate, moment.at), *_moved(wanted, store, chosen))
-    if wanted.blob is not None:
-        findings = (*findings, *blob_findings(wanted.blob))
-    _refuse(refusals(findings, allowed), wanted.origin, certificate)
-    return _Injection(certificate, wanted.blob or blob_for(certificate), chosen, findings)
-
-
-def _refuse_same(replaced: Sequence[Wanted], injections: Sequence[_Injection]) -> None:
-    """Refuse to take out what goes in: the image would end up with neither meaning."""
-    new = {injection.certificate.thumbprint for injection in injections}
-    for wanted in replaced:
-        if wanted.thumbprint in new:
-            raise UsageError(
-                f"--replace {wanted.thumbprint}: this is the certificate that goes in",
-                resolution="Give the thumbprint of the old one.",
-            )
 
 
 def _nothing_to_replace(images: Sequence[ImageResult]) -> Iterator[str]:
@@ -150,62 +113,134 @@ def _nothing_to_replace(images: Sequence[ImageResult]) -> Iterator[str]:
                 )
 
 
-def _moved(wanted: Wanted, store: Store | None, chosen: Store) -> tuple[Finding, ...]:
-    """What to say when a .reg export has the certificate in another store than it goes to."""
-    if wanted.store is None or store is not None or wanted.store == chosen:
-        return ()
-    if wanted.store == Store.DISALLOWED:
-        raise CertificateError(
-            f"{wanted.origin}: refused: the .reg export has this certificate in Disallowed, as distrusted",
-            resolution="Say where it shall go: --store Disallowed, or --store AuthRoot to trust it.",
+@dataclass(slots=True)
+class _Planner:
+    """Plans the hive of each image; `left_out` are warnings about what ``--skip`` kept out of one."""
+
+    going_in: Sequence[Injection]
+    allowed: frozenset[str]
+    skipped: frozenset[str]
+    replaced: Inputs | None
+    left_out: list[str] = field(default_factory=list)
+
+    def plan(self, hive: Hive, origin: str) -> HivePlan:
+        """What is to be done in one hive; raises for all certificates that it refuses."""
+        chosen = self._accepted(hive, origin)
+        chosen = self._with_issuers(chosen, hive, origin)
+        steps = [*self._removals(hive, origin), *(_plan_one(hive, origin, each) for each in chosen)]
+        return HivePlan(
+            edits=tuple(edit for step in steps for edit in step.edits),
+            expected=tuple(expected for step in steps for expected in step.expected),
+            certificates=tuple(result for step in steps for result in step.certificates),
         )
-    moved = f"The .reg export has it in {wanted.store}; it goes to {chosen}."
-    return (Finding("moved-store", Severity.INFO, moved, "Name another store with --store."),)
+
+    def _accepted(self, hive: Hive, origin: str) -> list[Injection]:
+        """What goes into this image: not what its store Disallowed has, unless that is allowed."""
+        accepted: list[Injection] = []
+        refused: list[Refusal] = []
+        for each in self.going_in:
+            if each.store is Store.DISALLOWED or not _is_in(hive, Store.DISALLOWED, each):
+                accepted.append(each)
+            elif DISALLOWED.code in self.skipped:
+                who = f"{each.certificate.subject} ({each.certificate.thumbprint})"
+                self.left_out.append(f"left out ({DISALLOWED.code}): {origin}: {who}: {DISALLOWED.message}")
+            elif refusals((DISALLOWED,), self.allowed):
+                refused.append(refused_by((DISALLOWED,), origin, each.certificate))
+            else:
+                accepted.append(replace(each, findings=(*each.findings, DISALLOWED)))
+        raise_refusals(refused, len(self.going_in))
+        return accepted
+
+    def _with_issuers(self, chosen: list[Injection], hive: Hive, origin: str) -> list[Injection]:
+        """Say of an intermediate only then that it needs its issuer when the image will not have that."""
+        if not any(each.store is Store.CA and needs_issuer(each.findings) for each in chosen):
+            return chosen
+        goes_out = {each.thumbprint for each in self.replaced.wanted} if self.replaced else set()
+        issuers = [each.certificate for each in chosen if each.store in ISSUER_STORES]
+        issuers += stored_certificates(hive, origin, goes_out)
+        return [
+            replace(each, findings=with_issuer(each.findings, each.certificate, issuers))
+            if each.store is Store.CA and needs_issuer(each.findings)
+            else each
+            for each in chosen
+        ]
+
+    def _removals(self, hive: Hive, origin: str) -> list[HivePlan]:
+        if self.replaced is None:
+            return []
+        from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal
+
+        return [
+            plan_removal(hive, origin, wanted, DEFAULT_STORES, self.allowed)
+            for wanted in self.replaced.wanted
+        ]
 
 
-def _refuse(reasons: Sequence[Finding], origin: str, certificate: Certificate) -> None:
-    if not reasons:
-        return
-    allow = " ".join(f"--allow {reason.code}" for reason in reasons)
-    raise CertificateError(
-        f"{origin}: refused: {reasons[0].message}",
-        details="\n".join(
-            [
-                f"{certificate.subject} ({certificate.thumbprint})",
-                *(f"{r.code}: {r.message}" for r in reasons),
-            ]
-        ),
-        resolution=f"{reasons[0].advice} To inject it all the same: {allow}".strip(),
-    )
+def _is_in(hive: Hive, store: Store, injection: Injection) -> bool:
+    thumbprint = injection.certificate.thumbprint
+    return any(hive.key_exists(certificate_key(store, thumbprint, location)) for location in Location)
 
 
-def _removals(hive: Hive, origin: str, replaced: Sequence[Wanted], allowed: frozenset[str]) -> list[HivePlan]:
-    from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal
-
-    return [plan_removal(hive, origin, wanted, DEFAULT_STORES, allowed) for wanted in replaced]
-
-
-def _plan_one(hive: Hive, origin: str, injection: _Injection, allowed: frozenset[str]) -> HivePlan:
+def _plan_one(hive: Hive, origin: str, injection: Injection) -> HivePlan:
     certificate, store = injection.certificate, injection.store
-    findings = injection.findings
-    if store is not Store.DISALLOWED and any(
-        hive.key_exists(certificate_key(Store.DISALLOWED, certificate.thumbprint, location))
-        for location in Location
-    ):
-        findings = (*findings, DISALLOWED)
-        _refuse(refusals((DISALLOWED,), allowed), origin, certificate)
     new = injection.blob.to_bytes()
     stored = hive.value(certificate_key(store, certificate.thumbprint), BLOB_VALUE)
-    kept, status, remarks = _compare(stored, new, certificate.thumbprint, origin)
+    kept, status, remarks = _compare(stored, new, injection, origin)
     blob = new if kept is None else kept
     edits = edits_for(new, store, certificate.thumbprint) if kept is None else ()
+    odd = _odd_name(hive, store, certificate.thumbprint)
+    if odd is not None:
+        edits = _renaming(hive, store, certificate.thumbprint, blob)
+        status = Status.REPLACED
+        remarks = (*remarks, _renamed(odd))
     expected = Expectation(Location.MACHINE, store, certificate.thumbprint, blob)
-    result = result_for(certificate, store, status, (*findings, *remarks))
+    findings = (*injection.findings, *remarks, *_in_use(hive, injection))
+    result = result_for(certificate, store, status, findings)
     return HivePlan(edits, (expected,), (result,))
 
 
+def _in_use(hive: Hive, injection: Injection) -> tuple[Finding, ...]:
+    """A warning when a certificate is to be distrusted that the image builds chains with."""
+    places = [store for store in ISSUER_STORES if _is_in(hive, store, injection)]
+    if injection.store is not Store.DISALLOWED or not places:
+        return ()
+    return (
+        Finding(
+            "disallows-used",
+            Severity.WARNING,
+            f"This image has it in {' and '.join(places)}: from now on every chain through it is refused.",
+            "Make sure that the CMG and the management points have other chains, or leave it out.",
+        ),
+    )
+
+
+def _odd_name(hive: Hive, store: Store, thumbprint: str) -> str | None:
+    """The name of a certificate's key when it is not in upper case."""
+    names = hive.subkeys(store_key(store)) or ()
+    return next((name for name in names if name.upper() == thumbprint and name != thumbprint), None)
+
+
+def _renaming(hive: Hive, store: Store, thumbprint: str, blob: bytes) -> tuple[Edit, ...]:
+    """Names of keys compare without case, so the odd key goes and one in upper case takes its place."""
+    path = certificate_key(store, thumbprint)
+    others = [
+        SetValue(path, name, kind, data)
+        for name, (kind, data) in (hive.values(path) or {}).items()
+        if name.casefold() != BLOB_VALUE.casefold()
+    ]
+    return (*removal_edits(store, thumbprint), *edits_for(blob, store, thumbprint), *others)
+
+
+def _renamed(name: str) -> Finding:
+    return Finding(
+        "lower-case-key",
+        Severity.INFO,
+        f"Its key was named {name}; now the name is in upper case, as Windows writes it.",
+    )
+
+
 def _compare(
-    stored: tuple[int, bytes] | None, new: bytes, thumbprint: str, origin: str
+    stored: tuple[int, bytes] | None, new: bytes, injection: Injection, origin: str
 ) -> tuple[bytes | None, Status, tuple[Finding, ...]]:
     """What to keep of a stored value: its bytes, if it is this certificate and nothing narrows its trust."""
     if stored is None:
@@ -214,10 +249,12 @@ def _compare(
     if data == new:
         return data, Status.UNCHANGED, ()
     try:
+        thumbprint = injection.certificate.thumbprint
         blob = read_blob(data if value_type == ValueType.BINARY else None, thumbprint, origin)
     except (BlobError, CertificateError) as error:
         return None, Status.REPLACED, (Finding("damaged", Severity.WARNING, f"Replaced: {error.message}"),)
-    narrowed = [f for f in blob_findings(blob) if f.severity is Severity.ERROR]
+    limits = concerning(blob_findings(blob), injection.store)
+    narrowed = [finding for finding in limits if finding.severity is Severity.ERROR]
     if narrowed:
         return (
             None,

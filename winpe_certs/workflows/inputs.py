@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from winpe_certs.certs.blob import Blob
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.sources import LARGEST_FILE, CertificateFile, read_certificates
+from winpe_certs.certs.entries import DamagedEntry
+from winpe_certs.certs.sources import CertificateFile, SourceCertificate
 from winpe_certs.certs.stores import normalise_thumbprint
 from winpe_certs.engines.choose import is_certificate
-from winpe_certs.errors import UsageError
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.errors import EnvironmentFailure, InputError, UsageError
+from winpe_certs.files import PathKind, path_kind
+from winpe_certs.workflows.certificate_files import STANDARD_INPUT, read_given
+from winpe_certs.workflows.refusing import raise_unread, refused_damage, refused_file
+
+_LOOKS_LIKE_A_PATH = re.compile(r"[/\\.]|[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A certificate that a command is about: by its file, or by its thumbprint alone.
 
-    `blob` is the Blob that a .reg export had for it and `store` the store that it was exported from; `origin`
-    says where it came from, `live_store` names the store of the running Windows if it came from there.
+    `blob` is the Blob that its file had for it and `store` the store that it was exported from; `origin` says
+    where it came from, `live_store` names the store of the running Windows if it came from there.
     """
 
     thumbprint: str
@@ -33,31 +40,26 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All certificates of a call, each once, what a person should know about their files, and these."""
+    """The certificates of a call without duplicates, with warnings about their files.
+
+    `damaged` are certificates that cannot be read, `unread` the errors of whole files. `files` can be read
+    again by their paths.
+    """
 
     wanted: tuple[Wanted, ...]
     warnings: tuple[str, ...]
     files: tuple[Path, ...] = ()
+    damaged: tuple[DamagedEntry, ...] = ()
+    unread: tuple[InputError, ...] = ()
 
+    @property
+    def total(self) -> int:
+        """How many certificates were given, readable or not."""
+        return len(self.wanted) + len(self.damaged) + len(self.unread)
 
-def read_certificate_file(path: Path) -> CertificateFile:
-    """The certificates of one file; raises `UsageError` without one, and as `read_certificates` does."""
-    kind = path_kind(path)
-    if kind is PathKind.FOLDER:
-        raise UsageError(
-            f"{path}: this is a folder, not a certificate file",
-            resolution="Give the certificate files in it, each by its own path.",
-        )
-    if kind is PathKind.OTHER:
-        raise UsageError(
-            f"{path}: not a plain file", resolution="Save the certificate to a file and give that."
-        )
-    if kind is not PathKind.FILE:
-        raise UsageError(f"{path}: no such certificate file", resolution="Check the path.")
-    with system_errors(path, "read"), path.open("rb") as file:
-        # Not all of a boot image that was given by mistake.
-        data = file.read(LARGEST_FILE + 1)
-    return read_certificates(data, str(path))
+    def refuse_unread(self) -> None:
+        """Raise an error that names everything that could not be read, if there is anything."""
+        raise_unread([*map(refused_file, self.unread), *map(refused_damage, self.damaged)])
 
 
 def gather(
@@ -66,35 +68,104 @@ def gather(
     *,
     live: Iterable[Wanted] = (),
     targets: Iterable[Path] = (),
+    keep_damaged: bool = False,
 ) -> Inputs:
-    """Read the certificate files; raises `UsageError` when nothing was given or a file is missing.
+    """Read certificate files, folders, pipes and standard input (``-``).
 
     `live` are certificates that were found in the stores of the running Windows. `targets` are the images of
-    a command with ``--cert``: a certificate among them has lost its option.
+    a command with ``--cert``: a certificate among them has lost its option. With `keep_damaged` the caller
+    judges what cannot be read; otherwise all of it is refused here.
+
+    Raises `UsageError` when nothing was given or a file is missing, `PrivateKeyError` for a private key,
+    `InputError` for what is refused, and `EnvironmentFailure`.
     """
     _refuse_certificates(targets)
-    files = tuple(files)
     wanted: dict[str, Wanted] = {each.thumbprint: each for each in live}
     warnings: list[str] = []
+    read: list[Path] = []
+    damaged: list[DamagedEntry] = []
+    unread: list[InputError] = []
     for path in files:
-        found = read_certificate_file(path)
-        warnings += found.warnings
-        for entry in found.entries:
-            thumbprint = entry.certificate.thumbprint
-            if thumbprint in wanted:
-                warnings.append(
-                    f"{entry.origin}: the same certificate as {wanted[thumbprint].origin}: ignored"
-                )
+        given = read_given(path)
+        warnings += given.warnings
+        for file in given.files:
+            read += [file.path] if file.path is not None else []
+            if isinstance(file.content, InputError):
+                unread.append(file.content)
                 continue
-            wanted[thumbprint] = Wanted(thumbprint, entry.origin, entry.certificate, entry.blob, entry.store)
+            warnings += file.content.warnings
+            damaged += file.content.damaged
+            _add(file.content, wanted, warnings)
     for text in thumbprints:
         thumbprint = normalise_thumbprint(text)
         wanted.setdefault(thumbprint, Wanted(thumbprint, "--thumbprint"))
-    if not wanted:
+    if not wanted and not damaged and not unread:
         raise UsageError(
             "no certificate was given", resolution="Give the certificate file (see --help of the command)."
         )
-    return Inputs(tuple(wanted.values()), tuple(warnings), files)
+    inputs = Inputs(tuple(wanted.values()), tuple(warnings), tuple(read), tuple(damaged), tuple(unread))
+    if not keep_damaged:
+        inputs.refuse_unread()
+    return inputs
+
+
+def gather_replaced(texts: Iterable[str]) -> Inputs:
+    """The certificates of ``--replace``: thumbprints, or files all of whose certificates are meant.
+
+    Raises as `gather`, and `UsageError` for a text that is neither.
+    """
+    texts = tuple(texts)
+    files = [text for text in texts if _is_file(text)]
+    return gather(map(Path, files), [text for text in texts if text not in files])
+
+
+def read_chain_file(path: Path) -> CertificateFile:
+    """The certificates of a server's chain; what is damaged becomes a warning, for it may not be needed.
+
+    Raises as `gather`, and the error of what is damaged when nothing else is there.
+    """
+    given = read_given(path)
+    entries: list[SourceCertificate] = []
+    warnings = [*given.warnings]
+    damaged: list[DamagedEntry] = []
+    for file in given.files:
+        if isinstance(file.content, InputError):
+            raise file.content
+        entries += file.content.entries
+        warnings += file.content.warnings
+        damaged += file.content.damaged
+    if not entries:
+        raise_unread(map(refused_damage, damaged))
+    warnings += [f"{each.error.message}: left out of the chain" for each in damaged]
+    unique = {entry.certificate.der: entry for entry in entries}
+    return CertificateFile(tuple(unique.values()), tuple(warnings))
+
+
+def _add(content: CertificateFile, wanted: dict[str, Wanted], warnings: list[str]) -> None:
+    for entry in content.entries:
+        thumbprint = entry.certificate.thumbprint
+        if thumbprint in wanted:
+            warnings.append(f"{entry.origin}: the same certificate as {wanted[thumbprint].origin}: ignored")
+            continue
+        wanted[thumbprint] = Wanted(thumbprint, entry.origin, entry.certificate, entry.blob, entry.store)
+
+
+def _is_file(text: str) -> bool:
+    """A path that is there is a file, whatever it is called; what is no thumbprint can be only one."""
+    # What is too long for a name of the system names no file.
+    with contextlib.suppress(EnvironmentFailure):
+        if text == STANDARD_INPUT or path_kind(Path(text)) is not PathKind.MISSING:
+            return True
+    try:
+        normalise_thumbprint(text)
+    except UsageError as error:
+        if _LOOKS_LIKE_A_PATH.search(text):
+            raise UsageError(
+                f"--replace {text}: no such certificate file",
+                resolution="Give the thumbprint of the old certificate, or the path of its file.",
+            ) from error
+        raise
+    return False
 
 
 def _refuse_certificates(targets: Iterable[Path]) -> None:
@@ -103,5 +174,5 @@ def _refuse_certificates(targets: Iterable[Path]) -> None:
         if is_certificate(path):
             raise UsageError(
                 f"{path} is a certificate, not an image",
-                resolution=f"Put --cert before each certificate file: --cert {path}",
+                resolution="Put --cert before each certificate file, this one included.",
             )

@@ -81,13 +81,17 @@ class Confirmed:
 def confirm(hive: bytes, plan: HivePlan, origin: str, words: tuple[str, ...]) -> Confirmed:
     """Let both independent readers see what the plan promised, and the command accept what they saw.
 
-    They read every store, so that a hive that `verify` would refuse is never called done.
+    They read every store, so that a hive that `verify` would refuse is never called done. The key of what
+    must be there is named in upper case, exactly.
     """
     stored = read_stored(hive, origin)
-    found = {(each.location, each.store, each.key_name.upper()): each.blob for each in stored.certificates}
+    found = {
+        (each.location, each.store, each.key_name.upper()): (each.key_name, each.blob)
+        for each in stored.certificates
+    }
     for expected in plan.expected:
-        place = (expected.location, expected.store, expected.thumbprint)
-        if (place in found) != (expected.blob is not None) or found.get(place) != expected.blob:
+        wanted = None if expected.blob is None else (expected.thumbprint, expected.blob)
+        if found.get((expected.location, expected.store, expected.thumbprint)) != wanted:
             key = "\\".join((*store_key(expected.store, expected.location), expected.thumbprint))
             raise VerificationFailure(
                 f"{origin}: {' and '.join(stored.readers)} do not see the edit of {key}",

@@ -17,7 +17,7 @@ from winpe_certs.errors import Interrupted, MissingFileError, WinpeCertsError
 from winpe_certs.files import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress
-from winpe_certs.results import CertificateResult, Failure, ImageResult, ServerResult
+from winpe_certs.results import Advice, CertificateResult, Failure, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_as_needed
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
 from winpe_certs.workflows.software import open_software
@@ -185,11 +185,11 @@ def is_named(index: Choice | None) -> bool:
     return index is not None and not index.everything
 
 
-def in_isos(images: Sequence[ImageResult | ImageName]) -> tuple[str, ...]:
+def in_isos(images: Sequence[ImageResult | ImageName]) -> tuple[Advice, ...]:
     """How images in an .iso are changed, in words: no command does it there."""
     places = dict.fromkeys((image.path, image.inside) for image in images if image.inside)
     return tuple(
-        f"{path}: the files in an .iso cannot be changed in place. {how_to_change(inside)}"
+        Advice(f"{path}: the files in an .iso cannot be changed in place. {how_to_change(inside)}")
         for path, inside in places
     )
 

@@ -11,7 +11,7 @@ from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store, default_store
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.results import Advice, CertificateResult, Report, Status
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
@@ -54,7 +54,7 @@ def verify(
 
     read = read_images(paths, look, index=index, progress=progress, full_check=full_check)
     sound = all(result.is_sound for image in read.images for result in image.certificates)
-    advice: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
     if not sound:
         # Needed for a no alone, while most runs end with a yes.
         from winpe_certs.workflows.next_steps import ways_in

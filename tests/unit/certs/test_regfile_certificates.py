@@ -10,7 +10,7 @@ from tests.unit.certs import making
 from winpe_certs.certs.blob import Blob, Property
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.regexport import export_reg
-from winpe_certs.certs.sources import CertificateFile, read_certificates
+from winpe_certs.certs.sources import CertificateFile, read_certificates, read_parts
 from winpe_certs.errors import BlobError, CertificateError, RegFileError
 
 ROOT, OTHER = making.root_der(), making.second_root_der()
@@ -27,6 +27,19 @@ HIVES = [
     ("HKEY_CURRENT_USER\\Software\\Microsoft\\SystemCertificates", "user"),
     ("HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\SystemCertificates", "policy"),
     ("HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\EnterpriseCertificates", "enterprise"),
+    ("HKEY_LOCAL_MACHINE\\SOFTWARE\\WOW6432Node\\Microsoft\\SystemCertificates", "32-bit"),
+    ("HKEY_LOCAL_MACHINE\\winpe-offline\\Wow6432Node\\Microsoft\\SystemCertificates", "offline-32-bit"),
+    ("HKEY_LOCAL_MACHINE\\SOFTWARE\\WOW6432Node\\Policies\\Microsoft\\SystemCertificates", "policy-32-bit"),
+    ("HKEY_CURRENT_USER\\SOFTWARE\\WOW6432Node\\Microsoft\\SystemCertificates", "user-32-bit"),
+    ("HKEY_USERS\\S-1-5-21-1-2-3-1001\\Software\\Microsoft\\SystemCertificates", "sid"),
+    ("HKEY_USERS\\.DEFAULT\\Software\\Microsoft\\SystemCertificates", "default-user"),
+    ("HKEY_USERS\\.DEFAULT\\Software\\Policies\\Microsoft\\SystemCertificates", "user-policy"),
+    ("HKEY_USERS\\offline\\Microsoft\\SystemCertificates", "software-hive-below-users"),
+    ("HKEY_LOCAL_MACHINE\\ntuser\\Software\\Microsoft\\SystemCertificates", "user-hive-below-machine"),
+    (
+        "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography\\Services\\NTDS\\SystemCertificates",
+        "service",
+    ),
 ]
 BASE = HIVES[0][0]
 BLOB = blob_for(making.load(ROOT)).to_bytes()
@@ -66,7 +79,10 @@ class TestRegFiles:
         [
             "HKEY_LOCAL_MACHINE\\SOFTWARE\\Contoso",
             "HKEY_LOCAL_MACHINE\\SOFTWARE\\Contoso\\SystemCertificates\\ROOT\\Certificates\\" + T,
-            "HKEY_USERS\\S-1-5-18\\Software\\Microsoft\\SystemCertificates\\ROOT\\Certificates\\" + T,
+            "HKEY_USERS\\Microsoft\\SystemCertificates\\ROOT\\Certificates\\" + T,
+            "HKEY_CLASSES_ROOT\\Software\\Microsoft\\SystemCertificates\\ROOT\\Certificates\\" + T,
+            "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WOW6432Node\\SystemCertificates\\ROOT\\Certificates\\"
+            + T,
             "HKEY_CURRENT_USER\\Microsoft\\SystemCertificates\\ROOT\\Certificates\\" + T,
             BASE + "\\ROOT\\ProtectedRoots",
             BASE + "\\ROOT\\CRLs\\" + T,
@@ -127,8 +143,21 @@ class TestRegFiles:
 
     def test_a_damaged_certificate_in_a_sound_blob_is_refused(self) -> None:
         blob = Blob((Property(0x20, ROOT[:-1]),)).to_bytes()
-        with pytest.raises(CertificateError, match=r"not a whole certificate"):
+        with pytest.raises(CertificateError, match=f"the certificate in the key {T} is damaged"):
             read(reg(key(), value(blob)))
+
+    def test_a_damaged_key_does_not_hide_the_others(self) -> None:
+        other = blob_for(making.load(OTHER)).to_bytes()
+        data = reg(key(name="0" * 40), value(), key(name=making.sha1(OTHER)), value(other), key(name="x"))
+        file = read_parts(data, "chain")
+        assert [entry.certificate.der for entry in file.entries] == [OTHER]
+        assert [entry.error.message for entry in file.damaged] == [
+            f"chain, line 3: the key is named {'0' * 40}, but its certificate is {T}",
+            "chain, line 7: the key's name 'x' is not a thumbprint",
+        ]
+        with pytest.raises(CertificateError, match=r"^chain: 2 certificates cannot be read") as caught:
+            read(data)
+        assert caught.value.details.splitlines() == [entry.error.message for entry in file.damaged]
 
     def test_the_last_blob_of_a_key_counts(self) -> None:
         assert len(read(reg(key(), '"blob"=hex:01', value())).entries) == 1
@@ -191,6 +220,8 @@ def test_real_files_without_certificates_are_refused(shared_file: Path) -> None:
 
 @pytest.mark.shared_files("reg-exports/aero_*.reg")
 def test_a_template_is_recognised(shared_file: Path) -> None:
-    with pytest.raises(CertificateError, match="is not a thumbprint") as caught:
-        read_certificates(shared_file.read_bytes(), "aero.reg")
-    assert "template" in caught.value.resolution
+    file = read_parts(shared_file.read_bytes(), "aero.reg")
+    assert not file.entries
+    for entry in file.damaged:
+        assert "is not a thumbprint" in entry.error.message
+        assert "template" in entry.error.resolution

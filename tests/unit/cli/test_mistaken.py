@@ -11,8 +11,11 @@ import pytest
 from scripts.testdata import pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.engines.choose import is_certificate
+from winpe_certs.workflows import certificate_files
 
-NOT_AN_IMAGE = "is a certificate, not an image\nnext: Put --cert before each certificate file: --cert "
+NOT_AN_IMAGE = (
+    "is a certificate, not an image\nnext: Put --cert before each certificate file, this one included.\n"
+)
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def test_a_certificate_without_its_option_is_none_of_the_images(
     ):
         done = run(*arguments)
         assert done.code == 2
-        assert f"{root} {NOT_AN_IMAGE}{root}\n" in done.err
+        assert f"{root} {NOT_AN_IMAGE}" in done.err
     assert image.read_bytes() == before
 
 
@@ -124,15 +127,18 @@ def test_an_export_to_where_no_file_can_be_is_wrong_usage(
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-def test_a_folder_or_a_pipe_is_no_certificate_file(run: Program, image: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_or_a_silent_pipe_is_no_certificate_file(
+    run: Program, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate_files, "_PIPE_SECONDS", 0.05)
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for arguments in (("inject", image, "-i", "1", "-c"), ("export",), ("audit", image, "-r")):
         folder = run(*arguments, "folder")
         assert folder.code == 2
-        assert "folder: this is a folder, not a certificate file" in folder.err
+        assert "folder: there is no certificate file in this folder" in folder.err
         pipe = run(*arguments, "pipe")
-        assert (pipe.code, "pipe: not a plain file" in pipe.err) == (2, True)
+        assert (pipe.code, "pipe: nothing came out of this pipe" in pipe.err) == (4, True)
         assert "no such certificate file" in run(*arguments, "missing").err
 
 

@@ -19,9 +19,9 @@ from scripts.testdata.wim_writer import Wim, build_wim
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.certificate_files import Form
 from winpe_certs.certs.new_blob import blob_for
-from winpe_certs.certs.regfile_certificates import reg_certificates
 from winpe_certs.certs.sources import read_certificates
 from winpe_certs.certs.stores import Location, Store, certificate_key
+from winpe_certs.command_lines import Shell
 from winpe_certs.edits import SetValue, ValueType
 from winpe_certs.errors import CertificateError, UsageError
 from winpe_certs.regf.hive import apply
@@ -111,8 +111,9 @@ def test_every_kind_of_target_gives_every_form(export: Exporter, kind: str, form
     if form is Form.DER:
         assert written == DER
     elif form is Form.REG:
-        (entry,), warnings = reg_certificates(written, "x.reg")
-        assert (entry.certificate.der, entry.store, warnings) == (DER, "AuthRoot", [])
+        file = read_certificates(written, "x.reg")
+        (entry,) = file.entries
+        assert (entry.certificate.der, entry.store, file.warnings) == (DER, "AuthRoot", ())
     else:
         (read,) = read_certificates(written, "x").entries
         assert read.certificate.der == DER
@@ -127,7 +128,7 @@ def test_the_blob_goes_into_the_reg_exactly_as_it_is(export: Exporter) -> None:
     target = export.put("SOFTWARE", _hive((Store.ROOT, odd, Location.MACHINE)))
     export(target)
     text = (export.folder / f"{ROOT}.reg").read_bytes()
-    (entry,), _ = reg_certificates(text, "x.reg")
+    (entry,) = read_certificates(text, "x.reg").entries
     assert entry.blob is not None
     assert (entry.blob.to_bytes(), entry.store) == (odd, "ROOT")
 
@@ -139,7 +140,7 @@ def test_of_different_blobs_that_of_the_machines_root_store_wins(export: Exporte
     )
     other = export.put("two", _hive((Store.ROOT, best, Location.MACHINE)))
     report = export([first, other])
-    (entry,), _ = reg_certificates((export.folder / f"{ROOT}.reg").read_bytes(), "x.reg")
+    (entry,) = read_certificates((export.folder / f"{ROOT}.reg").read_bytes(), "x.reg").entries
     assert entry.blob is not None
     assert entry.blob.to_bytes() == best
     (warning,) = report.warnings
@@ -208,7 +209,7 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_looked_at(expo
     bad = export.put("bad.wim", variant("small")[:5000])
     report = export([bad, good])
     assert ([each.path for each in report.failures], report.files) == ([str(bad)], (f"{ROOT}.reg",))
-    document = json.loads(json_report.render(report))
+    document = json.loads(json_report.render(report, Shell.POSIX))
     assert (document["ok"], len(document["images"]), len(document["certificates"])) == (False, 2, 1)
     missing = export([bad, good], STORED, "B" * 40, dry_run=True)
     assert "no image that could be read has" in str(missing.error)

@@ -1,0 +1,32 @@
+"""Every chain of an odd kind with its answer: for the program, and for OpenSSL beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from scripts.testdata import odd_identities, odd_keys, odd_rules
+from scripts.testdata.odd_case import case, chain_with
+from scripts.testdata.odd_shapes import shapes
+from scripts.testdata.trust_cases import Case
+
+
+@cache
+def odd_cases() -> tuple[Case, ...]:
+    """Every case."""
+    return (*_shaped(), *odd_identities.cases(), *odd_rules.cases(), *odd_keys.cases())
+
+
+def _shaped() -> Iterator[Case]:
+    for shape in shapes():
+        for place in shape.places:
+            sent, roots = chain_with(shape.change, place)
+            yield case(
+                f"{shape.name}-{place}",
+                shape.verdict,
+                shape.about,
+                sent,
+                roots,
+                codes=shape.codes,
+                openssl=shape.openssl,
+            )
