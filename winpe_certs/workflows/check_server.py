@@ -13,7 +13,7 @@ from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.reading import Seen, in_isos, read_images
+from winpe_certs.workflows.reading import ImageName, Seen, in_isos, read_images
 from winpe_certs.workflows.selection import Choice
 from winpe_certs.workflows.servers import Servers
 
@@ -47,8 +47,8 @@ def check_server(
 ) -> Report:
     """One answer for every name of every server and every image; `moment` is the date in question."""
 
-    def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
-        return Seen(servers=judge_all(servers.chains, found, moment, words))
+    def look(found: StoredCertificates, image: ImageName) -> Seen:
+        return Seen(servers=judge_all(servers.chains, found, moment, image.words))
 
     read = read_images(paths, look, index=index, progress=progress)
     untrusting = [
@@ -69,7 +69,7 @@ def check_server(
 def judge_all(
     chains: Sequence[ServerChain], found: StoredCertificates, moment: Moment, words: tuple[str, ...]
 ) -> tuple[ServerResult, ...]:
-    """The answers for one image; `words` name it in command lines."""
+    """The answers for one image; `words` name it in command lines, none where no command can change it."""
     stores = ImageStores.from_stored(found)
     return tuple(answer for chain in chains for answer in judge(chain, stores, moment.at, words))
 

@@ -223,16 +223,16 @@ def _cases() -> Iterator[tuple[str, Callable[[], Pki], str]]:
     yield "line-of-1000", lambda: _line(1000), TRUSTED
     yield "line-of-1000-without-a-root", lambda: (*_line(1000)[:2], [authority("Root")]), NOT_TRUSTED
     for good in (0, 50, 99):
-        yield f"100-ways-good-{good}", lambda good=good: _renewed(100, good, faults="dates"), TRUSTED
-        yield f"100-ways-names-{good}", lambda good=good: _renewed(100, good, faults="names"), TRUSTED
+        yield f"100-ways-good-{good}", partial(_renewed, 100, good, faults="dates"), TRUSTED
+        yield f"100-ways-names-{good}", partial(_renewed, 100, good, faults="names"), TRUSTED
     yield "64-ways", lambda: _renewed(64, 63, faults="names"), TRUSTED
     yield "65-ways", lambda: _renewed(65, 64, faults="names"), TRUSTED
     yield "400-ways", lambda: _renewed(400, 399, faults="dates"), TRUSTED
     yield "100-ways-all-bad", lambda: _renewed(100, -1, faults="dates"), NOT_TRUSTED
     yield "100-ways-all-bad-names", lambda: _renewed(100, -1, faults="names"), NOT_TRUSTED
     for good in (0, 249):
-        yield f"250-roots-of-one-key-{good}", lambda good=good: _roots_of_one_key(250, good), TRUSTED
-        yield f"250-roots-of-other-keys-{good}", lambda good=good: _roots_of_other_keys(250, good), TRUSTED
+        yield f"250-roots-of-one-key-{good}", partial(_roots_of_one_key, 250, good), TRUSTED
+        yield f"250-roots-of-other-keys-{good}", partial(_roots_of_other_keys, 250, good), TRUSTED
     yield "250-roots-all-expired", lambda: _roots_of_one_key(250, -1), NOT_TRUSTED
     yield "250-roots-only-sent", lambda: (
         server("Root"), _roots_of_one_key(250, 249)[2], [authority("Other")]), NOT_TRUSTED  # fmt: skip
@@ -277,9 +277,7 @@ def test_the_order_of_what_is_sent_does_not_matter(order: str) -> None:
 def test_nothing_recurses_on_what_is_sent() -> None:
     """With hardly more stack than the test itself needs, the longest chain is still answered."""
     pki = _line(1000)
-    depth, frame = 0, sys._getframe()
-    while frame is not None:
-        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    depth = len(inspect.stack(0))
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(depth + 120)
     try:
