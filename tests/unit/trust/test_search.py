@@ -5,12 +5,13 @@ What a bound kept from being tried makes the answer "undocumented", with the rea
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from cryptography import x509
