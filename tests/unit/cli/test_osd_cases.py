@@ -1,7 +1,7 @@
 """Inputs that people really had, out of public reports, with the right answer for each.
 
-The files are those of the shared data folder, each with a README that names its source. Roots go into the hive
-once as this program puts them there, and once unread, as regedit would.
+The files are those of the shared data folder, each with a README that names its source. Roots go into the
+hive once as this program puts them there, and once unread, as regedit would.
 """
 
 from __future__ import annotations
