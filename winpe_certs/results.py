@@ -31,6 +31,7 @@ class Status(StrEnum):
 class CertificateResult:
     """One certificate in one store of one image. What is not known of it is None or empty.
 
+    `serial` is the serial number in upper-case hexadecimal, `key` the key in words ("RSA, 2048 bits").
     `searched` are all stores that an absent one was looked for in; `store` is then the first of them.
     """
 
@@ -43,6 +44,9 @@ class CertificateResult:
     not_after: datetime | None = None
     findings: tuple[Finding, ...] = ()
     searched: tuple[str, ...] = ()
+    issuer: str | None = None
+    serial: str | None = None
+    key: str | None = None
 
     @property
     def is_sound(self) -> bool:

@@ -12,6 +12,7 @@ import typer
 from winpe_certs.cli import options as o
 from winpe_certs.cli.output import show_document, talk
 from winpe_certs.cli.values import one_of
+from winpe_certs.command_lines import shell_of
 
 
 class PageFormat(StrEnum):

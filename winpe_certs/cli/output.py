@@ -73,7 +73,7 @@ def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, ve
         return
     from winpe_certs.report.remarks import render_error
 
-    _print(text.render_error(error), to_stderr=True)
+    _print(render_error(error), to_stderr=True)
 
 
 def talk(*, verbose: int) -> None:

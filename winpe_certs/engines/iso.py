@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from winpe_certs.errors import TargetError, WinpeCertsError
-from winpe_certs.shown import plain_words
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 
 if TYPE_CHECKING:

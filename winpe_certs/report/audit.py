@@ -30,6 +30,7 @@ _OTHERS: Final = {
     "expires-soon": "about to expire",
     "damaged": "damaged",
     "unreadable": "not understood",
+    "lower-case-key": "under a key in lower case",
 }
 
 

@@ -17,7 +17,7 @@ from winpe_certs.report.audit import audit_parts
 from winpe_certs.report.compaction import compaction_parts
 from winpe_certs.report.differences import comparison_parts
 from winpe_certs.report.failures import failed_places, summary
-from winpe_certs.report.plain import printable, printable_lines, quoted
+from winpe_certs.report.remarks import finding_parts, render_error
 from winpe_certs.report.servers import media_parts, server_parts
 from winpe_certs.report.styles import SEVERITY_STYLES
 from winpe_certs.report.terminal import command_lines
@@ -60,7 +60,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for image in report.images:
         yield _headline(report, image)
         for finding in image.findings:
-            yield Padding(_finding(finding), (0, 0, 0, 2))
+            yield from finding_parts(finding, 2)
         if report.command == "list" and image.is_windows:
             yield _table(image.certificates)
         else:
@@ -112,7 +112,7 @@ def _failures(report: Report) -> Iterator[RenderableType]:
     """What a command over several targets has failed on, and how many went well."""
     for place, error in failed_places(report.failures):
         yield Text(f"{printable(place)}: failed", style="bold red")
-        yield Padding(render_error(error), (0, 0, 0, 2))
+        yield render_error(error, 2)
     if report.failures:
         yield Text(summary(report), style="bold")
 
