@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.hosts import Endpoint, HostName
+from winpe_certs.shown import plain_words, shown_bytes, system_words
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -195,14 +196,14 @@ class _Fetch:
     # What went wrong, in words.
 
     def _failure(self, what: str, *, details: str = "", advice: str) -> ConnectionFailure:
-        name = f" -servername {self._name}" if self._name else ""
-        nothing = "NUL" if sys.platform == "win32" else "/dev/null"
+        name = ("-servername", self._name) if self._name else ()
         return ConnectionFailure(
             f"{self._endpoint}: {what}",
             details=details,
             resolution=f"{advice} This program connects directly and uses no proxy. Where that cannot work, "
-            "save the chain to a file on a computer that reaches the server, and give the file with --chain: "
-            f"openssl s_client -connect {self._endpoint}{name} -showcerts <{nothing} >cmg-chain.pem",
+            "run the following on a computer that reaches the server, save the certificates that it prints "
+            "to a file, and give that with --chain.",
+            command=("openssl", "s_client", "-connect", str(self._endpoint), *name, "-showcerts"),
         )
 
     def _timed_out(self, doing: str, advice: str = "", details: str = "") -> ConnectionFailure:
@@ -217,12 +218,12 @@ class _Fetch:
         if getattr(error, "errno", None) == socket.EAI_AGAIN:
             return self._failure(
                 "the name could not be looked up: no name server answers",
-                details=str(error),
+                details=_look_up_words(error),
                 advice="Check this computer's network and name servers, then run the same command again.",
             )
         return self._failure(
             "the name is not found",
-            details=str(error),
+            details=_look_up_words(error),
             advice="Check the spelling of the name, and whether this computer's name servers know it.",
         )
 
@@ -271,7 +272,7 @@ class _Fetch:
         what = "plain HTTP, not TLS" if answer.startswith(b"HTTP/") else "something else than TLS"
         return self._failure(
             f"no TLS there: what answers speaks {what}",
-            details=f"The answer begins with {answer!r}",
+            details=f"The answer begins with {shown_bytes(answer)}",
             advice="Check the port: that of HTTPS is 443 unless the server was set up otherwise.",
         )
 
@@ -336,10 +337,15 @@ def _reasons(error: SSL.Error) -> str:
     return ", ".join(entry[-1] for entry in entries if entry[-1]) or "the server ended the connection"
 
 
+def _look_up_words(error: Exception) -> str:
+    """What the system says of a name; its number is one that only programmers know."""
+    return getattr(error, "strerror", None) or plain_words(error)
+
+
 def _system_text(error: OSError) -> str:
     """What the system says; Python's own text for the codes of Windows sockets is "Unknown error"."""
     if sys.platform == "win32" and error.errno:
         import ctypes
 
         return f"{ctypes.FormatError(error.errno)} ({error.errno})"
-    return error.strerror or str(error)
+    return system_words(error)

@@ -1,7 +1,8 @@
 """One error family for the whole program, and the exit code that each branch of it stands for.
 
 The library raises, the command line renders: nothing here prints or exits.
-Every error says what happened and where (`message`), why (`details`) and what to do next (`resolution`).
+Every error says what happened and where (`message`), why (`details`) and what to do next (`resolution`, and
+`command` where a command line does it). `ran` is the command line of another program that failed.
 """
 
 from __future__ import annotations
@@ -29,23 +30,33 @@ class WinpeCertsError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
     kind: ClassVar[str] = "defect"
 
-    def __init__(self, message: str, *, details: str = "", resolution: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: str = "",
+        resolution: str = "",
+        command: tuple[str, ...] = (),
+        ran: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
         self.resolution = resolution
+        self.command = command
+        self.ran = ran
+
+    @property
+    def _parts(self) -> tuple[object, ...]:
+        return (self.message, self.details, self.resolution, self.command, self.ran)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return (self.message, self.details, self.resolution) == (
-            other.message,
-            other.details,
-            other.resolution,
-        )
+        return self._parts == other._parts
 
     def __hash__(self) -> int:
-        return hash((type(self), self.message, self.details, self.resolution))
+        return hash((type(self), *self._parts))
 
 
 class UsageError(WinpeCertsError):
@@ -171,6 +182,6 @@ class Interrupted(WinpeCertsError):  # noqa: N818 - what happened is no error
     def __init__(self) -> None:
         super().__init__(
             "interrupted",
-            details="An image whose change is not reported above is what it was.",
+            details="Images not listed above are unchanged.",
             resolution="Run the same command again: what is done already stays unchanged.",
         )

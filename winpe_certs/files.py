@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, Self, TypeAlias
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
+from winpe_certs.shown import system_words
 
 _SHARING_VIOLATION: Final = 32
 _CAUSES: Final = {
@@ -31,20 +32,27 @@ _CAUSES: Final = {
         "the file would become larger than is allowed",
         "Use another file system or raise the limit.",
     ),
-    errno.EROFS: ("the file system is read-only", "Copy the file to a writable disk, or use -o OUT."),
+    errno.EROFS: (
+        "the file system is read-only",
+        "Copy the file to a writable disk, or write elsewhere with -o.",
+    ),
     errno.EACCES: (
         "permission denied",
-        "Clear the read-only attribute or run as a user that may write there; -o OUT writes elsewhere.",
+        "Clear the read-only attribute or run as a user that may write there; -o writes elsewhere.",
     ),
     errno.EPERM: (
         "the operation is not permitted",
-        "Check the file's attributes and owner; -o OUT writes elsewhere.",
+        "Check the file's attributes and owner; -o writes elsewhere.",
     ),
     errno.EIO: ("the disk reports an input/output error", "Check the disk; work on a copy elsewhere."),
     errno.ENAMETOOLONG: ("the name is too long", "Use a shorter name."),
     errno.ENOENT: ("it is not there (any more)", "Check the path and run the command again."),
     errno.EISDIR: ("it is a folder", "Give the path of a file."),
 }
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
+# What is done to a file that nothing is written to, in the words of those who do it.
+_READING: Final = frozenset({"read", "list", "look at", "look at it", "look into the folder"})
+_READING_ADVICE: Final = "Run as a user that may read it, or have its permissions changed."
 
 
 @contextlib.contextmanager
@@ -54,9 +62,11 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
+        if error.errno in _FORBIDDEN and doing in _READING:
+            remedy = _READING_ADVICE
         raise EnvironmentFailure(
             f"{path}: cannot {doing}: {why}",
-            details=f"{error.strerror or error} (errno {error.errno})",
+            details=system_words(error),
             resolution=remedy or "Check the disk and the path, then run the same command again.",
         ) from error
 

@@ -18,13 +18,17 @@ class Severity(StrEnum):
 class Finding:
     """One observation.
 
-    `code` is stable and lower-case with dashes (``not-a-ca``); it is what ``--allow`` takes.
+    `code` is stable and lower-case with dashes (``not-a-ca``); `finding_codes` says what each means and
+    whether ``--allow`` takes it. `command` is the command line that helps, as its words, empty where none
+    does. `allowed`: it was an error until a person allowed it.
     """
 
     code: str
     severity: Severity
     message: str
     advice: str = ""
+    command: tuple[str, ...] = ()
+    allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

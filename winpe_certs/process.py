@@ -21,7 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
 
+from winpe_certs.command_lines import command_line, shell_of
 from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.shown import system_words
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +35,6 @@ _SILENCE: Final = 1.0
 _GRACE: Final = 5.0
 _CHUNK: Final = 1 << 16
 _LINE_END: Final = re.compile(rb"\r*\n|\r+")
-_CMD_SPECIAL: Final = re.compile(r"[&|<>^()]")
 _LAST_LINES: Final = 10
 
 if sys.platform == "win32":
@@ -83,19 +84,6 @@ class Runner(Protocol):
         self, command: Sequence[str], *, timeout: float, on_line: Callable[[str], None] | None = None
     ) -> Completed:
         """Run a program to its end, whatever its exit code; see `ProcessRunner.run`."""
-
-
-def quoted(command: Sequence[str]) -> str:
-    """The command as it can be pasted into a Command Prompt."""
-    return " ".join(_quoted_argument(argument) for argument in command)
-
-
-def _quoted_argument(argument: str) -> str:
-    text = subprocess.list2cmdline([argument])
-    if text.startswith('"') or not _CMD_SPECIAL.search(text):
-        return text
-    # Backslashes before the closing quote would quote it.
-    return f'"{text}{text[len(text.rstrip(chr(92))) :]}"'
 
 
 def decoded(line: bytes) -> str:
@@ -168,8 +156,7 @@ class ProcessRunner:
         raises and `KeyboardInterrupt` pass through, after the program and its children have been ended.
         """
         arguments = tuple(command)
-        text = quoted(arguments)
-        _LOG.info("run: %s", text)
+        _LOG.info("run: %s", command_line(arguments, shell_of(sys.platform)))
         started = time.monotonic()
         lines = _Lines(on_line)
         with _started(arguments) as process:
@@ -177,7 +164,8 @@ class ProcessRunner:
             if not _followed(process, process.stdout, started + timeout, lines):
                 raise ProgramTimeoutError(
                     f"{arguments[0]} did not end within {timeout:g} seconds, and was ended",
-                    details=f"Command: {text}\n{lines.last}".rstrip(),
+                    details=lines.last,
+                    ran=arguments,
                     resolution="See what it was waiting for (its log, an antivirus program, a slow disk), "
                     "then run the same command again, with more time if need be.",
                 )
@@ -196,13 +184,13 @@ def _started(arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ProgramMissingError(
             f"{name}: there is no such program",
-            details=str(error),
+            details=system_words(error),
             resolution="Check the path, or install what brings this program.",
         ) from error
     except OSError as error:
         raise ProgramStartError(
-            f"{name}: the system does not start this program: {error.strerror or error}",
-            details=str(error),
+            f"{name}: the system does not start this program",
+            details=system_words(error),
             resolution="Run from an elevated prompt (Run as administrator), and check that the file is "
             "a program for this system.",
         ) from error

@@ -31,6 +31,7 @@ class Status(StrEnum):
 class CertificateResult:
     """One certificate in one store of one image. What is not known of it is None or empty.
 
+    `serial` is the serial number in upper-case hexadecimal, `key` the key in words ("RSA, 2048 bits").
     `searched` are all stores that an absent one was looked for in; `store` is then the first of them.
     """
 
@@ -43,6 +44,9 @@ class CertificateResult:
     not_after: datetime | None = None
     findings: tuple[Finding, ...] = ()
     searched: tuple[str, ...] = ()
+    issuer: str | None = None
+    serial: str | None = None
+    key: str | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -343,26 +347,37 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthLine:
-    """One thing that was looked at, and what to do if it is not well."""
+    """One thing that was looked at, and what to do if it is not well, with the command line that does it."""
 
     name: str
     state: Health
     message: str
     remedy: str = ""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """Something that is still mounted, loaded or in a work folder, and how to free it.
 
-    `run` is empty when it is not ours; `problem` says why it could not be freed.
+    `run` is empty when it is not ours; `problem` says why it could not be freed. `commands` free it, one
+    after the other; `alternative` does so alone.
     """
 
     run: str
     what: str
-    command: str
+    commands: tuple[tuple[str, ...], ...]
+    alternative: tuple[str, ...] = ()
     is_freed: bool = False
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What is left to do, in words, and the command line that does it, as its words."""
+
+    text: str
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +408,7 @@ class Report:
     certificates: tuple[CertificateResult, ...] = ()
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    advice: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
     dry_run: bool = False
     holds: bool = True
     health: tuple[HealthLine, ...] = ()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from scripts.testdata.evidence import sample, sparse_sample
+from winpe_certs.command_lines import Shell
 from winpe_certs.evidence.canonical import from_json, to_json
 from winpe_certs.report.evidence import page
 
@@ -16,8 +17,9 @@ def evidence(data: bytes) -> None:
     """A file: what is accepted is what would be written, and can be shown."""
     found = from_json(data, "fuzzed")
     assert to_json(found).encode() == data
-    page(found, markdown=False)
-    page(found, markdown=True)
+    for shell in Shell:
+        page(found, "evidence.json", shell, markdown=False)
+        page(found, "evidence.json", shell, markdown=True)
 
 
 def seal_evidence(data: bytes) -> bytes:

@@ -346,7 +346,7 @@ def _renewals() -> Iterator[Case]:
     yield _case("intermediate-with-other-key-in-ca", NOT_TRUSTED, "The image has another one of that CA.",
                 [_SERVER], also=[("CA", other)], codes="issuer-has-other-key")
     yield _case("intermediate-with-other-key-sent", NOT_TRUSTED, "The server sends another one of that CA.",
-                [_SERVER, other], codes="issuer-missing")
+                [_SERVER, other], codes="issuer-has-other-key")
     yield _case("intermediates-of-two-keys", TRUSTED, "Both were given, told apart by key identifiers.",
                 [_SERVER, other], also=[("CA", _ISSUING)])
 

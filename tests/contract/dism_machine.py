@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from tests.conftest import Judge
 from tests.fakes import FakeDism, FakeReg
 from tests.fakes.state import load
 from winpe_certs.cli.main import main
+from winpe_certs.command_lines import Shell, command_line
 
 CERTIFICATE: Final = FOLDER / "certs" / "corp-root.cer"
 THUMBPRINT: Final = pki.thumbprint("corp-root")
@@ -65,7 +66,8 @@ class Ran:
     @property
     def told(self) -> str:
         """All that the error says."""
-        return "\n".join([self.error["message"], self.error["details"], self.error["resolution"]])
+        command = command_line(self.error["command"] or (), Shell.WINDOWS)
+        return "\n".join([self.error["message"], self.error["details"], self.error["resolution"], command])
 
     @property
     def statuses(self) -> list[tuple[int | None, str, str, str]]:
@@ -75,6 +77,11 @@ class Ran:
             for image in self.report["images"]
             for found in image["certificates"]
         ]
+
+
+def unless_named(options: dict[str, object], more: Sequence[object]) -> list[object]:
+    """The options with their values as words, without those that are among `more`."""
+    return [word for name, value in options.items() if name not in more for word in (name, value)]
 
 
 class Station:
@@ -90,11 +97,12 @@ class Station:
     def arguments(
         self, *more: object, command: str = "inject", editor: str = "native", index: str = "2"
     ) -> list[str]:
-        """The command line; later options win over the usual ones."""
+        """The command line; of the usual programs those that `more` names itself are left out."""
         usual = [command, self.image, "--index", index, "--cert", CERTIFICATE, "--format", "json"]
-        programs = ["--engine", "dism", "--dism", self.dism.path]
-        reg = ["--hive-editor", "reg", "--reg", self.reg.path] if editor == "reg" else []
-        return [str(each) for each in (*usual, *programs, *reg, *more)]
+        programs = {"--engine": "dism", "--dism": self.dism.path}
+        if editor == "reg":
+            programs |= {"--hive-editor": "reg", "--reg": self.reg.path}
+        return [str(each) for each in (*usual, *unless_named(programs, more), *more)]
 
     def run(self, *more: object, command: str = "inject", editor: str = "native", index: str = "2") -> Ran:
         """Run a changing command through DISM, in this process."""
@@ -143,7 +151,12 @@ class Station:
         assert (ran.error["code"], ran.error["kind"]) == (5, "cleanup")
         (folder,) = self.dism.mounts
         assert str(folder) in ran.error["message"]
-        assert f"{self.dism.path} /English /Unmount-Image /MountDir:{folder} /Discard" in ran.told
+        if not self.recorded_hives:
+            assert f"{self.dism.path} /English /Unmount-Image /MountDir:{folder} /Discard" in ran.told
+        else:
+            assert ran.error["command"] == ["winpe-certs", "cleanup", "--apply"], (
+                "which unloads the hive first"
+            )
         assert self.recorded_mounts == [(str(self.image), 2, str(folder))]
         return folder
 

@@ -354,7 +354,7 @@ def test_a_handle_that_stays_open_is_told(computer: Computer) -> None:
     computer.fake_reg.refuse_unload()
     with pytest.raises(CleanupError) as caught, computer.reg.loaded("HKLM\\offline", hive):
         pass
-    assert "reg unload HKLM\\offline" in caught.value.resolution
+    assert caught.value.command == ("reg", "unload", "HKLM\\offline")
     assert "being used by another process" in caught.value.details
     assert computer.fake_reg.hives == {"HKLM\\offline": hive.resolve()}
 

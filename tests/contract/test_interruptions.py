@@ -237,7 +237,7 @@ def test_a_read_only_file_system_is_told_and_a_copy_elsewhere_works(
         assert made.run("inject") == 4
         told = capsys.readouterr().err
         assert f"{made.file}: cannot write: the file system is read-only" in told
-        assert "-o OUT" in told
+        assert "elsewhere with -o" in told
         assert verify(made.path) == 1
         if kind is not FOLDER_KIND:
             copy = Made(kind, made.path, made.file, tmp_path / "out.bin")

@@ -306,10 +306,10 @@ class TestLookUp:
         assert "Name or service not known" in error.details
         assert "spelling" in error.resolution
         assert "uses no proxy" in error.resolution
-        assert (
-            "openssl s_client -connect cmg.contoso.example:8443 -servername cmg.contoso.example -showcerts <"
-            in error.resolution
-        )
+        assert error.command == (
+            "openssl", "s_client", "-connect", "cmg.contoso.example:8443",
+            "-servername", "cmg.contoso.example", "-showcerts",
+        )  # fmt: skip
         assert isinstance(error.__cause__, socket.gaierror)
 
     def test_name_servers_that_do_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +359,7 @@ class TestLookUp:
         error = failure("bücher.example", 443)
         assert asked == [("xn--bcher-kva.example", 443)]
         assert error.message.startswith("xn--bcher-kva.example:443: ")
-        assert "-connect xn--bcher-kva.example:443 " in error.resolution
+        assert "xn--bcher-kva.example:443" in error.command
 
 
 class TestConnecting:
@@ -461,7 +461,7 @@ class TestNoTls:
         with LoopbackServer(answers(answer)) as server:
             error = failure(server.host, server.port)
         assert error.message.endswith("no TLS there: what answers speaks plain HTTP, not TLS")
-        assert error.details == "The answer begins with b'HTTP/1.1 400 Bad Request\\r\\nConten'"
+        assert error.details == "The answer begins with 'HTTP/1.1 400 Bad Request'"
         assert isinstance(error.__cause__, SSL.Error)
 
     @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_system_errors_say_what_to_do(number: int, words: str) -> None:
         raise OSError(number, os.strerror(number))
     assert words in caught.value.message
     assert caught.value.message.startswith("boot.wim: cannot write: ")
-    assert f"errno {number}" in caught.value.details
+    assert f"system error {number}" in caught.value.details
     assert caught.value.resolution
     assert isinstance(caught.value.__cause__, OSError)
 

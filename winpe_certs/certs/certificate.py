@@ -266,7 +266,7 @@ def _extensions(structure: Structure, unreadable: dict[str, str]) -> Extensions:
     for name in read.alternative_names or ():
         if name.fault:
             part = f'the {name.kind} "{name.text[:_LONGEST_SHOWN]}" of the {NAMES[ALTERNATIVE_NAME]}'
-            unreadable.setdefault(part, f"{name.fault}; it is left out")
+            unreadable.setdefault(part, name.fault)
             if len(unreadable) > _MOST_NOTED:
                 break
     return read

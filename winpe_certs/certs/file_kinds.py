@@ -35,7 +35,7 @@ GIVE_CERTIFICATE = "Give the root's certificate as a .cer, .pem, .p7b, .sst or .
 WITHOUT_KEY = (
     "Export the certificate without its private key (certificate viewer, Details, Copy to File: 'No,"
     " do not export"
-    " the private key'), or: openssl pkcs12 -in FILE -nokeys -cacerts -out root.pem"
+    " the private key'), or with OpenSSL's pkcs12 command and its options -nokeys -cacerts."
 )
 
 MAGIC = (

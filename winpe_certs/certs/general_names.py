@@ -39,8 +39,8 @@ Value: TypeAlias = str | IPv4Address | IPv6Address | IPv4Network | IPv6Network |
 class GeneralName:
     """One name: its kind, the form in which it is compared, and its text.
 
-    `value` is None for a name of a kind that is not compared, and for one that cannot be read; then `fault`
-    says why.
+    `value` is None for a name of a kind that is not compared, and for one that cannot be read. `fault` says
+    what is wrong with it.
     """
 
     kind: str
@@ -69,13 +69,13 @@ def read_general_name(element: Element, *, with_mask: bool = False) -> GeneralNa
 
 
 def _text(kind: str, element: Element) -> GeneralName:
-    """Text of these kinds is ASCII (IA5String); a NUL in it would make two readers see two names."""
+    """Text of these kinds is ASCII (IA5String). A NUL does not end it (Microsoft, MS09-056)."""
     data = element.value
     if not data.isascii():
         return GeneralName(kind, None, _shown(data), "it is not ASCII")
     text = data.decode("ascii")
     if "\0" in text:
-        return GeneralName(kind, None, _shown(data), "there is a NUL in it")
+        return GeneralName(kind, text, _shown(data), "there is a NUL in it")
     return GeneralName(kind, text, text)
 
 

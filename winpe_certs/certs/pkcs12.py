@@ -29,6 +29,7 @@ from winpe_certs.certs.pem import decode_base64, has_pem_block
 from winpe_certs.certs.pkcs12_keys import READABLE_CIPHERS, decrypted, require_modest_key, too_large
 from winpe_certs.certs.text_encoding import decode_text
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import plain_words
 
 LARGEST_FILE: Final = 1024 * 1024
 LARGEST_KEY: Final = 5 * 1024  # RSA with 8192 bits
@@ -46,7 +47,7 @@ GIVE_STORE = (
 )
 EXPORT_AGAIN = "Export it again with its private key, under a password (encryption AES256-SHA256)."
 GIVE_PASSWORD = "Give the password that the file was exported with (--password-file or --password-env)."  # noqa: S105
-FROM_PEM = "Put both together: openssl pkcs12 -export -inkey key.pem -in certificate.pem -out media.pfx"
+FROM_PEM = "Put key and certificate together with OpenSSL's pkcs12 command and its option -export."
 
 
 class PasswordError(CertificateError):
@@ -252,7 +253,7 @@ def _other_kind(data: bytes, kind: DerKind, origin: str) -> tuple[str, str]:
         return "text (PEM)", FROM_PEM
     decoded = decode_base64(text)
     if decoded and der_kind(decoded) is DerKind.PKCS12:
-        return "one in Base64", "Decode it first: certutil -decode FILE media.pfx"
+        return "one in Base64", "Decode it first, with certutil -decode or base64 -d."
     return "", GIVE_STORE
 
 
@@ -264,7 +265,7 @@ def _structure(origin: str) -> Iterator[None]:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise CertificateError(
             f"{origin}: this is no PKCS#12 file, or it is damaged",
-            details=str(error).partition("\n")[0],
+            details=plain_words(error),
             resolution=GIVE_STORE,
         ) from error
 

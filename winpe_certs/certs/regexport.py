@@ -15,6 +15,7 @@ from winpe_certs.certs.regfile_writer import write_reg
 from winpe_certs.certs.stores import BLOB_VALUE, certificate_key
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue, ValueType
 from winpe_certs.errors import CertificateError, RegFileError, UsageError
+from winpe_certs.shown import shown_text
 
 FORBIDDEN = frozenset("\\/[]")
 
@@ -51,7 +52,7 @@ def edits_as_reg(edits: Sequence[Edit], hive_name: str) -> bytes:
                 keys.append(RegKey(path, is_deletion=True))
             case DeleteValue():
                 raise RegFileError(
-                    f"deleting a single value ({edit.name!r} of {path}) is not written as .reg"
+                    f"deleting a single value ({shown_text(edit.name)} of {path}) is not written as .reg"
                 )
             case _:
                 assert_never(edit)
@@ -62,8 +63,8 @@ def checked_hive_name(name: str) -> str:
     """Give the name back if a hive can be loaded under it and a .reg file can hold it."""
     if not name.strip() or not name.isprintable() or FORBIDDEN & set(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a loaded hive",
-            resolution="Use the name you give to 'reg load HKLM\\NAME', for example winpe-offline or"
+            f"{shown_text(name)} cannot be the name of a loaded hive",
+            resolution="Use the name below HKLM that you give to reg load, for example winpe-offline or"
             " SOFTWARE.",
         )
     return name

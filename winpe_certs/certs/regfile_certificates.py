@@ -68,7 +68,7 @@ def _keys(reg: RegFile, origin: str) -> list[tuple[int, StoreKey]]:
             raise CertificateError(
                 f"{origin}, line {operation.line}: this .reg file deletes {shown(operation.key)}",
                 details="A certificate file can only add certificates.",
-                resolution="Use 'winpe-certs remove' to take a certificate out of an image.",
+                resolution="Use winpe-certs remove to take a certificate out of an image.",
             )
         if folded not in keys:
             place = f"{origin}, line {operation.line}"

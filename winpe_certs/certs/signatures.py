@@ -100,6 +100,17 @@ def _same_algorithm(inner: Element, outer: Element) -> bool:
     return inner.value.removesuffix(_NULL) == outer.value.removesuffix(_NULL)
 
 
+def is_usable(key_info: bytes) -> bool:
+    """Whether the library can work with the key of a SubjectPublicKeyInfo: of a known kind, and sound."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        _load(key_info)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
 @lru_cache(_CACHED)
 def _check(key_info: bytes, algorithm: bytes, signature: bytes, signed: bytes) -> bool | None:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm

@@ -100,7 +100,7 @@ def _servers(chain: Path | None, hostnames: Sequence[str], servers: Sequence[str
     if hostnames and chain is None:
         raise UsageError(
             "--hostname: there is no chain to judge by this name",
-            resolution="Add --chain FILE, the chain that the server sends; with --server NAME=FILE no other "
+            resolution="Add --chain with the chain that the server sends; with --server no other "
             "name is needed.",
         )
     if chain is None and not servers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from winpe_certs.cli import options as o
 from winpe_certs.cli.output import show_document, talk
 from winpe_certs.cli.values import one_of
+from winpe_certs.command_lines import shell_of
 
 
 class PageFormat(StrEnum):
@@ -53,4 +55,6 @@ def show_page(
         return show_document(to_json(evidence))
     from winpe_certs.report.evidence import page
 
-    return show_document(page(evidence, markdown=report_format is PageFormat.MARKDOWN))
+    return show_document(
+        page(evidence, str(file), shell_of(sys.platform), markdown=report_format is PageFormat.MARKDOWN)
+    )

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from winpe_certs.command_lines import shell_of
 from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: int) -> int:
     if as_json:
         from winpe_certs.report import json
 
-        _write(json.render(report) + "\n")
+        _write(json.render(report, shell_of(sys.platform)) + "\n")
     elif report.command == "manifest":
         from winpe_certs.report import manifest
 
@@ -70,9 +71,9 @@ def show_error(error: WinpeCertsError, *, as_json: bool, command: str | None, ve
 
         _write(json.render_error(command, error) + "\n")
         return
-    from winpe_certs.report import text
+    from winpe_certs.report.remarks import render_error
 
-    _print(text.render_error(error), to_stderr=True)
+    _print(render_error(error), to_stderr=True)
 
 
 def talk(*, verbose: int) -> None:
@@ -123,11 +124,12 @@ def verbosity_of(arguments: Sequence[str]) -> int:
 
 
 def _print(renderable: object, *, to_stderr: bool = False) -> None:
-    from rich.console import Console
+    from winpe_certs.report.terminal import Terminal
 
     stream = sys.stderr if to_stderr else sys.stdout
     is_terminal = stream is not None and stream.isatty()
-    console = Console(
+    console = Terminal(
+        shell_of(sys.platform),
         file=io.StringIO(),
         highlight=False,
         markup=False,
@@ -138,7 +140,8 @@ def _print(renderable: object, *, to_stderr: bool = False) -> None:
         color_system="auto" if is_terminal else None,
     )
     with console.capture() as capture:
-        console.print(renderable)
+        # Nothing is cut off: a command line stays whole, the rest is wrapped already.
+        console.print(renderable, crop=False)
     _write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()), to_stderr=to_stderr)
 
 

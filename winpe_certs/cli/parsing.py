@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from typer._click.exceptions import BadOptionUsage, MissingParameter, NoSuchOption
 from typer._click.parser import _OptionParser
 from typer.core import TyperCommand, TyperGroup
+from typer.models import TyperPath
 
 from winpe_certs.cli.values import shown
 from winpe_certs.errors import UsageError
@@ -98,6 +99,13 @@ class _Parser(_OptionParser):
 
 class OneCommand(TyperCommand):
     """A command whose wrong usage is told in our words."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for parameter in self.params:
+            if isinstance(parameter.type, TyperPath):
+                # Whoever reads a file says what is wrong with it; a right that is missing is no wrong usage.
+                parameter.type.readable = False
 
     def make_parser(self, ctx: Context) -> _OptionParser:
         """The parser of its options and arguments."""

@@ -18,7 +18,7 @@ from winpe_certs.errors import EnvironmentFailure, UsageError
 
 LARGEST_FILE: Final = 64 * 1024
 UTF8_MARK: Final = b"\xef\xbb\xbf"
-OPTIONS: Final = "Use --password-file FILE, or --password-env NAME."
+OPTIONS: Final = "Use --password-file or --password-env."
 FILE_ADVICE: Final = (
     "Put the password on the file's first line, in UTF-8. In PowerShell: Set-Content -Encoding utf8"
 )

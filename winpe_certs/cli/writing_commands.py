@@ -204,7 +204,7 @@ def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
         if hostnames:
             raise UsageError(
                 "--hostname: there is no chain to judge by this name",
-                resolution="Add --expect-chain FILE, the chain that the server sends.",
+                resolution="Add --expect-chain with the chain that the server sends.",
             )
         return None
     from winpe_certs.workflows.servers import Asked, gather_servers
@@ -224,6 +224,6 @@ def _evidence(
 
         raise UsageError(
             f"{'--redact' if redacted else '--change-id'}: there is no evidence to put it in",
-            resolution="Add --evidence FILE.",
+            resolution="Add --evidence with the file to write.",
         )
     return None

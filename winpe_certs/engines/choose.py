@@ -136,7 +136,8 @@ def what_it_is(path: Path) -> str:
     if head.startswith(b"version https://git-lfs"):
         raise GuardError(
             f"{path}: this is a Git LFS pointer, not the image itself",
-            resolution="Fetch the real file first: git lfs pull",
+            resolution="Fetch the real file first:",
+            command=("git", "lfs", "pull"),
         )
     if not head:
         return "it is empty"

@@ -14,6 +14,7 @@ from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files import LockedFile, identity, system_errors, write_new
 from winpe_certs.progress import Progress, silent
+from winpe_certs.shown import cause_words
 from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.resource import ChunkDecoder
@@ -57,7 +58,9 @@ class WimImages:
     def read(self, index: int | None, path: str) -> bytes:
         """The contents of a file, its SHA-1 checked."""
         if index is None:
-            raise TargetError(f"{self.wim.origin}: no image was chosen", resolution="Choose one: --index N")
+            raise TargetError(
+                f"{self.wim.origin}: no image was chosen", resolution="Choose one with --index."
+            )
         return self.wim.read_file(index, path, remember=True, progress=self._progress)
 
     def pages(self, index: int, path: str) -> Pages | None:
@@ -131,7 +134,7 @@ class WimTarget(WimImages):
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a file."""
         if index is None:
-            raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one: --index N")
+            raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one with --index.")
         self._replacements[index, path] = replacement.new
 
     def commit(self, verify: Verification) -> None:
@@ -191,7 +194,7 @@ class WimTarget(WimImages):
             self._locked.commit(new.raw, old.raw)
             if not isinstance(error, Exception):
                 raise
-            why = error.message if isinstance(error, WinpeCertsError) else f"{type(error).__name__}: {error}"
+            why = error.message if isinstance(error, WinpeCertsError) else cause_words(error)
             raise VerificationFailure(
                 f"{self._path}: the patched image could not be verified: {why}",
                 details=getattr(error, "details", ""),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final, Self
 
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Survey, Verification
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.dism_codes import NOT_A_MOUNT_FOLDER, NOTHING_MOUNTED, DismError
@@ -31,10 +32,11 @@ from winpe_certs.errors import (
     VerificationFailure,
     WinpeCertsError,
 )
-from winpe_certs.process import quoted
 from winpe_certs.progress import Progress, silent
+from winpe_certs.shown import cause_words
 
 _LOG: Final = logging.getLogger(__name__)
+_FREE_ALL_LEFT: Final[tuple[str, ...]] = (PROGRAM, "cleanup", "--apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class DismTarget:
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a hive file."""
         if index is None:
-            raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one: --index N")
+            raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one with --index.")
         self._replacements[index, path] = replacement
 
     @property
@@ -215,16 +217,18 @@ class DismTarget:
             if isinstance(error, DismError) and error.code == NOT_A_MOUNT_FOLDER:
                 self._workplace.tidy()
                 return
-            command = quoted(self._dism.unmount_discard_command(folder=folder))
-            free = f"{command}   or: winpe-certs cleanup --apply"
             if isinstance(first, CleanupError):
-                free = f"{first.resolution}   then: {free}"
+                # A hive that is still loaded goes first, and one command frees both.
+                what, command = "unloads the hive and unmounts the image", _FREE_ALL_LEFT
             else:
-                free = f"Close what has files open there (Explorer, antivirus), then run, elevated: {free}"
+                what = "unmounts the image (as winpe-certs cleanup --apply does)"
+                command = tuple(self._dism.unmount_discard_command(folder=folder))
             raise CleanupError(
                 f"{self._path}: the image is still mounted in {folder}",
                 details=f"First: {_told(first)}\nThen, unmounting: {_told(error)}",
-                resolution=free,
+                resolution="Close what has files open there (Explorer, antivirus). From an elevated prompt "
+                f"this {what}:",
+                command=command,
             ) from first
         self._workplace.tidy()
 
@@ -232,7 +236,7 @@ class DismTarget:
 def _told(error: BaseException) -> str:
     """All that an error says, for one that comes on top of it."""
     if not isinstance(error, WinpeCertsError):
-        return type(error).__name__ if isinstance(error, KeyboardInterrupt) else repr(error)
+        return cause_words(error)
     return "\n".join(part for part in (error.message, error.details) if part)
 
 

@@ -17,6 +17,7 @@ from winpe_certs.errors import (
 )
 from winpe_certs.files import Identity, identity, system_errors, write_new
 from winpe_certs.progress import Progress
+from winpe_certs.shown import cause_words
 
 if TYPE_CHECKING:
     from winpe_certs.engines.hive_writer import HiveWriter
@@ -169,7 +170,7 @@ class FolderTarget:
             write_new(place, [old], like=place, overwrite=True)
             if not isinstance(error, Exception):
                 raise
-            why = error.message if isinstance(error, WinpeCertsError) else repr(error)
+            why = error.message if isinstance(error, WinpeCertsError) else cause_words(error)
             raise VerificationFailure(
                 f"{place}: the new file could not be verified: {why}",
                 resolution="The old contents are back in place. Check the disk, then try again.",

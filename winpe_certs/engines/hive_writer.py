@@ -154,5 +154,5 @@ class RegWriter:
             found = "not there" if is_expected else "still there"
             raise VerificationFailure(
                 f"reg.exe has imported the edits, but {key} is {found}",
-                resolution="Look at the image with `winpe-certs list`, and try the editor 'native'.",
+                resolution="List the certificates of the image, and try --hive-editor native.",
             )

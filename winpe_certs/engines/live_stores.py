@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
 from winpe_certs.errors import BlobError, EnvironmentFailure, UsageError
+from winpe_certs.shown import shown_text, system_words
 
 STORES: Final = ("AuthRoot", "ROOT", "CA")
 LOCATIONS: Final = (
@@ -82,7 +83,7 @@ def find_live(thumbprint: str, registry: Registry | None = None) -> tuple[LiveCe
     """
     if not _THUMBPRINT.fullmatch(thumbprint):
         raise UsageError(
-            f"{thumbprint[:100]!a} is not a thumbprint",
+            f"{shown_text(thumbprint, 100)} is not a thumbprint",
             details="The registry names certificates by 40 hexadecimal digits.",
             resolution="Copy the field Thumbprint of the certificate viewer (Details tab).",
         )
@@ -91,9 +92,9 @@ def find_live(thumbprint: str, registry: Registry | None = None) -> tuple[LiveCe
         raise UsageError(
             "looking a certificate up in the stores of this computer needs Windows",
             details="--thumbprint was given, and there is no Windows registry here to look it up in.",
-            resolution="Give the certificate file alone, without --thumbprint. On a Windows computer that "
-            "trusts the root, the console certlm.msc exports it, and so does: "
-            f"certutil -store Root {thumbprint.upper()} root.cer",
+            resolution="Give the certificate file, without --thumbprint. On a Windows computer that trusts "
+            "the root, the console certlm.msc exports it, and so does this command:",
+            command=("certutil", "-store", "Root", thumbprint.upper(), f"{thumbprint.upper()}.cer"),
         )
     found = []
     for location, parent in LOCATIONS:
@@ -143,9 +144,8 @@ def _read_blob(registry: Registry, path: str) -> bytes | None:
 def _refuse_unreadable(path: str, error: OSError) -> NoReturn:
     denied = isinstance(error, PermissionError)
     raise EnvironmentFailure(
-        rf"{_HIVE}\{path}: cannot read this key: "
-        + ("access is denied" if denied else error.strerror or str(error)),
-        details=str(error),
+        rf"{_HIVE}\{path}: cannot read this key" + (": access is denied" if denied else ""),
+        details=system_words(error),
         resolution=(
             "Run the same command from an elevated prompt (Run as administrator), or give the certificate "
             "file."

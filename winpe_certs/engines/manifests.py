@@ -24,8 +24,8 @@ def open_wims(place: Place, progress: Progress = silent) -> Iterator[tuple[Conta
     if place.kind not in {Kind.WIM, Kind.ISO}:
         raise TargetError(
             f"{place.path}: this is {place.kind.value}; only the images of a .wim have a manifest",
-            resolution="Give the .wim itself. An applied or mounted tree can be captured into one first: "
-            "wimlib-imagex capture FOLDER FILE.wim, or dism /Capture-Image.",
+            resolution="Give the .wim itself. An applied or mounted tree can be captured into one first, "
+            "with wimlib-imagex capture or DISM /Capture-Image.",
         )
     with open_containers(place, progress) as containers, system_errors(place.path, "read"):
         yield boot_images(place, containers)[0]

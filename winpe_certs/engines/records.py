@@ -16,6 +16,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from winpe_certs.errors import CleanupError, EnvironmentFailure
 from winpe_certs.files import make_folder, remove_file, system_errors, write_new
+from winpe_certs.shown import shown_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Records:
     def _path(self, record: Record) -> Path:
         name = f"{record.run}.json"
         if os.sep in name or name.startswith("."):
-            raise EnvironmentFailure(f"{self.folder}: a record calls its run {record.run!r}")
+            raise EnvironmentFailure(f"{self.folder}: a record calls its run {shown_text(record.run)}")
         return self.folder / name
 
 

@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from winpe_certs.errors import CleanupError, EnvironmentFailure, WinpeCertsError
-from winpe_certs.process import Completed, ProgramStartError, Runner, quoted
+from winpe_certs.process import Completed, ProgramStartError, Runner
+from winpe_certs.shown import cause_words
 
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between the attempts to unload a hive: antivirus and indexers let go after a while."""
@@ -148,7 +149,7 @@ class Reg:
         try:
             self.unload(key)
         except CleanupError as error:
-            said = first.message if isinstance(first, WinpeCertsError) else repr(first)
+            said = first.message if isinstance(first, WinpeCertsError) else cause_words(first)
             error.details = f"{error.details}\nBefore that: {said}".lstrip()
             raise error from first
 
@@ -168,11 +169,11 @@ class Reg:
             return True
 
     def _still_loaded(self, key: str, failure: WinpeCertsError | None) -> CleanupError:
-        command = quoted(("reg", "unload", key))
         return CleanupError(
             f"the registry hive {key} is still loaded",
             details=failure.details if failure is not None else "",
-            resolution=f"Close what has it open (regedit, antivirus), then run, elevated: {command}",
+            resolution="Close what has it open (regedit, antivirus), then run from an elevated prompt:",
+            command=("reg", "unload", key),
         )
 
     def _run(self, command: tuple[str, ...], doing: str) -> Completed:
@@ -186,7 +187,8 @@ def _failure(done: Completed, doing: str) -> RegError:
     said = [line.strip() for line in done.output.splitlines() if line.strip()]
     return RegError(
         f"reg.exe cannot {doing} (exit code {done.code})",
-        details="\n".join([f"Command: {quoted(done.command)}", *(f"reg.exe: {line}" for line in said)]),
+        details="\n".join(f"reg.exe: {line}" for line in said),
+        ran=done.command,
         resolution="Run from an elevated prompt (Run as administrator), check the paths, and make sure that "
         "no other program has the hive open.",
     )

@@ -32,7 +32,7 @@ from winpe_certs.engines.windows_guards import (
 )
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files import PathKind, make_folder, path_kind, remove_folder
-from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner, quoted
+from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import EngineUse
 
@@ -288,7 +288,7 @@ class Workshop:
             path, why = find_dism(
                 self.options.dism,
                 self.machine.environment,
-                Path.exists,
+                lambda path: path_kind(path) is not PathKind.MISSING,
                 struct.calcsize("P") == 4,
                 platform.machine(),
             )
@@ -362,7 +362,8 @@ class Workshop:
         if done.code:
             raise EnvironmentFailure(
                 f"{folder}: cannot restrict the folder to administrators",
-                details=f"{quoted(command)} gave {done.code}: {done.output.strip()}",
+                details=f"exit code {done.code}: {done.output.strip()}",
+                ran=tuple(command),
                 resolution="Run elevated, or name an empty folder of your own with --mount-dir.",
             )
 

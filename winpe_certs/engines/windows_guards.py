@@ -43,8 +43,8 @@ _DRIVE_KINDS: Final = {
 }
 _UNC: Final = re.compile(r"\\\\(?:[?.]\\UNC\\|(?![?.]\\))[^\\]+\\[^\\]+", re.IGNORECASE)
 _EMPTY_REMEDY: Final = (
-    "Use an empty folder, or one that does not exist yet; if an image is mounted there "
-    "(DISM /Get-MountedImageInfo), unmount it first."
+    "Use an empty folder, or one that does not exist yet. If DISM /Get-MountedImageInfo lists an image "
+    "there, unmount it first."
 )
 _FIXED_REMEDY: Final = "Use a folder on a fixed NTFS disk of this computer."
 
@@ -83,16 +83,18 @@ def refuse_mounted(image: PurePath, mounted: tuple[MountedImage, ...]) -> None:
         return
     lines = [f"image {one.index or '(unknown)'} in {one.folder or 'an unknown folder'}" for one in found]
     folder = found[0].folder
-    free = (
-        f'DISM /Unmount-Image /MountDir:"{folder}" /Discard (or /Commit to keep its changes)'
-        if folder
-        else "DISM /Cleanup-Mountpoints"
-    )
+    if folder:
+        free = "free it as follows, from an elevated prompt (/Commit in place of /Discard keeps its changes)"
+        command: tuple[str, ...] = ("DISM", "/Unmount-Image", f"/MountDir:{folder}", "/Discard")
+    else:
+        free = "free it as follows, from an elevated prompt"
+        command = ("DISM", "/Cleanup-Mountpoints")
     raise GuardError(
         f"{image}: this file is mounted: {'; '.join(lines)}",
         details="Whoever unmounts it with /Commit would save over a change made now.",
-        resolution=f"Let whoever mounted it finish, or free it, elevated: {free}. "
-        "If the folder is gone: DISM /Cleanup-Mountpoints. Then run the same command again.",
+        resolution="Let whoever mounted it finish and run the same command again. If nobody needs the mount, "
+        f"{free}; if its folder is gone, DISM /Cleanup-Mountpoints frees it.",
+        command=command,
     )
 
 

@@ -151,7 +151,7 @@ def _refuse_others(data: bytes, origin: str) -> None:
         raise EvidenceError(
             f"{origin}: no evidence of winpe-certs",
             details=f'Its format is "{found}".' if head else f'It does not begin as "{FORMAT}" in JSON.',
-            resolution="Give the file that `inject --evidence FILE` or `remove --evidence FILE` has written.",
+            resolution="Give the file that inject or remove has written with --evidence.",
         )
     if int(head[2]) > VERSION:
         raise EvidenceError(

@@ -8,8 +8,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from winpe_certs.report.plain import printable
 from winpe_certs.results import Attestation, Claim, Report
+from winpe_certs.shown import printable
 
 
 def evidence_parts(report: Report) -> Iterator[RenderableType]:

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from winpe_certs.findings import Finding, Severity
-from winpe_certs.report.plain import printable
+from winpe_certs.report.remarks import finding_parts
 from winpe_certs.report.servers import server_parts
-from winpe_certs.report.styles import SEVERITY_STYLES
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, Report, Status, Verdict
+from winpe_certs.shown import printable
 
 _STYLES: Final = {
     AuditVerdict.MET: "green",
@@ -30,6 +30,7 @@ _OTHERS: Final = {
     "expires-soon": "about to expire",
     "damaged": "damaged",
     "unreadable": "not understood",
+    "lower-case-key": "under a key in lower case",
 }
 
 
@@ -76,7 +77,7 @@ def _image(image: AuditedImage) -> Iterator[RenderableType]:
     for finding in image.findings:
         if image.verdict is not AuditVerdict.NOT_WINDOWS:
             is_silent = False
-            yield Padding(_finding(finding), (0, 0, 0, 2))
+            yield from _finding(finding, 2)
     for certificate in image.certificates:
         if certificate.status is not Status.PRESENT or certificate.findings:
             is_silent = False
@@ -102,15 +103,11 @@ def _certificate(certificate: CertificateResult) -> Iterator[RenderableType]:
         line.append(f" {printable(certificate.subject)}", style="dim")
     yield line
     for finding in certificate.findings:
-        yield Padding(_finding(finding), (0, 0, 0, 4))
+        yield from _finding(finding, 4)
 
 
-def _finding(finding: Finding) -> Text:
-    text = Text(f"{finding.severity} ({finding.code}): ", style=SEVERITY_STYLES[finding.severity])
-    text.append(printable(finding.message), style="default")
-    if finding.advice and finding.severity is not Severity.INFO:
-        text.append(f" {printable(finding.advice)}", style="dim")
-    return text
+def _finding(finding: Finding, indent: int) -> Iterator[RenderableType]:
+    return finding_parts(finding, indent, with_advice=finding.severity is not Severity.INFO)
 
 
 def _totals(images: Sequence[AuditedImage]) -> str:

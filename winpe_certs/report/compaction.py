@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from winpe_certs.report.plain import printable
 from winpe_certs.results import Compaction
+from winpe_certs.shown import printable
 
 
 def compaction_parts(done: Compaction, *, dry_run: bool) -> Iterator[RenderableType]:

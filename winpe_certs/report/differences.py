@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from winpe_certs.report.plain import printable
 from winpe_certs.results import (
     CertificateDifference,
     ComparedImage,
@@ -17,6 +16,7 @@ from winpe_certs.results import (
     PropertyDifference,
     Side,
 )
+from winpe_certs.shown import printable
 
 _SIGNS: Final = {Side.FIRST: "-", Side.SECOND: "+", Side.BOTH: "*"}
 _WORDS: Final = {

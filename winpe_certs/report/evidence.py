@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from winpe_certs.command_lines import PROGRAM, Shell, command_line, file_word
 from winpe_certs.evidence.document import (
     CertificateEvidence,
     EntryChange,
@@ -18,8 +19,8 @@ from winpe_certs.evidence.document import (
     ValueChange,
     ValueState,
 )
-from winpe_certs.report.markdown import escaped, table
-from winpe_certs.report.plain import printable, quoted
+from winpe_certs.report.markdown import code_block, escaped, table
+from winpe_certs.shown import printable
 
 _LIMITS: Final = (
     "The digest in the evidence file finds accidents: a changed byte, a file that was cut off.",
@@ -27,22 +28,25 @@ _LIMITS: Final = (
     "Sign the file with your own means if it must withstand people.",
     "What it says of a file holds for the moment of the run; `verify --evidence` says what holds today.",
 )
-_FILE: Final = "FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A heading of a level, facts by name, and what else is to say."""
+    """A heading of a level, facts by name, command lines, and what else is to say."""
 
     level: int
     title: str
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
-def page(evidence: Evidence, *, markdown: bool) -> str:
-    """The page: what ran, the certificates, what changed in each file, the way back, how to check again."""
-    sections = _sections(evidence)
+def page(evidence: Evidence, file: str, shell: Shell, *, markdown: bool) -> str:
+    """The page: what ran, the certificates, what changed in each file, the way back, how to check again.
+
+    `file` is the evidence file as its reader names it, `shell` what the command lines are pasted into.
+    """
+    sections = _sections(evidence, file_word(file), shell)
     lines = _as_markdown(sections) if markdown else _as_text(sections)
     return "\n".join(lines).strip("\n") + "\n"
 
@@ -56,6 +60,8 @@ def _as_text(sections: Iterator[_Section]) -> Iterator[str]:
         width = max((len(name) for name, _ in section.facts), default=0)
         for name, value in section.facts:
             yield f"{indent}  {name:{width}}  {printable(value)}".rstrip()
+        for command in section.commands:
+            yield f"{indent}  {command}"
         for note in section.notes:
             yield f"{indent}  - {printable(note)}"
 
@@ -67,20 +73,31 @@ def _as_markdown(sections: Iterator[_Section]) -> Iterator[str]:
         if section.facts:
             yield ""
             yield from table(("what", "value"), section.facts)
+        if section.commands:
+            yield ""
+            yield from code_block(section.commands)
         if section.notes:
             yield ""
             yield from (f"- {escaped(note)}" for note in section.notes)
 
 
-def _sections(evidence: Evidence) -> Iterator[_Section]:
+def _sections(evidence: Evidence, file: str, shell: Shell) -> Iterator[_Section]:
     yield _Section(1, "Evidence of a change in boot images", tuple(_run(evidence)))
+    if evidence.plan.commands:
+        programs = tuple(command_line(command, shell) for command in evidence.plan.commands)
+        yield _Section(2, "Programs that the plan starts", commands=programs)
     for certificate in evidence.certificates:
         yield _Section(2, f"Certificate: {certificate.status}", tuple(_certificate(certificate)))
     for target in evidence.targets:
-        yield from _target(target)
+        yield from _target(target, file, shell)
     if not evidence.targets:
         yield _Section(2, "Files", notes=("No file was changed.",))
-    yield _Section(2, "To verify again", tuple(_commands(evidence)), ("FILE is the evidence file.",))
+    again = tuple(
+        command_line((PROGRAM, "verify", "--evidence", file, file_word(target.output or target.file)), shell)
+        for target in evidence.targets
+    )
+    if again:
+        yield _Section(2, "To verify again", commands=tuple(dict.fromkeys(again)))
     yield _Section(2, "Limits", notes=_LIMITS)
 
 
@@ -97,8 +114,6 @@ def _run(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if libraries:
         yield "libraries", libraries
     yield "plan SHA-256", evidence.plan.sha256
-    for command in evidence.plan.commands:
-        yield "program", quoted(command)
 
 
 def _certificate(certificate: CertificateEvidence) -> Iterator[tuple[str, str]]:
@@ -112,7 +127,7 @@ def _certificate(certificate: CertificateEvidence) -> Iterator[tuple[str, str]]:
     yield "in", _place(certificate.file, certificate.index)
 
 
-def _target(target: TargetEvidence) -> Iterator[_Section]:
+def _target(target: TargetEvidence, file: str, shell: Shell) -> Iterator[_Section]:
     facts: list[tuple[str, str]] = [("kind", target.kind)]
     if target.output is not None:
         facts.append(("written to", target.output))
@@ -125,6 +140,9 @@ def _target(target: TargetEvidence) -> Iterator[_Section]:
         facts.append(("program", f"{target.engine_program} {target.engine_version or ''}".rstrip()))
     facts += _way_back(target)
     yield _Section(2, f"File {target.file}", tuple(facts))
+    if target.way_back is not None:
+        undo = (PROGRAM, "undo", file_word(target.output or target.file), "--evidence", file)
+        yield _Section(3, "Way back", commands=(command_line(undo, shell),))
     for image in target.images:
         yield from _image(image)
 
@@ -134,9 +152,7 @@ def _way_back(target: TargetEvidence) -> Iterator[tuple[str, str]]:
     if back is None:
         yield "way back", f"none: {target.no_way_back or 'no reason is given'}"
         return
-    image = target.output or target.file
-    yield "way back", quoted(["winpe-certs", "undo", image, "--evidence", _FILE])
-    yield "gives", _state(FileState(back.size, back.sha256))
+    yield "way back", _state(FileState(back.size, back.sha256))
     if back.is_original:
         yield "which is", "the file as it was before, bit for bit"
     else:
@@ -202,12 +218,6 @@ def _value_verb(change: ValueChange) -> str:
     if change.before is None:
         return "value added"
     return "value removed" if change.after is None else "value changed"
-
-
-def _commands(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    images = dict.fromkeys(target.output or target.file for target in evidence.targets) or ["IMAGE"]
-    for image in images:
-        yield "command", quoted(["winpe-certs", "verify", "--evidence", _FILE, image])
 
 
 def _state(state: FileState) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from winpe_certs.command_lines import Shell, command_line
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding, Reason
@@ -35,8 +36,8 @@ _EDIT_NAMES: Final[dict[type, str]] = {
 }
 
 
-def render(report: Report) -> str:
-    """The document for a report."""
+def render(report: Report, shell: Shell) -> str:
+    """The document for a report; texts that contain command lines write them for a shell."""
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "command": report.command,
@@ -55,7 +56,13 @@ def render(report: Report) -> str:
         document["files"] = list(report.files)
     if report.command == "doctor":
         document["checks"] = [
-            {"name": line.name, "state": line.state, "message": line.message, "remedy": line.remedy}
+            {
+                "name": line.name,
+                "state": line.state,
+                "message": line.message,
+                "remedy": line.remedy,
+                "command": list(line.command) or None,
+            }
             for line in report.health
         ]
     if report.judged_at is not None:
@@ -73,7 +80,7 @@ def render(report: Report) -> str:
     if report.command == "diff":
         document["comparisons"] = [comparison_document(each) for each in report.comparisons]
     if report.command == "cleanup":
-        document["leftovers"] = [_leftover(item) for item in report.leftovers]
+        document["leftovers"] = [_leftover(item, shell) for item in report.leftovers]
     if report.engine is not None:
         document |= _engine(report.engine)
     if report.dry_run and report.plan is not None:
@@ -89,7 +96,12 @@ def render(report: Report) -> str:
             for failure in report.failures
         ]
     document["warnings"] = list(report.warnings)
-    document["advice"] = list(report.advice)
+    document["advice"] = [
+        f"{each.text} {command_line(each.command, shell)}".strip() for each in report.advice
+    ]
+    document["next_steps"] = [
+        {"text": advice.text, "command": list(advice.command) or None} for advice in report.advice
+    ]
     if report.error is not None:
         document["error"] = _error(report.error)
     return _dump(document)
@@ -227,14 +239,21 @@ def _restoration(restored: Restoration) -> dict[str, Any]:
     return {"path": restored.path, "size": restored.size, "sha256": restored.sha256, "cut": restored.cut}
 
 
-def _leftover(item: Leftover) -> dict[str, Any]:
+def _leftover(item: Leftover, shell: Shell) -> dict[str, Any]:
     return {
         "run": item.run or None,
         "what": item.what,
-        "command": item.command,
+        "command": _ways(item, shell),
+        "commands": [list(words) for words in item.commands],
         "freed": item.is_freed,
         "problem": item.problem,
     }
+
+
+def _ways(item: Leftover, shell: Shell) -> str:
+    """How to free it, as text."""
+    text = "   then: ".join(command_line(words, shell) for words in item.commands)
+    return f"{text}   or: {command_line(item.alternative, shell)}" if item.alternative else text
 
 
 def _engine(engine: EngineUse) -> dict[str, Any]:
@@ -273,6 +292,9 @@ def _certificate(certificate: CertificateResult) -> dict[str, Any]:
         "thumbprint": certificate.thumbprint,
         "sha256": certificate.sha256,
         "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial,
+        "key": certificate.key,
         "store": certificate.store,
         "status": certificate.status,
         "not_before": certificate.not_before.isoformat() if certificate.not_before else None,
@@ -284,12 +306,14 @@ def _certificate(certificate: CertificateResult) -> dict[str, Any]:
     return document
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "severity": finding.severity,
         "message": finding.message,
         "advice": finding.advice,
+        "command": list(finding.command) or None,
+        "allowed": finding.allowed,
     }
 
 
@@ -300,4 +324,6 @@ def _error(error: WinpeCertsError) -> dict[str, Any]:
         "message": error.message,
         "details": error.details,
         "resolution": error.resolution,
+        "command": list(error.command) or None,
+        "ran": list(error.ran) or None,
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from winpe_certs.report.plain import printable
 from winpe_certs.results import Report
+from winpe_certs.shown import printable
 
 
 def render(report: Report) -> str:

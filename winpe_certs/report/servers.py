@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from winpe_certs.findings import Reason
-from winpe_certs.report.plain import printable, quoted
 from winpe_certs.report.styles import SEVERITY_STYLES
+from winpe_certs.report.terminal import command_lines
 from winpe_certs.results import MediaResult, ServerResult, Verdict
+from winpe_certs.shown import printable
 
 _VERDICT_STYLES: Final = {
     Verdict.TRUSTED: "green",
@@ -56,5 +57,4 @@ def _reason(reason: Reason) -> Iterator[RenderableType]:
     if reason.advice:
         text.append(f" {printable(reason.advice)}", style="dim")
     yield Padding(text, (0, 0, 0, 4))
-    if reason.command:
-        yield Padding(Text(f"next: {printable(quoted(reason.command))}"), (0, 0, 0, 6))
+    yield from command_lines([reason.command], 6)

@@ -11,17 +11,27 @@ from rich.table import Table
 from rich.text import Text
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
-from winpe_certs.errors import WinpeCertsError
-from winpe_certs.findings import Finding, Severity
+from winpe_certs.findings import Severity
 from winpe_certs.report.attestations import evidence_parts
 from winpe_certs.report.audit import audit_parts
 from winpe_certs.report.compaction import compaction_parts
 from winpe_certs.report.differences import comparison_parts
 from winpe_certs.report.failures import failed_places, summary
-from winpe_certs.report.plain import printable, printable_lines, quoted
+from winpe_certs.report.remarks import finding_parts, render_error
 from winpe_certs.report.servers import media_parts, server_parts
 from winpe_certs.report.styles import SEVERITY_STYLES
-from winpe_certs.results import CertificateResult, Health, HealthLine, ImageResult, Report, Status, Verdict
+from winpe_certs.report.terminal import command_lines
+from winpe_certs.results import (
+    CertificateResult,
+    Health,
+    HealthLine,
+    ImageResult,
+    Leftover,
+    Report,
+    Status,
+    Verdict,
+)
+from winpe_certs.shown import printable
 
 _STATUS_STYLES: Final = {
     Status.ADDED: "green",
@@ -46,21 +56,11 @@ def render(report: Report) -> RenderableType:
     return Group(*_parts(report))
 
 
-def render_error(error: WinpeCertsError) -> RenderableType:
-    """An error: what and where, why, what to do next."""
-    parts: list[RenderableType] = [Text(f"error: {printable(error.message)}", style="bold red")]
-    if error.details:
-        parts.append(Padding(Text(printable_lines(error.details)), (0, 0, 0, 2)))
-    if error.resolution:
-        parts.append(Text.assemble(("next: ", "bold"), printable(error.resolution)))
-    return Group(*parts)
-
-
 def _parts(report: Report) -> Iterator[RenderableType]:
     for image in report.images:
         yield _headline(report, image)
         for finding in image.findings:
-            yield Padding(_finding(finding), (0, 0, 0, 2))
+            yield from finding_parts(finding, 2)
         if report.command == "list" and image.is_windows:
             yield _table(image.certificates)
         else:
@@ -78,7 +78,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if report.media is not None:
         yield from media_parts(report.media)
         for finding in report.media.findings:
-            yield Padding(_finding(finding), (0, 0, 0, 2))
+            yield from finding_parts(finding, 2)
         yield _fitness(report)
     yield from evidence_parts(report)
     if report.compaction is not None:
@@ -104,14 +104,15 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         headline = "Good to know" if report.command in {"check-server", "compact"} else "What is left to do"
         yield Text(f"\n{headline}", style="bold")
         for advice in report.advice:
-            yield Padding(Text(f"- {printable(advice)}"), (0, 0, 0, 2))
+            yield Padding(Text(f"- {printable(advice.text)}"), (0, 0, 0, 2))
+            yield from command_lines([advice.command], 4)
 
 
 def _failures(report: Report) -> Iterator[RenderableType]:
     """What a command over several targets has failed on, and how many went well."""
     for place, error in failed_places(report.failures):
         yield Text(f"{printable(place)}: failed", style="bold red")
-        yield Padding(render_error(error), (0, 0, 0, 2))
+        yield render_error(error, 2)
     if report.failures:
         yield Text(summary(report), style="bold")
 
@@ -154,6 +155,7 @@ def _health(line: HealthLine) -> Iterator[RenderableType]:
     yield text
     if line.remedy:
         yield Padding(Text(f"next: {printable(line.remedy)}"), (0, 0, 0, 5))
+    yield from command_lines([line.command], 7)
 
 
 def _leftovers(report: Report) -> Iterator[RenderableType]:
@@ -166,7 +168,15 @@ def _leftovers(report: Report) -> Iterator[RenderableType]:
         if item.problem:
             yield Padding(Text(f"why: {printable(item.problem)}"), (0, 0, 0, 2))
         if not item.is_freed:
-            yield Padding(Text(f"next: {printable(item.command)}"), (0, 0, 0, 2))
+            yield from _ways(item)
+
+
+def _ways(item: Leftover) -> Iterator[RenderableType]:
+    yield Padding(Text("next:" if len(item.commands) < 2 else "next, one after the other:"), (0, 0, 0, 2))
+    yield from command_lines(item.commands, 4)
+    if item.alternative:
+        yield Padding(Text("or:"), (0, 0, 0, 2))
+        yield from command_lines([item.alternative], 4)
 
 
 def _plan(report: Report) -> Iterator[RenderableType]:
@@ -182,8 +192,7 @@ def _plan(report: Report) -> Iterator[RenderableType]:
             yield Padding(Text(printable(f"{place}: {_edit(edit)}")), (0, 0, 0, 2))
         if not image.edits:
             yield Padding(Text(printable(f"{place}: nothing to change")), (0, 0, 0, 2))
-    for command in plan.commands:
-        yield Padding(Text(printable(quoted(command))), (0, 0, 0, 2))
+    yield from command_lines(plan.commands, 2)
 
 
 def _edit(edit: Edit) -> str:
@@ -220,20 +229,12 @@ def _certificate(
             Text(f"valid {certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"), (0, 0, 0, 4)
         )
     for finding in certificate.findings:
-        yield Padding(_finding(finding), (0, 0, 0, 4))
+        yield from finding_parts(finding, 4)
 
 
 def _either(names: tuple[str, ...]) -> str:
     """The names with commas between them, and `or` before the last."""
     return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _finding(finding: Finding) -> Text:
-    text = Text(f"{finding.severity} ({finding.code}): ", style=SEVERITY_STYLES[finding.severity])
-    text.append(printable(finding.message), style="default")
-    if finding.advice:
-        text.append(f" {printable(finding.advice)}", style="dim")
-    return text
 
 
 def _table(certificates: tuple[CertificateResult, ...]) -> RenderableType:

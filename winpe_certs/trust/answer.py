@@ -39,7 +39,7 @@ def judge(
     remedies = Remedies(image, chain.file, everything, held, at)
     judgement = Judgement(stores, at, remedies, frozenset(each.der for each in everything))
     if chain.leaf.fault:
-        return tuple(_unreadable_server(chain, host.text) for host in chain.hosts)
+        return tuple(_unreadable_server(chain, stores, host.text) for host in chain.hosts)
     answer = _judge_chain(chain, judgement)
     return tuple(_for_host(answer, host.text, name_reasons(chain.leaf, host)) for host in chain.hosts)
 
@@ -172,7 +172,7 @@ def _unreadable(stores: ImageStores) -> tuple[Reason, ...]:
     )
 
 
-def _unreadable_server(chain: ServerChain, host: str) -> ServerResult:
+def _unreadable_server(chain: ServerChain, stores: ImageStores, host: str) -> ServerResult:
     """A server's certificate whose fields cannot be told apart: nothing can be said of it."""
     reason = Reason(
         "unreadable",
@@ -182,7 +182,8 @@ def _unreadable_server(chain: ServerChain, host: str) -> ServerResult:
         "Ask the PKI team to issue it again.",
         undocumented=True,
     )
-    return ServerResult(host, chain.source, Verdict.UNDOCUMENTED, (), None, None, (reason,))
+    link = _link(chain.leaf, (chain.leaf.der,), stores)
+    return ServerResult(host, chain.source, Verdict.UNDOCUMENTED, (link,), None, None, (reason,))
 
 
 def _result(chain: ServerChain, stores: ImageStores, judged: JudgedPath) -> ServerResult:
@@ -205,7 +206,7 @@ def _link(certificate: Certificate, sent: Collection[bytes], stores: ImageStores
     return ChainLink(
         thumbprint=certificate.thumbprint,
         sha256=certificate.sha256,
-        subject=certificate.subject,
+        subject=certificate.subject or certificate.thumbprint,
         origin=origin,
         not_before=certificate.not_before,
         not_after=certificate.not_after,

@@ -24,6 +24,7 @@ from winpe_certs.certs.extensions import (
 )
 from winpe_certs.certs.findings import lacks_basic_constraints
 from winpe_certs.certs.keys import EC, RSA
+from winpe_certs.certs.signatures import is_usable
 from winpe_certs.certs.usages import ServerUse, deciding_list, server_use
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.words import listed, named
@@ -45,6 +46,7 @@ _SWITCHED_OFF_CURVES: Final = frozenset(
         "1.3.132.0.8", "1.3.132.0.9", "1.3.132.0.30", "1.3.132.0.31", "1.3.132.0.32",
     }
 )  # fmt: skip
+_COMPRESSED: Final = (b"\x02", b"\x03")  # SEC 1 section 2.3.3
 _CA_CURVES: Final = _ENABLED_CURVES | {"secp521r1"}
 
 # Parts that rules need: of any certificate, of the server's, and of a CA's.
@@ -176,13 +178,22 @@ def _key(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
             "Have it issued with an RSA key, or an EC key on P-256 or P-384.",
         )
     elif key.curve not in (_ENABLED_CURVES if role is Role.SERVER else _CA_CURVES) and key.kind:
-        yield Reason(
-            "undocumented-key",
-            Severity.WARNING,
-            f"{who} has a key of the kind {key}. Whether TLS in Windows takes it is not documented.",
-            "To be sure, have it issued with an RSA key, or an EC key on P-256 or P-384.",
-            undocumented=True,
-        )
+        yield from _undocumented_key(f"{who} has a key of the kind {key}")
+        return
+    if key.kind == EC and key.key[:1] in _COMPRESSED:
+        yield from _undocumented_key(f"{who} has a key whose point is compressed")
+    elif key.kind == EC and not is_usable(key.info):
+        yield from _undocumented_key(f"{who} has a key that is damaged or encoded in an unusual way")
+
+
+def _undocumented_key(what: str) -> Iterator[Reason]:
+    yield Reason(
+        "undocumented-key",
+        Severity.WARNING,
+        f"{what}. Whether TLS in Windows takes it is not documented.",
+        "To be sure, have it issued with an RSA key, or an EC key on P-256 or P-384.",
+        undocumented=True,
+    )
 
 
 def _own_signature(certificate: Certificate, who: str) -> Iterator[Reason]:

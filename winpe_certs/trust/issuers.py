@@ -67,7 +67,8 @@ class Issuers:
 
     def of(self, child: Certificate) -> list[Certificate]:
         """Those that fit as the issuer, in the order in which they were given."""
-        if child.fault:
-            return []
-        named = self._by_name.get(child.issuer_name.comparable, {})
-        return [each for each in named.values() if is_issuer(each, child)]
+        return [each for each in self.named(child) if is_issuer(each, child)]
+
+    def named(self, child: Certificate) -> list[Certificate]:
+        """Those that have the issuer's name, whether they fit or not."""
+        return [] if child.fault else list(self._by_name.get(child.issuer_name.comparable, {}).values())

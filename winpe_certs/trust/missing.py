@@ -52,7 +52,7 @@ def missing_reasons(
         return (_root_missing(top, stores, remedies),)
     if issuers.of(top):
         return (_circle(top),)
-    return (_issuer_missing(top, stores, remedies, judgement.signatures),)
+    return (_issuer_missing(top, issuers, judgement),)
 
 
 def _unreadable_issuer(child: Certificate, place: str) -> Reason:
@@ -110,18 +110,22 @@ def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies) ->
     return remedies.put_in(reason, root)
 
 
-def _issuer_missing(
-    top: Certificate, stores: ImageStores, remedies: Remedies, signatures: Signatures
-) -> Reason:
+def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) -> Reason:
+    stores, remedies = judgement.stores, judgement.remedies
     misplaced = [held for held in stores.held if is_issuer(held.certificate, top)]
     if misplaced:
         return _wrong_store(misplaced[0].certificate, misplaced, remedies)
-    namesakes = [held for held in stores.held if has_issuer_name(held.certificate, top)]
+    namesakes = [
+        (held.certificate, f"The image has a certificate {named(held.certificate)} in {held.place}")
+        for held in stores.held
+        if has_issuer_name(held.certificate, top)
+    ]
+    namesakes += [(each, f"The server sends a certificate {named(each)}") for each in issuers.named(top)]
     urls = [url for url in top.extensions.issuer_urls if url.lower().startswith("http:")]
     if urls:
         return _can_be_fetched(top, urls[0])
     if namesakes:
-        return _other_issuer(namesakes[0], top, signatures)
+        return _other_issuer(*namesakes[0], top, judgement.signatures)
     issuer = shortened(top.issuer) or "without a name"
     return Reason(
         "issuer-missing",
@@ -146,10 +150,9 @@ def _can_be_fetched(top: Certificate, url: str) -> Reason:
     )
 
 
-def _other_issuer(held: Held, child: Certificate, signatures: Signatures) -> Reason:
-    """A CA of the right name that the child's identifiers do not lead to."""
-    certificate = held.certificate
-    where = f"The image has a certificate {named(certificate)} in {held.place} ({certificate.thumbprint})"
+def _other_issuer(certificate: Certificate, found: str, child: Certificate, signatures: Signatures) -> Reason:
+    """A CA of the right name that the child's identifiers do not lead to; `found` says where it is."""
+    where = f"{found} ({certificate.thumbprint})"
     if match(certificate, child) is Match.OTHER_CERTIFICATE:
         named_key = child.extensions.authority_key
         serial = named_key.serial if named_key is not None else None
@@ -179,7 +182,7 @@ def _keys(certificate: Certificate, child: Certificate) -> str:
     if own is None or named_key is None or named_key.key is None:
         return ""
     wanted = shortened(named_key.key.hex().upper())
-    return f" (key identifier {wanted}; the one in the image has {shortened(own.hex().upper())})"
+    return f" (key identifier {wanted}; that one has {shortened(own.hex().upper())})"
 
 
 def _wrong_store(certificate: Certificate, places: Sequence[Held], remedies: Remedies) -> Reason:

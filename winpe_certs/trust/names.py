@@ -101,7 +101,7 @@ def _unread_names(certificate: Certificate) -> str:
     if NAMES[ALTERNATIVE_NAME] in certificate.unread_parts:
         return "its subject alternative name cannot be read"
     for each in certificate.extensions.alternative_names or ():
-        if each.kind in (DNS, ADDRESS) and each.fault:
+        if each.kind in (DNS, ADDRESS) and each.value is None:
             return f"its {each.kind} {listed([each.text])} is left out, because {each.fault}"
     return ""
 

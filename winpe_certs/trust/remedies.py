@@ -19,6 +19,7 @@ _FROM_IMAGE: Final = "This command takes its file out of the image; then inject 
 class Remedies:
     """Command lines for one image; `image` are the words that name it (path, and index if it has one).
 
+    Without words there are no command lines: an image in an .iso is changed by none.
     `file` holds `contents`, and is None when there is no file to name. `held` are the certificates (DER) that
     are somewhere in the image. `at` is the moment for which certificates are looked over.
     """
@@ -37,6 +38,8 @@ class Remedies:
         refused = self._refusals(certificate)
         if refused:
             return replace(reason, advice=f"{reason.advice} {_what_is_wrong(refused)}".strip())
+        if not self.image:
+            return reason
         if self.file is not None and certificate in self.contents:
             return replace(reason, command=inject_command(self.image, self.file, self._skips(), store))
         if certificate.der in self.held:
@@ -46,6 +49,8 @@ class Remedies:
 
     def remove(self, certificate: Certificate, store: str) -> tuple[str, ...]:
         """Take a certificate out of one store."""
+        if not self.image:
+            return ()
         return (
             _PROGRAM, "remove", *self.image, "--thumbprint", certificate.thumbprint, "--store", str(store)
         )  # fmt: skip

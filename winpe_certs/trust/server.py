@@ -66,8 +66,8 @@ def chain_from(
         raise CertificateError(
             f"{source}: there is no server's certificate in it",
             details="\n".join(f"CA: {each.subject}" for each in certificates[:_SHOWN]),
-            resolution="Save the chain that the server sends, its own certificate included: "
-            "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.pem",
+            resolution="Give the chain that the server sends, its own certificate included. --connect takes "
+            "it from the live server; elsewhere OpenSSL's s_client with -showcerts prints it.",
         )
     if len(servers) > 1:
         raise CertificateError(

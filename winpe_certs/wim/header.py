@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from winpe_certs.errors import UnsupportedWimError, WimError
+from winpe_certs.shown import shown_bytes
 from winpe_certs.wim.codecs.interface import PYTHON, Codecs, Compression
 from winpe_certs.wim.layout import (
     BOOT_INDEX_AT,
@@ -60,7 +61,7 @@ class Header:
         if raw[:8] == PIPABLE_MAGIC:
             raise UnsupportedWimError(
                 f"{origin}: this is a pipable WIM (magic WLPWM), which only wimlib reads",
-                resolution="Export it to a normal WIM first: wimlib-imagex export IN.wim all OUT.wim",
+                resolution="Export all its images to a normal WIM first, with wimlib-imagex export.",
             )
         if len(raw) < HEADER_SIZE:
             raise WimError(
@@ -69,7 +70,7 @@ class Header:
             )
         if raw[:8] != MAGIC:
             raise WimError(
-                f"{origin}: not a WIM file (offset 0 holds {raw[:8]!r} instead of MSWIM)",
+                f"{origin}: not a WIM file (it starts with {shown_bytes(raw[:8])} instead of MSWIM)",
                 resolution="Give a .wim, an applied or mounted image folder, or a SOFTWARE hive.",
             )
         header = cls(raw)
@@ -92,7 +93,7 @@ class Header:
         if self.total_parts != 1 or self.flags & HeaderFlag.SPANNED:
             raise UnsupportedWimError(
                 f"{origin}: part {self.part_number} of a split image with {self.total_parts} parts",
-                resolution="Join the parts first: DISM /Export-Image with /SWMFile, or wimlib-imagex join.",
+                resolution="Join the parts first, with wimlib-imagex join or DISM /Export-Image /SWMFile.",
             )
         if not 0 < self.image_count <= MAXIMUM_IMAGES:
             raise WimError(
@@ -125,10 +126,8 @@ class Header:
             raise UnsupportedWimError(
                 f"{origin}: this is a solid or LZMS image (ESD), which cannot be {what} here",
                 details=f"header version {self._u32(VERSION_AT):#x}, flags {self.flags:#x}",
-                resolution="Export it to LZX first: "
-                "DISM /Export-Image /SourceImageFile:IN.esd /SourceIndex:1 "
-                "/DestinationImageFile:OUT.wim /Compress:max"
-                + ("" if what == "patched" else ". LZMS alone is read where libwim is installed."),
+                resolution="Export it to LZX first, with DISM /Export-Image and /Compress:max."
+                + ("" if what == "patched" else " LZMS without solid resources can be read with libwim."),
             )
 
     def refuse_unpatchable(self, origin: str) -> None:
@@ -142,7 +141,7 @@ class Header:
         if self.flags & HeaderFlag.READONLY:
             raise UnsupportedWimError(
                 f"{origin}: the image carries the read-only mark in its header",
-                resolution="Export it to a new file and patch that one: DISM /Export-Image.",
+                resolution="Export it to a new file with DISM /Export-Image, and patch that one.",
             )
         if self.flags & (HeaderFlag.RESOURCE_ONLY | HeaderFlag.METADATA_ONLY):
             raise UnsupportedWimError(

@@ -22,7 +22,7 @@ from winpe_certs.wim.parallel import SharedDecoding, can_share
 _RECENT_CHUNKS = 16
 _RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
 
-RETRY = "Copy the image again from its source, or check it with: wimlib-imagex verify FILE"
+RETRY = "Copy the image again from its source, or check it with wimlib-imagex verify."
 
 
 class ChunkDecoder:
@@ -78,9 +78,7 @@ class Resource:
         if header.flags & (ResourceFlag.SOLID | ResourceFlag.SPANNED):
             raise WimError(
                 f"{origin}: the resource is solid or spanned (flags {header.flags:#x})",
-                resolution="Export it to LZX first: "
-                "DISM /Export-Image /SourceImageFile:IN.esd /SourceIndex:1 /DestinationImageFile:OUT.wim "
-                "/Compress:max",
+                resolution="Export it to LZX first, with DISM /Export-Image and /Compress:max.",
             )
         if header.offset < 0 or header.end > file_size:
             raise WimError(

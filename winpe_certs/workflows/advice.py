@@ -6,43 +6,43 @@ image, and the ADK's winpe.wim is what boot.wim is built from.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from winpe_certs.certs.stores import certificate_key
+from winpe_certs.command_lines import PROGRAM, Shell, file_word, shell_of
 from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.results import Advice
 from winpe_certs.workflows.guards import MANAGED_NAME
 
-_REDISTRIBUTE: Final = (
+_REDISTRIBUTE: Final = Advice(
     "Configuration Manager keeps its own copy: open the boot image's properties, tab Images, and choose "
-    "Reload; then update the distribution points (Update-CMDistributionPoint -BootImageName NAME) and "
-    "create the boot media again."
+    "Reload; then update the distribution points (Update Distribution Points, or the cmdlet "
+    "Update-CMDistributionPoint) and create the boot media again."
 )
-_REBUILT: Final = (
+_REBUILT: Final = Advice(
     "A reload 'with the current Windows PE version from the Windows ADK' builds boot.wim from winpe.wim "
-    "again and loses this change: patch winpe.wim too, and run `winpe-certs verify` on both every night."
+    "again and loses this change: patch winpe.wim too, and verify both every night."
 )
-_WINPE: Final = (
+_WINPE: Final = Advice(
     "winpe.wim is what boot images are built from: update the boot image with 'Reload this boot image with "
     "the current Windows PE version from the Windows ADK', then create the boot media again. Custom boot "
     "images do not take this up: patch them as well."
 )
-_MANAGED: Final = (
+_MANAGED: Final = Advice(
     "This copy belongs to Configuration Manager: the next update of the boot image replaces it, and its "
     "content no longer has the hash that the site knows. Patch boot.wim and update the distribution points."
 )
-_MEDIA: Final = "The media boots with the change from now on; media that is created again does not have it."
-_CUSTOM: Final = "If Configuration Manager uses this image: " + _REDISTRIBUTE
-_FOLDER: Final = (
-    "The folder is changed; if it is a mounted image, unmount it with commit: "
-    'DISM /Unmount-Image /MountDir:"{path}" /Commit'
-)
-_HIVE: Final = "The hive is changed; put it back to Windows\\System32\\config\\SOFTWARE of its image."
-_CHECK: Final = "To see it in Windows PE, press F8 there and type: reg query HKLM\\"
+_MEDIA: Final = Advice("The media boots with the change from now on; media that is created again does not.")
+_CUSTOM: Final = Advice(f"If Configuration Manager uses this image: {_REDISTRIBUTE.text}")
+_HIVE: Final = Advice("The hive is changed; put it back to Windows\\System32\\config\\SOFTWARE of its image.")
+_FOLDER: Final = "The folder is changed. If it is a mounted image, unmount it with commit:"
+_CHECK: Final = "To see it in Windows PE, press F8 there and type:"
 _DEAD_SPACE: Final = (
-    "The old certificate can still be read in unused bytes of the file; `winpe-certs compact` (or `-o OUT` "
-    "with the next change) leaves them out."
+    "The old certificate can still be read in unused bytes of the file. This writes the file anew without "
+    "them (so does -o with the next change):"
 )
 
 
@@ -52,24 +52,28 @@ def after_change(
     injected: Sequence[tuple[str, str]],
     *,
     took_out: bool = False,
-) -> tuple[str, ...]:
+) -> tuple[Advice, ...]:
     """Advice after `inject`, each piece once; `injected` are stores and thumbprints.
 
     `took_out` tells that certificates, or Blobs of them, were replaced.
     """
     pieces = [piece for place in places for piece in _for_place(place, output)]
     pieces += _dead_space(places, output) if took_out else ()
-    pieces += [_CHECK + "\\".join(("SOFTWARE", *certificate_key(store, t))) for store, t in injected[:1]]
+    pieces += [Advice(_CHECK, _query(store, thumbprint)) for store, thumbprint in injected[:1]]
     return _each_once(pieces)
 
 
-def after_removal(places: Sequence[Place], output: Path | None) -> tuple[str, ...]:
+def after_removal(places: Sequence[Place], output: Path | None) -> tuple[Advice, ...]:
     """Advice after `remove`, each piece once."""
     pieces = [piece for place in places for piece in _for_place(place, output)]
     return _each_once((*pieces, *_dead_space(places, output)))
 
 
-def _each_once(pieces: Iterable[str]) -> tuple[str, ...]:
+def _query(store: str, thumbprint: str) -> tuple[str, ...]:
+    return ("reg", "query", "\\".join(("HKLM", "SOFTWARE", *certificate_key(store, thumbprint))))
+
+
+def _each_once(pieces: Iterable[Advice]) -> tuple[Advice, ...]:
     """What is said without a condition is not said again with one."""
     unique = dict.fromkeys(pieces)
     if _REDISTRIBUTE in unique:
@@ -77,14 +81,17 @@ def _each_once(pieces: Iterable[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def _dead_space(places: Sequence[Place], output: Path | None) -> tuple[str, ...]:
+def _dead_space(places: Sequence[Place], output: Path | None) -> tuple[Advice, ...]:
     """Only a WIM that was changed in place has unused bytes."""
-    return (_DEAD_SPACE,) if output is None and any(place.kind is Kind.WIM for place in places) else ()
+    if output is not None:
+        return ()
+    changed = (place.path for place in places if place.kind is Kind.WIM)
+    return tuple(Advice(_DEAD_SPACE, (PROGRAM, "compact", file_word(str(path)))) for path in changed)
 
 
-def _for_place(place: Place, output: Path | None) -> tuple[str, ...]:
+def _for_place(place: Place, output: Path | None) -> tuple[Advice, ...]:
     if place.kind is Kind.FOLDER:
-        return (_FOLDER.format(path=place.path.resolve()),)
+        return (Advice(_FOLDER, _unmount(place.path.resolve())),)
     if place.kind is Kind.HIVE:
         return (_HIVE,)
     name = (output if output is not None and not output.is_dir() else place.path).name.lower()
@@ -97,3 +104,10 @@ def _for_place(place: Place, output: Path | None) -> tuple[str, ...]:
     if name == "boot.wim":
         return (_REDISTRIBUTE, _REBUILT)
     return (_CUSTOM,)
+
+
+def _unmount(folder: Path) -> tuple[str, ...]:
+    """What unmounts a folder where this runs: elsewhere than on Windows only wimlib mounts images."""
+    if shell_of(sys.platform) is Shell.WINDOWS:
+        return ("DISM", "/Unmount-Image", f"/MountDir:{folder}", "/Commit")
+    return ("wimlib-imagex", "unmount", str(folder), "--commit")

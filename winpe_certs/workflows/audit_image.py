@@ -20,7 +20,7 @@ from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, S
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.check_server import judge_all
 from winpe_certs.workflows.describe import stored_result
-from winpe_certs.workflows.reading import NOT_WINDOWS, without_commands
+from winpe_certs.workflows.reading import NOT_WINDOWS, ImageName
 from winpe_certs.workflows.requirements import FAILING_DATES, RequiredRoot, Requirements, ends_within
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, words_for
 from winpe_certs.workflows.software import open_software
@@ -30,7 +30,7 @@ _ROOTS_AND_INTERMEDIATES: Final = frozenset({Store.AUTH_ROOT, Store.ROOT, Store.
 _VERSION_KEY: Final = ("Microsoft", "Windows NT", "CurrentVersion")
 _MAJOR: Final = "currentmajorversionnumber"
 _MINOR: Final = "currentminorversionnumber"
-_TELLING: Final = frozenset({"damaged", "unreadable", "expired"})
+_TELLING: Final = frozenset({"damaged", "unreadable", "expired", "lower-case-key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,15 @@ def _image(
     judged: dict[bytes, _Judged],
 ) -> AuditedImage:
     path = str(source.path)
-    origin = f"{path}, {inside}" if inside else path
-    about = origin if image.index is None else f"{origin}, image {image.index}"
+    words = () if inside else words_for(path, image, images)
+    name = ImageName(path, words, image.index, inside)
     try:
         digest = contents_hash(images, image, SOFTWARE_HIVE)
         # Images of a file often have the same hive: it is decoded and judged once.
         seen = judged.get(digest) if digest is not None else None
         if seen is None:
             hive = read(images, image, SOFTWARE_HIVE)
-            seen = _judge(required, hive, about, words_for(origin, image, images))
+            seen = _judge(required, hive, name)
             # The readers' objects refer to each other and to the hive, which may have a hundred megabytes.
             del hive
             gc.collect()
@@ -142,7 +142,7 @@ def _image(
         version=seen.build,
         certificates=seen.certificates,
         others=seen.others,
-        servers=tuple(map(without_commands, seen.servers)) if inside else seen.servers,
+        servers=seen.servers,
     )
     return _about(found, image)
 
@@ -157,13 +157,14 @@ def _about(found: AuditedImage, image: ImageInfo) -> AuditedImage:
     )
 
 
-def _judge(required: Requirements, hive: bytes, origin: str, words: tuple[str, ...]) -> _Judged:
+def _judge(required: Requirements, hive: bytes, name: ImageName) -> _Judged:
+    origin = str(name)
     build = _build(open_software(hive, origin))
     found = read_stored(hive, origin)
-    roots = tuple(_required(required, root, found, words[0]) for root in required.roots)
+    roots = tuple(_required(required, root, found, name.file) for root in required.roots)
     names = {root.wanted.thumbprint for root in required.roots}
-    others = tuple(_others(required, found, names, words[0]))
-    servers = judge_all(required.servers, found, required.moment, words)
+    others = tuple(_others(required, found, names, name.file))
+    servers = judge_all(required.servers, found, required.moment, name.words)
     verdict = AuditVerdict.LOOKED_AT
     if required:
         is_met = all(map(meets, roots)) and all(each.verdict is Verdict.TRUSTED for each in servers)

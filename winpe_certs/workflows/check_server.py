@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import ImageResult, Report, ServerResult, Verdict
+from winpe_certs.results import Advice, ImageResult, Report, ServerResult, Verdict
 from winpe_certs.trust.answer import judge
 from winpe_certs.trust.server import ServerChain
 from winpe_certs.trust.stores import ImageStores
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.reading import Seen, in_isos, read_images
+from winpe_certs.workflows.reading import ImageName, Seen, in_isos, read_images
 from winpe_certs.workflows.selection import Choice
 from winpe_certs.workflows.servers import Servers
 
@@ -23,9 +23,9 @@ _NOT_BOOTED: Final = (
 )
 _OTHER_CAUSES: Final = (
     "If Windows PE still fails, the root is not the cause. Look in smsts.log for WinHTTP's name of the "
-    "failure, then at: the clock in Windows PE (F8, then `date` and `time`); revocation checking (site "
-    "option, /NoCRLCheck); a proxy on the way that inspects TLS; the media certificate "
-    "(winpe-certs check-media-certificate FILE.pfx)."
+    "failure, then at: the clock in Windows PE (F8, then date and time); revocation checking (site option, "
+    "/NoCRLCheck); a proxy on the way that inspects TLS; the media certificate (winpe-certs "
+    "check-media-certificate judges it)."
 )
 _OLD_MEDIA: Final = (
     "One public report (issue 4158 of Microsoft's memdocs) has such media failing with 0x87D00215 after "
@@ -33,7 +33,7 @@ _OLD_MEDIA: Final = (
 )
 _OTHER_SERVERS: Final = (
     "Clients talk to more than this server: content comes from <name>.blob.core.windows.net, tokens from "
-    "login.microsoftonline.com. Ask about them in the same call: --server NAME=FILE or --connect NAME."
+    "login.microsoftonline.com. Ask about them in the same call, with --server or --connect."
 )
 
 
@@ -47,8 +47,8 @@ def check_server(
 ) -> Report:
     """One answer for every name of every server and every image; `moment` is the date in question."""
 
-    def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
-        return Seen(servers=judge_all(servers.chains, found, moment, words))
+    def look(found: StoredCertificates, image: ImageName) -> Seen:
+        return Seen(servers=judge_all(servers.chains, found, moment, image.words))
 
     read = read_images(paths, look, index=index, progress=progress)
     untrusting = [
@@ -69,16 +69,16 @@ def check_server(
 def judge_all(
     chains: Sequence[ServerChain], found: StoredCertificates, moment: Moment, words: tuple[str, ...]
 ) -> tuple[ServerResult, ...]:
-    """The answers for one image; `words` name it in command lines."""
+    """The answers for one image; `words` name it in command lines, none where no command can change it."""
     stores = ImageStores.from_stored(found)
     return tuple(answer for chain in chains for answer in judge(chain, stores, moment.at, words))
 
 
-def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[str, ...]:
+def _advice(images: Sequence[ImageResult], servers: Servers) -> tuple[Advice, ...]:
     answers = [answer for image in images for answer in image.servers]
     pieces = []
     if any(answer.verdict is Verdict.TRUSTED for answer in answers):
         pieces += [_OTHER_CAUSES, _OLD_MEDIA]
     if len(servers.chains) == 1:
         pieces.append(_OTHER_SERVERS)
-    return (*pieces, _NOT_BOOTED)
+    return tuple(map(Advice, (*pieces, _NOT_BOOTED)))

@@ -14,17 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.engines.dism_program import STATUS_INVALID, STATUS_NEEDS_REMOUNT, Dism, MountedImage
 from winpe_certs.engines.records import Record, is_in_folder, is_running, is_same_folder
 from winpe_certs.engines.reg_program import Reg
 from winpe_certs.engines.setup import EngineOptions, Machine, Workshop
 from winpe_certs.errors import CleanupError, EnvironmentFailure, WinpeCertsError
 from winpe_certs.files import empty_folder, remove_file, remove_folder, system_errors
-from winpe_certs.process import quoted
 from winpe_certs.results import Leftover, Report
 
-_FREE_OURS: Final = "winpe-certs cleanup --apply"
-_FREE_ALL: Final = f"{_FREE_OURS} --all"
+_FREE_OURS: Final = (PROGRAM, "cleanup", "--apply")
+_FREE_ALL: Final = (*_FREE_OURS, "--all")
 # A run's name, also within that of its record of a hive; its work folder is called so too.
 _RUN: Final = re.compile(r"(?:winpe-offline-)?(\d+-[0-9a-f]+)(?:-hive)?")
 # What a run has in its work folder beside its mount folder; a file is first written under a temporary name.
@@ -110,10 +110,9 @@ class _Freeing:
         if not record.mount_folder:
             return
         if self.dism is None:
-            found = Leftover(
-                record.run, f"{record.mount_folder} may be mounted", f"{_FREE_OURS} --dism DISM.exe"
-            )
-            yield self._unfreed(found, "there is no DISM.exe on this computer to free it with")
+            found = Leftover(record.run, f"{record.mount_folder} may be mounted", (_FREE_OURS,))
+            problem = "there is no DISM.exe on this computer to free it with; name one with --dism"
+            yield self._unfreed(found, problem)
             return
         for mount in self.ours:
             if _is_mount_of(record, mount):
@@ -124,7 +123,7 @@ class _Freeing:
         assert self.dism is not None  # noqa: S101 - it has listed the mount
         apply = self.apply and self.everything
         found = self._of_mount("", mount, self.dism, apply=apply)
-        return found if apply else replace(found, command=f"{found.command}   or: {_FREE_ALL}")
+        return found if apply else replace(found, alternative=_FREE_ALL)
 
     def check_unused(self, folder: Path) -> None:
         """Raise `EnvironmentFailure` while something is mounted in a folder, or an image in it is mounted."""
@@ -135,10 +134,10 @@ class _Freeing:
     def _of_hive(self, record: Record) -> Iterator[Leftover]:
         hive = record.hive
         if self.reg is None:
-            found = Leftover(record.run, f"the hive {hive} may be loaded", quoted(("reg", "unload", hive)))
+            found = Leftover(record.run, f"the hive {hive} may be loaded", (("reg", "unload", hive),))
             yield self._unfreed(found, "there is no reg.exe on this computer to unload it with")
             return
-        found = Leftover(record.run, f"the hive {hive} is loaded", quoted(self.reg.unload_command(hive)))
+        found = Leftover(record.run, f"the hive {hive} is loaded", (self.reg.unload_command(hive),))
         try:
             loaded = self.reg.loaded_hives(hive.partition("\\")[2])
         except WinpeCertsError as error:
@@ -150,26 +149,26 @@ class _Freeing:
 
     def _of_mount(self, run: str, mount: MountedImage, dism: Dism, *, apply: bool) -> Leftover:
         folder, what = mount.folder, _described(mount)
-        discard = quoted(dism.unmount_discard_command(folder=folder))
+        discard = dism.unmount_discard_command(folder=folder)
         if mount.status == STATUS_INVALID:
             return self._of_invalid(run, mount, dism, apply=apply)
         if mount.status == STATUS_NEEDS_REMOUNT:
-            found = Leftover(run, what, f"{quoted(dism.remount_command(folder=folder))}   then: {discard}")
+            found = Leftover(run, what, (dism.remount_command(folder=folder), discard))
             return _freed(found, lambda: _remount_and_discard(dism, folder)) if apply else found
-        found = Leftover(run, what, discard)
+        found = Leftover(run, what, (discard,))
         return _freed(found, lambda: dism.unmount_discard(folder=folder)) if apply else found
 
     def _of_invalid(self, run: str, mount: MountedImage, dism: Dism, *, apply: bool) -> Leftover:
         """DISM only has one command for corrupt mounts, and that frees all of them."""
-        found = Leftover(run, _described(mount), quoted(dism.cleanup_mountpoints_command()))
+        found = Leftover(run, _described(mount), (dism.cleanup_mountpoints_command(),))
         busy, others = _invalid(self.busy), _invalid(self.others)
         problem = ""
         if busy:
             problem = f"DISM would free {busy} with it, and the run that mounted that is still going"
-            found = replace(found, command=_FREE_OURS)
+            found = replace(found, commands=(_FREE_OURS,))
         elif run and others and not self.everything:
             problem = f"DISM would free {others} with it, which others have mounted; with --all that is done"
-            found = replace(found, command=_FREE_ALL)
+            found = replace(found, commands=(_FREE_ALL,))
         if problem:
             return self._unfreed(found, problem)
         return _freed(found, lambda: _clean_mountpoints(dism, mount.folder)) if apply else found
@@ -216,11 +215,11 @@ def _work_folders(
         folder = root / run
         if not run or not os.path.lexists(folder):
             continue
-        item = Leftover(run, f"the work folder {folder} is left", _FREE_OURS)
+        item = Leftover(run, f"the work folder {folder} is left", (_FREE_OURS,))
         if not freeing.apply:
             folders[run] = item
         elif all(item.is_freed for item in items):
-            item = replace(item, command=quoted(("rmdir", "/s", str(folder))))
+            item = replace(item, commands=(("rmdir", "/s", str(folder)),))
             folders[run] = _freed(item, partial(_remove_work, folder, freeing))
     return folders
 
@@ -273,9 +272,13 @@ def _remaining(left: list[Leftover], *, apply: bool) -> CleanupError | None:
     failed = [item for item in left if not item.is_freed and (item.run or item.problem)]
     if not apply or not failed:
         return None
+    commands = list(dict.fromkeys(words for item in failed for words in item.commands))
+    is_one = len(commands) == 1
+    what = "this command:" if is_one else "the commands that the report names for each of them."
     return CleanupError(
         f"{len(failed)} leftovers could not be freed",
         details="\n".join(f"{item.what}: {item.problem}" for item in failed),
-        resolution="Close what has files open there, then run, elevated: "
-        + "   ".join(dict.fromkeys(item.command for item in failed)),
+        resolution="Close what has files open there (Explorer, antivirus, regedit). Then run from an "
+        f"elevated prompt {what}",
+        command=commands[0] if is_one else (),
     )

@@ -11,7 +11,7 @@ from winpe_certs.engines.setup import Machine
 from winpe_certs.errors import GuardError, UsageError
 from winpe_certs.files import system_errors
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import Compaction, Report
+from winpe_certs.results import Advice, Compaction, Report
 from winpe_certs.workflows.guards import refuse_managed
 from winpe_certs.workflows.outputs import outputs_for
 
@@ -57,7 +57,10 @@ def compact(
     )
     is_replaced = target is None and done.changed and not dry_run
     return Report(
-        "compact", compaction=done, advice=(_EVIDENCE_IS_VOID,) if is_replaced else (), dry_run=dry_run
+        "compact",
+        compaction=done,
+        advice=(Advice(_EVIDENCE_IS_VOID),) if is_replaced else (),
+        dry_run=dry_run,
     )
 
 
@@ -68,5 +71,5 @@ def _refuse_several_names(place: Place) -> None:
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; only this name would get the compact file",
-            resolution="Write the compact file elsewhere (-o OUT), then replace all names yourself.",
+            resolution="Write the compact file elsewhere with -o, then replace all names yourself.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
@@ -25,13 +26,16 @@ DISALLOWED = Finding(
 def result_for(
     certificate: Certificate, store: str, status: Status, findings: tuple[Finding, ...]
 ) -> CertificateResult:
-    """A result with the facts of a certificate."""
+    """A result with the facts of a certificate, as far as they are known."""
     return CertificateResult(
         thumbprint=certificate.thumbprint,
         store=store,
         status=status,
         sha256=certificate.sha256,
-        subject=certificate.subject,
+        subject=None if certificate.fault else certificate.subject,
+        issuer=None if certificate.fault else certificate.issuer,
+        serial=certificate.serial or None,
+        key=certificate.key_words or None,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
         findings=findings,
@@ -79,12 +83,42 @@ def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> Cer
     limits = concerning(blob_findings(blob), stored.store)
     is_limited = any(finding.severity is Severity.ERROR for finding in limits)
     status = Status.DIFFERENT if is_limited else Status.PRESENT
+    limits = (*limits, *_odd_name(stored))
     try:
         certificate = Certificate.from_der(blob.certificate_der, f"{origin}, key {thumbprint}")
     except CertificateError as error:
-        # Old roots break rules of DER that Windows never minded; their SHA-1 says that they are intact.
+        # Its SHA-1 says that it is intact, and what Windows makes of it is not known.
         odd = Finding("unreadable", Severity.WARNING, error.message, error.details)
         return CertificateResult(thumbprint, place, status, findings=(odd, *limits))
-    return result_for(
-        certificate, place, status, (*examine_in(certificate, stored.store, moment.at), *limits)
+    found = map(_where_it_is, examine_in(certificate, stored.store, moment.at))
+    return result_for(certificate, place, status, (*found, *limits))
+
+
+def _where_it_is(finding: Finding) -> Finding:
+    """A finding about a certificate that an image has: one that cannot be read is not in the way there."""
+    if finding.code != "unreadable":
+        return finding
+    return replace(
+        finding,
+        severity=Severity.WARNING,
+        advice="Its SHA-1 is the name of its key, so it is what was stored. Compare the thumbprint with "
+        "the one that the PKI team publishes.",
+    )
+
+
+def _odd_name(stored: StoredCertificate) -> tuple[Finding, ...]:
+    """A remark about a key that is not named in upper case, as scripts leave it.
+
+    Windows compares names of keys without case. Wine's crypt32 takes only keys in upper case.
+    """
+    if stored.key_name == stored.key_name.upper():
+        return ()
+    return (
+        Finding(
+            "lower-case-key",
+            Severity.INFO,
+            f"Its key is named {stored.key_name}, and not in upper case as Windows writes it.",
+            "Windows compares names of keys without case; other readers, such as Wine's crypt32, pass such a "
+            "key by. Inject the certificate again, and its name is in upper case.",
+        ),
     )

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.records import Record, is_running
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.engines.windows_guards import controlled_folder_access, is_elevated
-from winpe_certs.errors import WinpeCertsError
+from winpe_certs.errors import EnvironmentFailure, WinpeCertsError
+from winpe_certs.files import PathKind, path_kind
 from winpe_certs.results import Health, HealthLine, Report
 from winpe_certs.verification.readers import reader_versions
 
@@ -100,7 +102,9 @@ def _dism(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
             Health.WARN,
             f"image {mount.index} of {mount.image} is mounted in {mount.folder} "
             f"({'read/write' if mount.writable else 'read-only'}, status {mount.status})",
-            "If a run of winpe-certs left it: winpe-certs cleanup. Otherwise ask whoever mounted it.",
+            "If a run of winpe-certs left it, the command below lists it as such and says how to free it. "
+            "Otherwise ask whoever mounted it.",
+            (PROGRAM, "cleanup"),
         )
 
 
@@ -110,7 +114,12 @@ def _room(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
         ("room for scratch files", options.scratch_dir),
     ):
         folder = named or machine.work_root
-        near = next((parent for parent in (folder, *folder.parents) if parent.exists()), None)
+        try:
+            there = (each for each in (folder, *folder.parents) if path_kind(each) is not PathKind.MISSING)
+            near = next(there, None)
+        except EnvironmentFailure as error:
+            yield HealthLine(name, Health.WARN, error.message, error.resolution)
+            continue
         if near is None:
             yield HealthLine(name, Health.WARN, f"{folder} cannot be found", "Name another folder.")
             continue
@@ -145,7 +154,8 @@ def _left_behind(machine: Machine) -> Iterator[HealthLine]:
             "interrupted runs",
             Health.WARN,
             f"run {record.run} may have left {_what(record)}",
-            "winpe-certs cleanup --apply",
+            "Free it from an elevated prompt:",
+            (PROGRAM, "cleanup", "--apply"),
         )
 
 

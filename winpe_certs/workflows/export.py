@@ -40,7 +40,7 @@ def from_live_stores(thumbprints: Iterable[str]) -> list[Wanted]:
             raise CertificateError(
                 f"{thumbprint}: no store of this machine has this certificate",
                 details="Looked in AuthRoot, ROOT and CA: machine, group policy and enterprise.",
-                resolution="Give the certificate file instead: winpe-certs export CERT.cer",
+                resolution="Give the certificate file instead of --thumbprint.",
             )
         first = found[0]
         blob = parse(first.blob, first.key_path)

@@ -24,7 +24,7 @@ from winpe_certs.workflows.exported_files import (
     refuse_several_in_one,
     write_files,
 )
-from winpe_certs.workflows.reading import Answers, Seen, read_images
+from winpe_certs.workflows.reading import Answers, ImageName, Seen, read_images
 from winpe_certs.workflows.selection import Choice
 
 # Of different Blobs of one certificate that of the machine's root stores goes first.
@@ -61,9 +61,9 @@ class _Search:
         self.looked_at: dict[str, None] = {}
         self.elsewhere: dict[str, dict[str, None]] = {each: {} for each in thumbprints}
 
-    def look(self, stored: StoredCertificates, words: tuple[str, ...]) -> Seen:
+    def look(self, stored: StoredCertificates, image: ImageName) -> Seen:
         """Take down what one image has of them."""
-        place = f"{words[0]}, image {words[-1]}" if len(words) > 1 else words[0]
+        place = str(image)
         results = []
         for each in stored.certificates:
             thumbprint = each.key_name.upper()

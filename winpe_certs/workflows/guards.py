@@ -33,7 +33,7 @@ def refuse_managed(path: Path) -> None:
         f"{path}: this copy is managed by Configuration Manager: {why}",
         details="The site knows the hash of this content, and builds it again from boot.wim.",
         resolution="Patch boot.wim (or winpe.wim of the ADK), then reload the image and update the "
-        "distribution points. To change this copy all the same: --force-managed-copy",
+        "distribution points. If you must change this copy, add --force-managed-copy.",
     )
 
 
@@ -47,7 +47,8 @@ def refuse_protected(place: Place) -> None:
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; the change would show under every name",
-            resolution="Work on a copy (or -o OUT). To change all of them: --force-managed-copy",
+            resolution="Work on a copy, or write the result elsewhere with -o. To change the file under all "
+            "of its names, add --force-managed-copy.",
         )
 
 

@@ -38,7 +38,7 @@ from winpe_certs.workflows.writing import WriteOptions, change
 if TYPE_CHECKING:
     from winpe_certs.workflows.servers import Servers
 
-BLOB_DIFFERS = "blob_differs"
+BLOB_DIFFERS = "blob-differs"
 
 
 def inject(

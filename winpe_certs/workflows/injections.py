@@ -70,7 +70,7 @@ def injections(
     going_in: list[Injection] = []
     for wanted in inputs.wanted:
         certificate = _certificate(wanted)
-        judged = [_injection(wanted, certificate, store, moment) for store in stores or (None,)]
+        judged = [injection_of(wanted, certificate, store, moment) for store in stores or (None,)]
         kept = []
         for injection in judged:
             reason = next((each for each in injection.findings if each.code in skipped), None)
@@ -124,7 +124,8 @@ def _certificate(wanted: Wanted) -> Certificate:
     return wanted.certificate
 
 
-def _injection(wanted: Wanted, certificate: Certificate, store: Store | None, moment: Moment) -> Injection:
+def injection_of(wanted: Wanted, certificate: Certificate, store: Store | None, moment: Moment) -> Injection:
+    """Judge a certificate for a store, or for the one where its kind belongs."""
     chosen = store or default_store(certificate)
     findings = [*examine_in(certificate, chosen, moment.at), *_moved(wanted, store, chosen)]
     if wanted.blob is not None:

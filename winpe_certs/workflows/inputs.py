@@ -174,5 +174,5 @@ def _refuse_certificates(targets: Iterable[Path]) -> None:
         if is_certificate(path):
             raise UsageError(
                 f"{path} is a certificate, not an image",
-                resolution=f"Put --cert before each certificate file: --cert {path}",
+                resolution="Put --cert before each certificate file, this one included.",
             )

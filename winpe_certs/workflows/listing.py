@@ -11,7 +11,7 @@ from winpe_certs.results import Report
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import stored_result
-from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.reading import ImageName, Seen, read_images
 from winpe_certs.workflows.selection import Choice
 
 
@@ -25,10 +25,10 @@ def list_certificates(
 ) -> Report:
     """Every certificate in every image, or only those of the given stores."""
 
-    def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
+    def look(found: StoredCertificates, image: ImageName) -> Seen:
         return Seen(
             tuple(
-                stored_result(stored, words[0], moment)
+                stored_result(stored, image.file, moment)
                 for stored in found.certificates
                 if not stores or stored.store in stores
             )

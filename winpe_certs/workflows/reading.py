@@ -17,7 +17,7 @@ from winpe_certs.errors import Interrupted, MissingFileError, WinpeCertsError
 from winpe_certs.files import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress
-from winpe_certs.results import CertificateResult, Failure, ImageResult, ServerResult
+from winpe_certs.results import Advice, CertificateResult, Failure, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_as_needed
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
 from winpe_certs.workflows.software import open_software
@@ -36,8 +36,30 @@ class Seen:
     servers: tuple[ServerResult, ...] = ()
 
 
-Look = Callable[[StoredCertificates, tuple[str, ...]], Seen]
-"""From the certificates that an image has, and the words that name it in a command line, to what is said."""
+@dataclass(frozen=True, slots=True)
+class ImageName:
+    """How an image is named: `inside` is the path of its file in an .iso.
+
+    `words` name it in a command line that changes it; there are none for an image in an .iso.
+    """
+
+    path: str
+    words: tuple[str, ...]
+    index: int | None = None
+    inside: str = ""
+
+    @property
+    def file(self) -> str:
+        """The file that it is in, for messages."""
+        return f"{self.path}, {self.inside}" if self.inside else self.path
+
+    def __str__(self) -> str:
+        """File and index."""
+        return self.file if self.index is None else f"{self.file}, image {self.index}"
+
+
+Look = Callable[[StoredCertificates, ImageName], Seen]
+"""From the certificates that an image has, and its name, to what is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +128,19 @@ class _Reader:
     def _image(self, place: Place, container: Container, images: Images, image: ImageInfo) -> ImageResult:
         origin = origin_of(place, container)
         found, chunks = _stored(images, image.index, origin, full_check=self.full_check)
-        seen = self.look(found, words_for(str(place.path), image, images))
+        path, inside = str(place.path), container.inside
+        words = () if inside else words_for(path, image, images)
+        seen = self.look(found, ImageName(path, words, image.index, inside))
         return ImageResult(
-            path=str(place.path),
+            path=path,
             index=image.index,
             name=image.name,
             changed=False,
             certificates=seen.certificates,
             readers=found.readers,
             chunks=chunks,
-            servers=tuple(map(without_commands, seen.servers)) if container.inside else seen.servers,
-            inside=container.inside,
+            servers=seen.servers,
+            inside=inside,
         )
 
 
@@ -161,16 +185,11 @@ def is_named(index: Choice | None) -> bool:
     return index is not None and not index.everything
 
 
-def without_commands(answer: ServerResult) -> ServerResult:
-    """An answer about an image in an .iso, which no command can change there."""
-    return replace(answer, reasons=tuple(replace(reason, command=()) for reason in answer.reasons))
-
-
-def in_isos(images: Sequence[ImageResult]) -> tuple[str, ...]:
+def in_isos(images: Sequence[ImageResult | ImageName]) -> tuple[Advice, ...]:
     """How images in an .iso are changed, in words: no command does it there."""
     places = dict.fromkeys((image.path, image.inside) for image in images if image.inside)
     return tuple(
-        f"{path}: the files in an .iso cannot be changed in place. {how_to_change(inside)}"
+        Advice(f"{path}: the files in an .iso cannot be changed in place. {how_to_change(inside)}")
         for path, inside in places
     )
 

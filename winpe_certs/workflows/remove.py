@@ -106,7 +106,7 @@ def _refuse_required(
         raise GuardError(
             f"{origin}: refused: Windows itself needs the root {wanted.thumbprint}",
             details=f"{certificate.subject}; Microsoft lists it as required even when expired (KB 293781).",
-            resolution=f"Leave it in. To remove it all the same: --allow {REQUIRED_ROOT}",
+            resolution=f"Leave it in. To remove it anyway, add --allow {REQUIRED_ROOT}",
         )
 
 

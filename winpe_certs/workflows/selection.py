@@ -76,8 +76,8 @@ def select(origin: str, images: Images, choice: Choice | None, *, writing: bool)
         raise UsageError(
             f"{origin}: the file has {len(available)} images, so one must be chosen",
             details=_listing(available),
-            resolution="Add --index N or --index all. Microsoft's procedure for boot media uses index 1; "
-            "Windows Setup media boots the one marked as bootable.",
+            resolution="Add --index with a number from the list, or with all. Microsoft's procedure for boot "
+            "media uses index 1; Windows Setup media boots the one marked as bootable.",
         )
     if choice.everything:
         return available

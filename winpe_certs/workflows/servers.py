@@ -19,14 +19,14 @@ from winpe_certs.workflows.inputs import read_chain_file
 
 _SHOWN_NAMES: Final = 10
 _GIVE_CHAIN: Final = (
-    "Give the server's certificate and its intermediates, as the server sends them: "
-    "openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.pem"
+    "Give the server's certificate and its intermediates, as the server sends them. --connect takes them "
+    "from the live server; elsewhere OpenSSL's s_client with -showcerts prints them."
 )
 # Without -cacerts: that would leave out the one certificate that is asked about, the server's own.
 _CHAIN_WITHOUT_KEY: Final = (
     "Export the chain without the private key (certificate viewer, Details, Copy to File: 'No, do not export "
-    "the private key', then PKCS #7 with all certificates in the certification path), or: "
-    "openssl pkcs12 -in FILE -nokeys -out chain.pem"
+    "the private key', then PKCS #7 with all certificates in the certification path), or with OpenSSL's "
+    "pkcs12 command and its option -nokeys."
 )
 _PROXY: Final = (
     "{endpoint}: a proxy that inspects TLS may have answered instead of the server. Compare the issuer with "
@@ -72,8 +72,9 @@ def gather_servers(asked: Asked) -> Servers:
         name, separator, file = text.partition("=")
         if not separator or not name or not file:
             raise UsageError(
-                f"--server {text}: not NAME=FILE",
-                resolution="Write --server cmg.contoso.com=cmg-chain.pem",
+                f"--server {text}: not a name and a file with = between them",
+                resolution="Write the server's name first, then = and the file of its chain, for example "
+                "--server cmg.contoso.com=cmg-chain.pem",
             )
         chains.append(_from_typed(name, Path(file), warnings))
     endpoints = [parse_endpoint(text) for text in asked.connect]
@@ -88,14 +89,14 @@ def _refuse_odd(asked: Asked) -> None:
     if asked.chain is None and not asked.servers and not asked.connect:
         raise UsageError(
             "no server was given",
-            resolution="Give its chain and its name: --chain cmg-chain.pem --hostname cmg.contoso.com, "
-            "or let it be asked: --connect cmg.contoso.com",
+            resolution="Give its chain with --chain and its name with --hostname, or let it be asked with "
+            "--connect.",
         )
     if asked.chain is None and asked.hostnames and len(asked.connect) != 1:
         raise UsageError(
             "--hostname: it is not clear which server these names are for",
             resolution="They go with --chain, or with a single --connect. For several servers use "
-            "--server NAME=FILE.",
+            "--server, which takes a name and the file of a chain.",
         )
 
 
@@ -105,9 +106,14 @@ def _from_typed(name: str, file: Path, warnings: list[str]) -> ServerChain:
         return _from_file(file, [parse_host(name)], warnings)
     except UsageError as error:
         if path_kind(file) is PathKind.MISSING and path_kind(Path(name)) is PathKind.FILE:
-            advice = f"--server takes NAME=FILE, the name first: --server {file}={name}"
+            advice = (
+                "--server takes the server's name first, then = and the file; here it is the other way round."
+            )
         else:
-            advice = f"{error.resolution} --server takes NAME=FILE: --server cmg.contoso.com=cmg-chain.pem"
+            advice = (
+                f"{error.resolution} --server takes the server's name, then = and the file of its chain, for "
+                "example cmg.contoso.com=cmg-chain.pem"
+            )
         raise UsageError(error.message, details=error.details, resolution=advice) from error
 
 
@@ -139,7 +145,7 @@ def _without_name(path: Path, leaf: Certificate) -> UsageError:
     return UsageError(
         f"{path}: no host name to judge the certificate by",
         details=f"The certificate is for {', '.join(names)}" if names else "The certificate names no host.",
-        resolution="Add --hostname NAME for every name under which clients reach the server.",
+        resolution="Add --hostname for every name under which clients reach the server.",
     )
 
 

@@ -44,7 +44,7 @@ def undo(
         raise EvidenceError(
             f"{evidence_path}: there is no way back by this evidence",
             details=target.no_way_back,
-            resolution="Put the image back from its source, or take the certificate out: winpe-certs remove",
+            resolution="Put the image back from its source, or take the certificate out with remove.",
         )
     if place.kind is not Kind.WIM:
         raise UsageError(

@@ -11,13 +11,13 @@ from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store, default_store
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
-from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.results import Advice, CertificateResult, Report, Status
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
-from winpe_certs.workflows.reading import Seen, read_images
+from winpe_certs.workflows.reading import ImageName, Seen, read_images
 from winpe_certs.workflows.selection import Choice
 
 if TYPE_CHECKING:
@@ -44,22 +44,22 @@ def verify(
     """
     judged: list[Judged] = []
 
-    def look(found: StoredCertificates, words: tuple[str, ...]) -> Seen:
+    def look(found: StoredCertificates, image: ImageName) -> Seen:
         results = tuple(
-            verify_one(found, wanted, stores, moment, words[0], strict_blob=strict_blob)
+            verify_one(found, wanted, stores, moment, image.file, strict_blob=strict_blob)
             for wanted in inputs.wanted
         )
-        judged.append((words, results))
+        judged.append((image, results))
         return Seen(results)
 
     read = read_images(paths, look, index=index, progress=progress, full_check=full_check)
     sound = all(result.is_sound for image in read.images for result in image.certificates)
-    advice: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
     if not sound:
         # Needed for a no alone, while most runs end with a yes.
         from winpe_certs.workflows.next_steps import ways_in
 
-        advice = ways_in(judged, inputs, stores)
+        advice = ways_in(judged, inputs, stores, moment)
     return Report(
         "verify",
         read.images,

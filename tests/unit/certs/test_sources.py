@@ -146,7 +146,7 @@ def test_private_keys_are_refused(kind: str) -> None:
     with pytest.raises(PrivateKeyError, match="private key") as caught:
         read(_keys()[kind])
     assert caught.value.message.startswith("chain")
-    assert "openssl pkcs12" in caught.value.resolution
+    assert "OpenSSL's pkcs12 command" in caught.value.resolution
 
 
 def _request() -> bytes:

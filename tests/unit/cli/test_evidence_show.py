@@ -20,7 +20,7 @@ def test_the_page_is_shown(run: Program, evidence: Path) -> None:
     done = run("evidence", "show", evidence)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Evidence of a change in boot images\n")
-    assert "winpe-certs undo boot.wim --evidence FILE" in done.out
+    assert f"winpe-certs undo boot.wim --evidence {evidence}\n" in done.out
 
 
 def test_markdown_is_shown(run: Program, evidence: Path) -> None:

@@ -201,9 +201,9 @@ def test_a_reg_export_keeps_its_blob(run: Program, hive: Path, root: Path, tmp_p
     strict = run("verify", hive, "-c", root, "--strict-blob", "-f", "json")
     assert strict.code == 1
     (certificate,) = strict.document["images"][0]["certificates"]
-    assert [finding["code"] for finding in certificate["findings"]] == ["blob_differs"]
+    assert [finding["code"] for finding in certificate["findings"]] == ["blob-differs"]
     again = run("inject", hive, "-c", root, "-f", "json").document["images"][0]
-    assert (again["changed"], again["certificates"][0]["findings"][0]["code"]) == (False, "blob_differs")
+    assert (again["changed"], again["certificates"][0]["findings"][0]["code"]) == (False, "blob-differs")
 
 
 def test_a_deleting_reg_file_points_to_remove(run: Program, hive: Path, tmp_path: Path) -> None:

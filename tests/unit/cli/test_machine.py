@@ -125,7 +125,7 @@ def test_doctor_names_mounts_and_interrupted_runs(machine: Machine, run: Program
     assert done.code == 0
     warned = {check["name"]: check for check in done.document["checks"] if check["state"] == "warn"}
     assert str(mount) in warned["mounts"]["message"]
-    assert "cleanup" in warned["interrupted runs"]["remedy"]
+    assert warned["interrupted runs"]["command"] == ["winpe-certs", "cleanup", "--apply"]
     version = next(check for check in done.document["checks"] if check["name"] == "DISM")
     assert "version 10." in version["message"]
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_freed_ends_in_exit_five_and_stays_on_record(machine: Mac
     done = machine.cleanup("--apply")
     assert done.code == 5
     assert done.document["error"]["code"] == 5
-    assert "/Unmount-Image" in done.document["error"]["resolution"]
+    assert "/Unmount-Image" in done.document["error"]["command"]
     assert len(machine.records.all()) == 1
 
 

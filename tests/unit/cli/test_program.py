@@ -240,7 +240,7 @@ def test_what_cannot_connect_does_not_speak_of_it(
     done = run(command, hive, *certificate, "--hostname", "a.b")
     assert done.code == 2
     assert "--connect" not in done.err
-    assert f"Add {chain} FILE" in done.err
+    assert f"Add {chain} with" in done.err
 
 
 def test_a_name_without_a_chain_is_no_name_of_another_server(run: Program, hive: Path, certs: Path) -> None:

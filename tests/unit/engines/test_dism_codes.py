@@ -63,7 +63,6 @@ def test_a_known_number_gets_name_cause_and_remedy() -> None:
         code=0xC1420117,
         details="Something has files of the mount folder open: an Explorer window, a prompt, antivirus, or a "
         "registry hive that is still loaded. A commit may have been saved already.\n"
-        'Command: DISM.exe /English /Unmount-Image "/MountDir:C:\\my mount" /Commit\n'
         "DISM: Deployment Image Servicing and Management tool\n"
         "DISM: Version: 10.0.19041.3636\n"
         "DISM: Image File : C:\\boot.wim\n"
@@ -74,6 +73,8 @@ def test_a_known_number_gets_name_cause_and_remedy() -> None:
         "DISM: The DISM log file can be found at C:\\WINDOWS\\Logs\\DISM\\dism.log\n"
         "Log: C:\\WINDOWS\\Logs\\DISM\\dism.log",
         resolution="Close it (reg unload for a hive), then unmount the folder again with /Discard.",
+        command=("DISM.exe", "/Unmount-Image", "/MountDir:C:\\my mount", "/Discard"),
+        ran=("DISM.exe", "/English", "/Unmount-Image", "/MountDir:C:\\my mount", "/Commit"),
     )
     assert error.code == 0xC1420117
     assert isinstance(error, EnvironmentFailure)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.testdata.evidence import KEY, SOFTWARE, THUMBPRINT, image, sample
+from winpe_certs.command_lines import Shell
 from winpe_certs.evidence.document import EntryChange, Evidence, ManifestDigest, TargetEvidence
 from winpe_certs.report.evidence import page
 from winpe_certs.report.markdown import escaped
@@ -15,7 +16,7 @@ FORGED = "x |\n\n# Forged\r\n| a | b |\x1b[2K<img src=x>[link](http://e.example)
 
 def _text(evidence: Evidence) -> str:
     """The text page with runs of blanks as one, as a person reads it."""
-    return re.sub(" +", " ", page(evidence, markdown=False))
+    return re.sub(" +", " ", page(evidence, "e.json", Shell.POSIX, markdown=False))
 
 
 def _with(evidence: Evidence, target: TargetEvidence) -> Evidence:
@@ -31,7 +32,7 @@ def _with(evidence: Evidence, target: TargetEvidence) -> Evidence:
         "by ann on pc",
         "tool winpe-certs 0.1.0, Python 3.11.9",
         "libraries python-registry 1.3.1, regipy 6.5.0",
-        'program DISM.exe /Mount-Image "/MountDir:C:\\a b"',
+        'Programs that the plan starts\n DISM.exe /Mount-Image "/MountDir:C:\\a b"',
         "Certificate: added",
         "subject CN=Contoso Corporate Root CA, O=Contoso Test Data, C=US",
         f"SHA-1 {THUMBPRINT}",
@@ -53,9 +54,9 @@ def _with(evidence: Evidence, target: TargetEvidence) -> Evidence:
         f"key added {KEY}",
         f"value added {KEY}, value Blob",
         f"after type 3, 1034 bytes, SHA-256 {'e' * 64}",
-        "way back winpe-certs undo boot.wim --evidence FILE",
+        "Way back\n winpe-certs undo boot.wim --evidence e.json",
         "the file as it was before, bit for bit",
-        "command winpe-certs verify --evidence FILE boot.wim",
+        "To verify again\n winpe-certs verify --evidence e.json boot.wim",
         "It is no signature",
     ],
 )
@@ -64,11 +65,11 @@ def test_the_page_says(words: str) -> None:
 
 
 def test_markdown_says_the_same() -> None:
-    shown = re.sub(r"\\([^A-Za-z0-9 ])", r"\1", page(sample(), markdown=True))
-    assert "| way back | winpe-certs undo boot.wim --evidence FILE |" in shown
+    shown = re.sub(r"\\([^A-Za-z0-9 ])", r"\1", page(sample(), "e.json", Shell.POSIX, markdown=True))
+    assert "\n```\nwinpe-certs undo boot.wim --evidence e.json\n```\n" in shown
     assert f"| changed entries | exactly one: {SOFTWARE} |" in shown
     assert "# Evidence of a change in boot images" in shown.splitlines()
-    for fact in re.findall("[0-9a-f]{64}", page(sample(), markdown=False)):
+    for fact in re.findall("[0-9a-f]{64}", page(sample(), "e.json", Shell.POSIX, markdown=False)):
         assert fact in shown
 
 
@@ -81,7 +82,7 @@ def test_with_an_output_it_is_the_output_that_is_verified() -> None:
     target = replace(sample().targets[0], output="new boot.wim")
     shown = _text(_with(sample(), target))
     assert "written to new boot.wim" in shown
-    assert 'winpe-certs verify --evidence FILE "new boot.wim"' in shown
+    assert "\n winpe-certs verify --evidence e.json 'new boot.wim'\n" in shown
 
 
 def test_an_error_and_what_was_left_out_are_said() -> None:
@@ -143,19 +144,25 @@ def _forged() -> Evidence:
 
 
 def test_names_forge_no_line_of_the_text() -> None:
-    shown = page(_forged(), markdown=False)
+    shown = page(_forged(), FORGED, Shell.POSIX, markdown=False)
     assert "\x1b" not in shown
     assert "\r" not in shown
     assert not [line for line in shown.splitlines() if line.strip().startswith(("# Forged", "| a"))]
     plain = _with(sample(), replace(sample().targets[0], file="F"))
-    assert abs(len(shown.splitlines()) - len(page(plain, markdown=False).splitlines())) < 5
+    assert (
+        abs(len(shown.splitlines()) - len(page(plain, "e.json", Shell.POSIX, markdown=False).splitlines()))
+        < 5
+    )
 
 
 def test_names_forge_no_markup() -> None:
-    shown = page(_forged(), markdown=True)
+    shown = page(_forged(), "e.json", Shell.POSIX, markdown=True)
     assert "\x1b" not in shown
     assert "\r" not in shown
-    for line in shown.splitlines():
+    blocks = re.findall("^```$(.*?)^```$", shown, re.DOTALL | re.MULTILINE)
+    assert blocks
+    assert not [line for block in blocks for line in block.splitlines() if line and not line[0].isalpha()]
+    for line in re.sub("^```$.*?^```$", "", shown, flags=re.DOTALL | re.MULTILINE).splitlines():
         if line.startswith("| "):
             assert len(re.findall(r"(?<!\\)\|", line)) == 3
         assert not re.search(r"(?<!\\)[<>`\[\]@$~]", line)

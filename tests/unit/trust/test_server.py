@@ -61,7 +61,7 @@ def test_a_self_made_certificate_may_call_itself_a_ca() -> None:
 def test_cas_alone_are_refused(certificates: tuple[Certificate, ...]) -> None:
     with pytest.raises(CertificateError, match="no server's certificate") as raised:
         leaf(*certificates)
-    assert "openssl s_client" in raised.value.resolution
+    assert "OpenSSL's s_client" in raised.value.resolution
 
 
 def test_a_bundle_is_refused() -> None:

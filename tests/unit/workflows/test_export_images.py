@@ -21,6 +21,7 @@ from winpe_certs.certs.certificate_files import Form
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.sources import read_certificates
 from winpe_certs.certs.stores import Location, Store, certificate_key
+from winpe_certs.command_lines import Shell
 from winpe_certs.edits import SetValue, ValueType
 from winpe_certs.errors import CertificateError, UsageError
 from winpe_certs.regf.hive import apply
@@ -208,7 +209,7 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_looked_at(expo
     bad = export.put("bad.wim", variant("small")[:5000])
     report = export([bad, good])
     assert ([each.path for each in report.failures], report.files) == ([str(bad)], (f"{ROOT}.reg",))
-    document = json.loads(json_report.render(report))
+    document = json.loads(json_report.render(report, Shell.POSIX))
     assert (document["ok"], len(document["images"]), len(document["certificates"])) == (False, 2, 1)
     missing = export([bad, good], STORED, "B" * 40, dry_run=True)
     assert "no image that could be read has" in str(missing.error)

@@ -90,7 +90,7 @@ class Recorder:
             raise EnvironmentFailure(
                 f"{origin}: changed as reported, but the evidence of it could not be taken: {error.message}",
                 details=error.details,
-                resolution="Check the image: winpe-certs verify",
+                resolution="Check the image with winpe-certs verify and the certificates of this change.",
             ) from error
 
     def write(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from winpe_certs.report.plain import printable, printable_lines, quoted
+from winpe_certs.shown import printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,3 @@ def test_lines_of_our_own_stay_lines() -> None:
 
 def test_letters_of_all_languages_stay() -> None:
     assert printable("Zürich 東京 [bold]") == "Zürich 東京 [bold]"
-
-
-def test_words_with_blanks_are_quoted() -> None:
-    assert quoted(["winpe-certs", "a b", ""]) == 'winpe-certs "a b" ""'
