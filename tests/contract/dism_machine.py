@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +79,11 @@ class Ran:
         ]
 
 
+def unless_named(options: dict[str, object], more: Sequence[object]) -> list[object]:
+    """The options with their values as words, without those that are among `more`."""
+    return [word for name, value in options.items() if name not in more for word in (name, value)]
+
+
 class Station:
     """A folder with both programs, an image with several images in it, and the state of this program."""
 
@@ -92,11 +97,12 @@ class Station:
     def arguments(
         self, *more: object, command: str = "inject", editor: str = "native", index: str = "2"
     ) -> list[str]:
-        """The command line; later options win over the usual ones."""
+        """The command line; of the usual programs those that `more` names itself are left out."""
         usual = [command, self.image, "--index", index, "--cert", CERTIFICATE, "--format", "json"]
-        programs = ["--engine", "dism", "--dism", self.dism.path]
-        reg = ["--hive-editor", "reg", "--reg", self.reg.path] if editor == "reg" else []
-        return [str(each) for each in (*usual, *programs, *reg, *more)]
+        programs = {"--engine": "dism", "--dism": self.dism.path}
+        if editor == "reg":
+            programs |= {"--hive-editor": "reg", "--reg": self.reg.path}
+        return [str(each) for each in (*usual, *unless_named(programs, more), *more)]
 
     def run(self, *more: object, command: str = "inject", editor: str = "native", index: str = "2") -> Ran:
         """Run a changing command through DISM, in this process."""

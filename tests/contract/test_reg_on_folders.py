@@ -19,6 +19,7 @@ from tests.contract.dism_machine import (
     called,
     ready_station,
     snapshot,
+    unless_named,
 )
 
 
@@ -37,7 +38,7 @@ def _folder(station: Station) -> Path:
 
 
 def _through_reg(station: Station, target: Path, *more: object, command: str = "inject") -> Ran:
-    editor = ("--hive-editor", "reg", "--reg", station.reg.path)
+    editor = unless_named({"--hive-editor": "reg", "--reg": station.reg.path}, more)
     return called(command, target, "--cert", CERTIFICATE, "--format", "json", *editor, *more)
 
 

@@ -28,8 +28,8 @@ def verify(
 ) -> int:
     """Say whether certificates are in images, intact.
 
-    Exit code 0 means yes, 1 no. A root counts in AuthRoot and in ROOT; with --store only in that store.
-    All images of a file are looked at unless --index names one. A media folder stands for its
+    Exit code 0 means yes, 1 no. A root counts in AuthRoot and in ROOT; with --store only in these stores.
+    All images of a file are looked at unless --index names some. A media folder stands for its
     sources/boot.wim. With --evidence instead of certificates: whether the image still is what that change
     made it.
     """
@@ -49,6 +49,13 @@ def verify(
         with ProgressBar(enabled=not quiet) as progress:
             report = verify_evidence(expand(images), evidence, progress=progress)
         return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+    if strict_blob and thumbprint:
+        from winpe_certs.errors import UsageError
+
+        raise UsageError(
+            "--strict-blob: a thumbprint says nothing of the other properties that are compared",
+            resolution="Give the certificate itself with --cert, or leave --strict-blob out.",
+        )
     with ProgressBar(enabled=not quiet) as progress:
         report = run(
             paths := expand(images),
@@ -75,7 +82,7 @@ def list_(
 ) -> int:
     """Show the certificates in the stores of images.
 
-    With dates and findings. With --store only that store. A media folder stands for its sources/boot.wim.
+    With dates and findings. With --store only these stores. A media folder stands for its sources/boot.wim.
     """
     from winpe_certs.engines.choose import expand
     from winpe_certs.engines.codecs import use
@@ -116,7 +123,7 @@ def check_server(
     Exit code 0 means yes for all of them, 1 no. Judges the chain as Windows PE would from that image, by the
     stores in it: roots, intermediates, names, dates, uses, revocation reach.
     The answer is trusted, not trusted, or undocumented: a public root that full Windows would fetch.
-    Only --connect uses the network. All images of a file are looked at unless --index names one.
+    Only --connect uses the network. All images of a file are looked at unless --index names some.
     """
     from winpe_certs.engines.choose import expand
     from winpe_certs.engines.codecs import use

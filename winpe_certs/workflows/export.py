@@ -8,8 +8,8 @@ from pathlib import Path
 from winpe_certs.certs.blob import parse
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.certificate_files import Form
-from winpe_certs.certs.findings import examine
 from winpe_certs.certs.new_blob import blob_for
+from winpe_certs.certs.store_findings import concerning, examine_in
 from winpe_certs.certs.stores import Store, default_store, normalise_thumbprint
 from winpe_certs.engines.live_stores import find_live
 from winpe_certs.errors import CertificateError
@@ -81,8 +81,8 @@ def export(
         for chosen in stores or (default_store(wanted.certificate),):
             findings = (
                 *_origin(wanted, chosen),
-                *examine(wanted.certificate, moment.at),
-                *blob_findings(blob),
+                *examine_in(wanted.certificate, chosen, moment.at),
+                *concerning(blob_findings(blob), chosen),
             )
             items.append(Exported(wanted.thumbprint, chosen, blob.to_bytes(), wanted.certificate.der))
             results.append(result_for(wanted.certificate, chosen, Status.ADDED, findings))

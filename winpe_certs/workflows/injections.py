@@ -59,7 +59,7 @@ def injections(
 
     Without `stores` each goes where its kind belongs. Raises `UsageError` when nothing is left to go in.
     """
-    _refuse_contradictions(stores, allowed, skipped)
+    _refuse_contradictions(allowed, skipped)
     refused: list[Refusal] = [refused_file(error) for error in inputs.unread]
     left_out: list[str] = []
     for entry in inputs.damaged:
@@ -106,18 +106,12 @@ def refuse_going_in(wanted: Iterable[Wanted], going_in: Sequence[Injection]) -> 
             )
 
 
-def _refuse_contradictions(stores: Sequence[Store], allowed: frozenset[str], skipped: frozenset[str]) -> None:
+def _refuse_contradictions(allowed: frozenset[str], skipped: frozenset[str]) -> None:
     both = sorted(allowed & skipped)
     if both:
         raise UsageError(
             f"--allow {both[0]} and --skip {both[0]} contradict each other",
             resolution="--allow puts such certificates in, --skip leaves them out: keep one of the two.",
-        )
-    others = [store for store in stores if store is not Store.DISALLOWED]
-    if others and len(others) < len(stores):
-        raise UsageError(
-            f"--store {Store.DISALLOWED} and --store {others[0]} contradict each other",
-            resolution="Windows refuses what is in Disallowed wherever else it is: keep one of the two.",
         )
 
 

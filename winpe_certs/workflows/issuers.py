@@ -8,10 +8,12 @@ from typing import Final
 
 from winpe_certs.certs.blob import parse
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.signatures import is_signed_by
 from winpe_certs.certs.stores import BLOB_VALUE, Location, Store, store_key
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
+from winpe_certs.trust.issuers import is_issuer
 
 ISSUER_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
 _NO_ROOT: Final = "not-self-signed"
@@ -58,3 +60,10 @@ def with_issuer(
         else finding
         for finding in findings
     )
+
+
+def _has_issued(candidate: Certificate, child: Certificate) -> bool:
+    """By name and identifiers, unless the signature shows that another key of that name did."""
+    if child.structure is None or not is_issuer(candidate, child):
+        return False
+    return is_signed_by(child.structure, candidate.key.info) is not False

@@ -88,6 +88,7 @@ class TestRegFiles:
             BASE + "\\ROOT\\CRLs\\" + T,
             BASE + f"\\ROOT\\Certificates\\{T}\\deeper",
         ],
+        ids=lambda path: path.replace(T, "T"),
     )
     def test_other_keys_are_ignored_with_a_warning(self, path: str) -> None:
         file = read(reg(key(), value(), f"[{path}]", '"x"=dword:1'))

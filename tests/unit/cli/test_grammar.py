@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from scripts.testdata import pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.cli.main import app
 
@@ -269,3 +271,10 @@ def test_what_is_missing_is_said_with_what_it_is(run: Program) -> None:
         "error: winpe-certs undo: --evidence is missing\n  The evidence of the change.\n"
     )
     assert run("diff", "x").err.startswith("error: winpe-certs diff: B is missing\n")
+
+
+def test_a_thumbprint_has_no_properties_to_compare(run: Program, hive: Path, root: Path) -> None:
+    run("inject", hive, "-c", root)
+    assert run("verify", hive, "-c", root, "--strict-blob").code == 0
+    done = run("verify", hive, "-t", pki.thumbprint("corp-root"), "--strict-blob")
+    assert (done.code, "a thumbprint says nothing" in done.err) == (2, True)

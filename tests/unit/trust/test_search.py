@@ -1,0 +1,301 @@
+"""Chains are searched within bounds: a large PKI gets its answer in two seconds, and never a wrong no.
+
+What a bound kept from being tried makes the answer "undocumented", with the reason `search-ended`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.unit.certs import making
+from tests.unit.trust.certificates import dns, excluding, make
+from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.new_blob import blob_for
+from winpe_certs.certs.stores import Location
+from winpe_certs.hosts import parse_host
+from winpe_certs.results import ServerResult
+from winpe_certs.trust.answer import judge
+from winpe_certs.trust.server import ServerChain
+from winpe_certs.trust.stores import ImageStores
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
+
+HOST = "cmg.contoso.com"
+SECONDS = 2.0
+SLOWER_MACHINES = 3
+
+TRUSTED = "trusted"
+NOT_TRUSTED = "not trusted"
+
+PAST = making.NOW - timedelta(days=30)
+
+Pki = tuple[Certificate, Sequence[Certificate], Sequence[Certificate]]
+"""A server's certificate, what is sent beside it, and the roots in the image."""
+
+
+@cache
+def key(name: str) -> ec.EllipticCurvePrivateKey:
+    """One key for each name; the name is for the reader."""
+    assert name
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def authority(
+    name: str,
+    issuer: str | None = None,
+    *,
+    own: str = "",
+    signer: str = "",
+    serial: int = 1,
+    end: datetime = making.END,
+    constraints: x509.NameConstraints | None = None,
+) -> Certificate:
+    """A CA; its key and its issuer's are called like them unless they are given."""
+    return make(
+        name,
+        issuer,
+        ca=True,
+        key=key(own or name),
+        signer=key(signer or issuer or own or name),
+        serial=serial,
+        end=end,
+        constraints=constraints,
+    )
+
+
+def server(issuer: str, signer: str = "") -> Certificate:
+    return make(HOST, issuer, names=[HOST], key=key("server"), signer=key(signer or issuer))
+
+
+def _answer(pki: Pki, in_ca: Sequence[Certificate] = ()) -> tuple[ServerResult, float]:
+    """The answer, and the seconds of this processor that it took."""
+    leaf, sent, roots = pki
+    places = [("AuthRoot", root) for root in roots] + [("CA", each) for each in in_ca]
+    stored = tuple(
+        StoredCertificate(Location.MACHINE, store, each.thumbprint, blob_for(each).to_bytes())
+        for store, each in places
+    )
+    stores = ImageStores.from_stored(StoredCertificates(stored, ()))
+    chain = ServerChain("cmg", "chain.pem", leaf, tuple(sent), (parse_host(HOST),))
+    begin = time.process_time()
+    (answer,) = judge(chain, stores, making.NOW, ("boot.wim",))
+    return answer, time.process_time() - begin
+
+
+def _holds(answer: ServerResult, verdict: str) -> None:
+    """Either the verdict that is right, or that the search came to its bound."""
+    codes = {reason.code for reason in answer.reasons}
+    if answer.verdict == "undocumented":
+        assert "search-ended" in codes
+        assert not [reason for reason in answer.reasons if reason.severity == "error"]
+    else:
+        assert answer.verdict == verdict, codes
+
+
+# --- long ones --------------------------------------------------------------------------------------------
+
+
+def _line(length: int) -> Pki:
+    """A chain of so many certificates, from the server's to the root's."""
+    names = [f"CA {number}" for number in range(length - 1)]
+    root = authority(names[-1], own="line")
+    between = [
+        authority(name, above, own="line", signer="line", serial=number + 2)
+        for number, (name, above) in enumerate(itertools.pairwise(names))
+    ]
+    return server(names[0], "line"), between, [root]
+
+
+# --- many certificates of one name ------------------------------------------------------------------------
+
+
+def _renewed(count: int, good: int, *, faults: str) -> Pki:
+    """An issuing CA with one key and so many certificates, of which one will do."""
+    bad_names = excluding(dns("contoso.com"))
+    certificates = [
+        authority(
+            "Issuing",
+            "Root",
+            serial=number + 1,
+            end=PAST if faults == "dates" and number != good else making.END,
+            constraints=bad_names if faults == "names" and number != good else None,
+        )
+        for number in range(count)
+    ]
+    return server("Issuing"), certificates, [authority("Root")]
+
+
+def _roots_of_one_key(count: int, good: int) -> Pki:
+    roots = [
+        authority("Root", serial=number + 1, end=making.END if number == good else PAST)
+        for number in range(count)
+    ]
+    return server("Root"), (), roots
+
+
+def _roots_of_other_keys(count: int, good: int) -> Pki:
+    """Renewed each time with another key; only signatures tell them apart."""
+    roots = [authority("Root", own=f"root {number}", serial=number + 1) for number in range(count)]
+    return server("Root", f"root {good}"), (), roots
+
+
+def _two_renewed_levels(count: int) -> Pki:
+    """Issuing CA and root were both renewed again and again; only the last of each is still valid."""
+    last = count - 1
+    roots = [authority("Root", serial=n + 1, end=making.END if n == last else PAST) for n in range(count)]
+    issuing = [
+        authority("Issuing", "Root", serial=n + 1, end=making.END if n == last else PAST)
+        for n in range(count)
+    ]
+    return server("Issuing"), issuing, roots
+
+
+def _self_issued(count: int) -> Pki:
+    """A CA that renewed its key so often, each time with a certificate from the old key for the new one."""
+    root = authority("Root", own="root 0")
+    between = [
+        authority("Root", "Root", own=f"root {number}", signer=f"root {number - 1}", serial=number + 1)
+        for number in range(1, count)
+    ]
+    return server("Root", f"root {count - 1}"), between, [root]
+
+
+# --- ways that branch -------------------------------------------------------------------------------------
+
+
+def _layers(width: int, height: int, *, ends: bool = True) -> Pki:
+    """Each CA of a layer is certified by each of the layer above; the root certified one of the topmost."""
+    serials = iter(range(1, width * width * height + width + 2))
+    between = [
+        authority(f"L{layer} {lower}", f"L{layer + 1} {upper}", serial=next(serials))
+        for layer in range(height - 1)
+        for lower in range(width)
+        for upper in range(width)
+    ]
+    top = [authority(f"L{height - 1} {width - 1}", "Root", serial=next(serials))] if ends else []
+    return server("L0 0"), [*between, *top], [authority("Root")]
+
+
+def _mesh(count: int, *, ends: bool = True) -> Pki:
+    """Every CA certified every other; the root certified the last."""
+    serials = iter(range(1, count * count + 2))
+    between = [
+        authority(f"M {lower}", f"M {upper}", serial=next(serials))
+        for lower in range(count)
+        for upper in range(count)
+        if lower != upper
+    ]
+    top = [authority(f"M {count - 1}", "Root", serial=next(serials))] if ends else []
+    return server("M 0"), [*between, *top], [authority("Root")]
+
+
+def _layers_with_expired_ways(width: int, height: int) -> Pki:
+    """Every way but one has an expired certificate in it, and which one shows only at its top."""
+    serials = iter(range(1, width * width * height + width + 2))
+    between = [
+        authority(f"E{layer} {lower}", f"E{layer + 1} {upper}", serial=next(serials))
+        for layer in range(height - 1)
+        for lower in range(width)
+        for upper in range(width)
+    ]
+    top = [
+        authority(
+            f"E{height - 1} {number}",
+            "Root",
+            serial=next(serials),
+            end=making.END if number == width - 1 else PAST,
+        )
+        for number in range(width)
+    ]
+    return server("E0 0"), [*between, *top], [authority("Root")]
+
+
+def _cases() -> Iterator[tuple[str, Callable[[], Pki], str]]:
+    yield "line-of-50", lambda: _line(50), TRUSTED
+    yield "line-of-1000", lambda: _line(1000), TRUSTED
+    yield "line-of-1000-without-a-root", lambda: (*_line(1000)[:2], [authority("Root")]), NOT_TRUSTED
+    for good in (0, 50, 99):
+        yield f"100-ways-good-{good}", partial(_renewed, 100, good, faults="dates"), TRUSTED
+        yield f"100-ways-names-{good}", partial(_renewed, 100, good, faults="names"), TRUSTED
+    yield "64-ways", lambda: _renewed(64, 63, faults="names"), TRUSTED
+    yield "65-ways", lambda: _renewed(65, 64, faults="names"), TRUSTED
+    yield "400-ways", lambda: _renewed(400, 399, faults="dates"), TRUSTED
+    yield "100-ways-all-bad", lambda: _renewed(100, -1, faults="dates"), NOT_TRUSTED
+    yield "100-ways-all-bad-names", lambda: _renewed(100, -1, faults="names"), NOT_TRUSTED
+    for good in (0, 249):
+        yield f"250-roots-of-one-key-{good}", partial(_roots_of_one_key, 250, good), TRUSTED
+        yield f"250-roots-of-other-keys-{good}", partial(_roots_of_other_keys, 250, good), TRUSTED
+    yield "250-roots-all-expired", lambda: _roots_of_one_key(250, -1), NOT_TRUSTED
+    yield "250-roots-only-sent", lambda: (
+        server("Root"), _roots_of_one_key(250, 249)[2], [authority("Other")]), NOT_TRUSTED  # fmt: skip
+    yield "two-renewed-levels", lambda: _two_renewed_levels(150), TRUSTED
+    yield "self-issued-200-times", lambda: _self_issued(200), TRUSTED
+    yield "layers-3-12", lambda: _layers(3, 12), TRUSTED
+    yield "layers-8-8", lambda: _layers(8, 8), TRUSTED
+    yield "layers-8-8-that-lead-nowhere", lambda: _layers(8, 8, ends=False), NOT_TRUSTED
+    yield "layers-with-expired-ways", lambda: _layers_with_expired_ways(6, 8), TRUSTED
+    yield "mesh-of-12", lambda: _mesh(12), TRUSTED
+    yield "mesh-of-25", lambda: _mesh(25), TRUSTED
+    yield "mesh-of-25-that-leads-nowhere", lambda: _mesh(25, ends=False), NOT_TRUSTED
+
+
+CASES = {name: (made, verdict) for name, made, verdict in _cases()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_large_pki_is_answered_in_time(name: str) -> None:
+    made, verdict = CASES[name]
+    answer, seconds = _answer(made())
+    _holds(answer, verdict)
+    assert seconds < SECONDS * SLOWER_MACHINES
+
+
+@pytest.mark.parametrize("name", ["100-ways-good-99", "layers-8-8", "mesh-of-25", "line-of-1000"])
+def test_a_pki_in_the_image_is_answered_like_one_that_is_sent(name: str) -> None:
+    made, verdict = CASES[name]
+    leaf, sent, roots = made()
+    answer, seconds = _answer((leaf, (), roots), in_ca=sent)
+    _holds(answer, verdict)
+    assert seconds < SECONDS * SLOWER_MACHINES
+
+
+@pytest.mark.parametrize("order", ["as-made", "backwards"])
+def test_the_order_of_what_is_sent_does_not_matter(order: str) -> None:
+    leaf, sent, roots = _layers_with_expired_ways(4, 6)
+    answer, _ = _answer((leaf, sent if order == "as-made" else sent[::-1], roots))
+    _holds(answer, TRUSTED)
+
+
+def test_nothing_recurses_on_what_is_sent() -> None:
+    """With hardly more stack than the test itself needs, the longest chain is still answered."""
+    pki = _line(1000)
+    depth = len(inspect.stack(0))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(depth + 120)
+    try:
+        answer, _ = _answer(pki)
+    finally:
+        sys.setrecursionlimit(limit)
+    _holds(answer, TRUSTED)
+
+
+def test_small_pkis_are_searched_to_their_end() -> None:
+    """Within the bounds the answer is never left open."""
+    for pki, verdict in (
+        (_line(20), TRUSTED),
+        (_renewed(20, 19, faults="names"), TRUSTED),
+        (_renewed(20, -1, faults="names"), NOT_TRUSTED),
+        (_roots_of_one_key(20, 19), TRUSTED),
+        (_layers(2, 4), TRUSTED),
+        (_mesh(4), TRUSTED),
+        (_mesh(4, ends=False), NOT_TRUSTED),
+    ):
+        assert _answer(pki)[0].verdict == verdict
