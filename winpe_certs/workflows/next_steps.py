@@ -161,7 +161,8 @@ def _unfit(given: _Given) -> Advice:
     """What to do about a certificate that `inject` refuses."""
     certificate = given.injection.certificate
     first = given.refused[0]
-    if first.code == "not-a-ca" and server_use(certificate.extensions) is not ServerUse.NO:
+    is_for_servers = server_use(certificate.extensions) is not ServerUse.NO
+    if first.code == "not-a-ca" and is_for_servers and not certificate.is_self_signed:
         issuer = f", issued by {certificate.issuer}" if certificate.issuer else ""
         return Advice(
             f"{given.name}: this is a server's certificate{issuer}, and inject does not take it. Windows PE "
