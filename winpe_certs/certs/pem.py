@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import shown_text
 
 BEGIN = re.compile(r"-----BEGIN ([^-]{1,64})-----")
 END = re.compile(r"-----END ([^-]{1,64})-----")
@@ -46,10 +47,12 @@ def pem_blocks(text: str, origin: str) -> Iterator[PemBlock]:
         elif end := END.fullmatch(line):
             if end[1] != label:
                 expected = (
-                    f"the end of {label!r} (line {start})" if label else "no end here: its begin is missing"
+                    f"the end of {shown_text(label)} (line {start})"
+                    if label
+                    else "no end here: its begin is missing"
                 )
                 raise CertificateError(
-                    f"{origin}, line {number}: a block ends as {end[1]!r}, expected {expected}",
+                    f"{origin}, line {number}: a block ends as {shown_text(end[1])}, expected {expected}",
                     resolution=AGAIN,
                 )
             yield PemBlock(label, start, _decode("".join(body), label, start, origin))
@@ -72,13 +75,15 @@ def _decode(text: str, label: str, line: int, origin: str) -> bytes:
     data = decode_base64(text)
     if not data:
         reason = "holds something that is not base64" if text else "is empty"
-        raise CertificateError(f"{origin}, line {line}: the block {label!r} {reason}", resolution=AGAIN)
+        raise CertificateError(
+            f"{origin}, line {line}: the block {shown_text(label)} {reason}", resolution=AGAIN
+        )
     return data
 
 
 def _cut(origin: str, label: str, line: int) -> CertificateError:
     return CertificateError(
-        f"{origin}, line {line}: the block {label!r} is cut off",
+        f"{origin}, line {line}: the block {shown_text(label)} is cut off",
         details="Its end line is missing.",
         resolution=AGAIN,
     )

@@ -27,6 +27,7 @@ from winpe_certs.certs.regfile_reader import parse_reg
 from winpe_certs.certs.stores import BLOB_VALUE, THUMBPRINT, canonical_store_name
 from winpe_certs.edits import ValueType
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import shown_text
 
 STORES = re.compile(
     r"(?:HKEY_LOCAL_MACHINE\\[^\\]+|HKEY_CURRENT_USER\\Software)"
@@ -171,4 +172,4 @@ def _quoted(warnings: Sequence[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 160 else text[:157] + "...")
+    return shown_text(text, 160)
