@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from winpe_certs.certs.entries import DamagedEntry
 from winpe_certs.certs.text_encoding import UTF8_MARK, UTF16BE_MARK, UTF16LE_MARK
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import shown_text
 
 AGAIN = "Copy the file again, whole, from where it was made."
 
