@@ -20,7 +20,7 @@ from winpe_certs.certs.regfile_reader import parse_reg
 from winpe_certs.certs.regfile_writer import write_reg
 from winpe_certs.certs.signatures import is_signed_by
 from winpe_certs.certs.sources import read_certificates
-from winpe_certs.certs.stores import normalise_thumbprint
+from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.errors import UsageError, WinpeCertsError
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=300)
@@ -167,5 +167,10 @@ def test_any_text_is_a_thumbprint_or_refused(pasted: str) -> None:
     try:
         answer = normalise_thumbprint(pasted)
     except UsageError as error:
-        answer = error.message
-    assert answer.isascii()
+        message = error.message
+    else:
+        assert len(answer) in {40, 64}
+        assert set(answer) <= set("0123456789ABCDEF")
+        return
+    assert all(character.isprintable() or character.isspace() for character in message)
+    assert len(message.splitlines()) == 1
