@@ -28,6 +28,7 @@ _INSTEAD: Final = {
     "--chain": "It is for one server; give the others with --server.",
     "--expect-chain": "It is for one server; ask check-server about the others afterwards.",
 }
+_SEE: Final = "The help lists what there is:"
 _UNSET: Final = "In a script, a variable that is not set is a common cause."
 _MOST_LISTED: Final = 4
 # A password may stand by mistake where these want a name, and no message shows a password.
@@ -48,7 +49,8 @@ class _Parser(_OptionParser):
         if not arg.startswith("--") and f"-{name}".lower() in self._long_opt:
             raise UsageError(
                 f"{shown(arg)}: an option of several letters has two dashes",
-                resolution=f"Write -{name.lower()}. {_see(self._context)}",
+                resolution=f"Write -{name.lower()}. {_SEE}",
+                command=_help(self._context),
             )
         super()._process_opts(arg, state)
 
@@ -64,13 +66,15 @@ class _Parser(_OptionParser):
             raise UsageError(
                 f"{name}: its value is missing",
                 details=f"{why}{option.obj.help or ''}",
-                resolution=f"Give the value after {name}. {_see(self._context)}",
+                resolution=f"Give the value after {name}. {_SEE}",
+                command=_help(self._context),
             )
         if not following:
             raise UsageError(
                 f"{name}: its value is empty",
                 details=_UNSET,
-                resolution=f"Give the value, or leave {name} out. {_see(self._context)}",
+                resolution=f"Give the value, or leave {name} out. {_SEE}",
+                command=_help(self._context),
             )
         value = super()._get_value_from_state(option_name, option, state)
         if option.action == "store" and option.dest in state.opts:
@@ -89,7 +93,8 @@ class _Parser(_OptionParser):
             raise UsageError(
                 f"{self._context.command_path}: an argument is empty",
                 details=_UNSET,
-                resolution=_see(self._context),
+                resolution=_SEE,
+                command=_help(self._context),
             )
         super()._process_args_for_args(state)
 
@@ -150,7 +155,9 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Context) -> Any:
         """Run the command that the words name; raises `UsageError` without one."""
         if not ctx._protected_args:  # noqa: SLF001 - the words that were left, of the class above this
-            raise UsageError(f"{ctx.command_path}: the command is missing", resolution=_see(ctx))
+            raise UsageError(
+                f"{ctx.command_path}: the command is missing", resolution=_SEE, command=_help(ctx)
+            )
         return super().invoke(ctx)
 
     def _no_such_command(self, name: str, rest: Sequence[str], ctx: Context) -> UsageError:
@@ -162,7 +169,9 @@ class Commands(TyperGroup):
         if not meant and later:
             meant = f"The command comes first: put {later} in front. "
         return UsageError(
-            f"{ctx.command_path}: there is no command {shown(name)}", resolution=f"{meant}{_see(ctx)}"
+            f"{ctx.command_path}: there is no command {shown(name)}",
+            resolution=f"{meant}{_SEE}",
+            command=_help(ctx),
         )
 
 
@@ -186,7 +195,8 @@ def _in_our_words(error: NoSuchOption | BadOptionUsage | MissingParameter, ctx: 
     return UsageError(
         f"{ctx.command_path}: {what} is missing",
         details=getattr(parameter, "help", None) or "",
-        resolution=_see(ctx),
+        resolution=_SEE,
+        command=_help(ctx),
     )
 
 
@@ -206,7 +216,8 @@ def _no_such_option(name: str, ctx: Context) -> UsageError:
     return UsageError(
         f"{ctx.command_path}: there is no option {shown(name)}",
         details=details,
-        resolution=f"{meant}{_see(ctx)}",
+        resolution=f"{meant}{_SEE}",
+        command=_help(ctx),
     )
 
 
@@ -232,7 +243,8 @@ def _too_many(rest: Sequence[str], command: AnyCommand, ctx: Context) -> UsageEr
     return UsageError(
         f"{ctx.command_path}: an argument too many{which}",
         details=takes,
-        resolution=f"A value with blanks needs quotes, and stands after its option. {_see(ctx)}",
+        resolution=f"A value with blanks needs quotes, and stands after its option. {_SEE}",
+        command=_help(ctx),
     )
 
 
@@ -253,5 +265,5 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _see(ctx: Context) -> str:
-    return f"See {ctx.command_path} --help"
+def _help(ctx: Context) -> tuple[str, ...]:
+    return (*ctx.command_path.split(), "--help")
