@@ -251,7 +251,11 @@ class TestReplaced:
         with pytest.raises(UsageError, match="no such certificate file"):
             gather_replaced([text])
 
-    @pytest.mark.parametrize("text", [T[:-1], T + "0", "xyz", "A" * 5000, f"{T} {U}"])
+    @pytest.mark.parametrize(
+        "text",
+        [T[:-1], T + "0", "xyz", "A" * 5000, f"{T} {U}"],
+        ids=["short", "long", "no-digits", "endless", "two"],
+    )
     def test_anything_else_is_a_mistyped_thumbprint(self, text: str) -> None:
         with pytest.raises(UsageError) as caught:
             gather_replaced([text])
