@@ -16,7 +16,7 @@ from winpe_certs.certs.stores import normalise_thumbprint
 from winpe_certs.engines.choose import is_certificate
 from winpe_certs.errors import EnvironmentFailure, InputError, UsageError
 from winpe_certs.files import PathKind, path_kind
-from winpe_certs.workflows.certificate_files import STANDARD_INPUT, read_given
+from winpe_certs.workflows.given_files import STANDARD_INPUT, read_given
 from winpe_certs.workflows.refusing import raise_unread, refused_damage, refused_file
 
 _LOOKS_LIKE_A_PATH = re.compile(r"[/\\.]|[^\x00-\x7f]")

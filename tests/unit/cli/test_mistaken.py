@@ -11,7 +11,7 @@ import pytest
 from scripts.testdata import pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.engines.choose import is_certificate
-from winpe_certs.workflows import certificate_files
+from winpe_certs.workflows import given_files
 
 NOT_AN_IMAGE = (
     "is a certificate, not an image\nnext: Put --cert before each certificate file, this one included.\n"
@@ -130,7 +130,7 @@ def test_an_export_to_where_no_file_can_be_is_wrong_usage(
 def test_an_empty_folder_or_a_silent_pipe_is_no_certificate_file(
     run: Program, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certificate_files, "_PIPE_SECONDS", 0.05)
+    monkeypatch.setattr(given_files, "_PIPE_SECONDS", 0.05)
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for arguments in (("inject", image, "-i", "1", "-c"), ("export",), ("audit", image, "-r")):

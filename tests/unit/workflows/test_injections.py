@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.testdata import bundles
 from tests.unit.certs import making
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Store
@@ -164,8 +165,8 @@ class TestStores:
         assert found == ([] if store is Store.DISALLOWED else [("expired", Severity.WARNING)])
 
     def test_a_blob_that_narrows_roots_is_fine_for_publishers(self) -> None:
-        use = making.store_element(0x09, bytes.fromhex("300a06082b06010505070303"))
-        data = making.serialized_store(use + blob_for(making.load(ROOT)).to_bytes())
+        use = bundles.store_element(0x09, bytes.fromhex("300a06082b06010505070303"))
+        data = bundles.serialized_store(use + blob_for(making.load(ROOT)).to_bytes())
         Path("s.sst").write_bytes(data)
         inputs = gather([Path("s.sst")])
         assert judge(inputs, stores=(Store.TRUSTED_PUBLISHER,)).going_in[0].findings == ()
