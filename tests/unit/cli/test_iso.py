@@ -128,6 +128,13 @@ def test_udf_alone_is_a_kind_that_is_not_read(run: Program, tmp_path: Path, root
     assert "download" not in told
 
 
+def test_an_iso_with_too_many_to_choose_from_is_refused(run: Program, tmp_path: Path) -> None:
+    path = tmp_path / "many.iso"
+    path.write_bytes(make_iso({f"{number}.wim": b"x%d" % number for number in range(51)}))
+    done = run("list", path)
+    assert (done.code, "51 WIM files in this .iso may be its boot image" in done.err) == (3, True)
+
+
 def test_an_iso_without_a_wim_says_so(run: Program, tmp_path: Path, root: Path) -> None:
     path = tmp_path / "linux.iso"
     path.write_bytes(make_iso({"isolinux/isolinux.cfg": b"x"}))
