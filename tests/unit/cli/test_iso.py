@@ -11,6 +11,7 @@ import pytest
 from scripts.testdata.images import variant
 from scripts.testdata.isos import make_iso, udf_alone
 from tests.unit.cli.conftest import Program
+from winpe_certs.certs.certificate_files import as_pem
 from winpe_certs.engines.iso import ExtentFile
 from winpe_certs.wim.manifest import digest, manifest
 from winpe_certs.wim.reader import WimFile
@@ -47,7 +48,13 @@ def test_no_advice_names_the_iso_in_a_command(run: Program, media: Path, root: P
     (advice,) = run("verify", media, "-c", root, "-f", "json").document["advice"]
     assert f"Copy {BOOT} out of it" in advice
     assert "winpe-certs inject" not in advice
-    chain = ("--chain", certs / "cmg-chain.pem", "--hostname", "cmg.contoso.example", *AT)
+    whole = media.with_name("whole.pem")
+    names = ("cmg-server", "corp-issuing", "corp-root")
+    whole.write_bytes(as_pem([(certs / f"{name}.cer").read_bytes() for name in names]))
+    chain = ("--chain", whole, "--hostname", "cmg.contoso.example", *AT)
+    inside = media.with_name("boot.wim")
+    inside.write_bytes(variant("small"))
+    assert f"winpe-certs inject {inside}" in run("check-server", inside, *chain).out
     done = run("check-server", media, *chain, "-f", "json")
     assert done.code == 1
     reasons = [each for image in done.document["images"] for each in image["servers"][0]["reasons"]]
