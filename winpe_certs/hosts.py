@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from winpe_certs.errors import UsageError
+from winpe_certs.shown import plain_words, shown_text
 
 HTTPS: Final = 443
 LONGEST_NAME: Final = 253  # RFC 1035 section 2.3.4: 255 octets, two of which are no text
@@ -86,12 +87,14 @@ def parse_endpoint(text: str) -> Endpoint:
     if "/" in text or "@" in text or "?" in text:
         name = re.split(r"[/?#]", _SCHEME.sub("", text))[0].rpartition("@")[2]
         advice = f"Give the name alone: {name}" if name.isprintable() and name else _HOW_TO_WRITE
-        raise UsageError(f"{text!r} is more than the name of a server", resolution=advice)
+        raise UsageError(f"{shown_text(text)} is more than the name of a server", resolution=advice)
     if text.startswith("["):
         inside, bracket, rest = text[1:].partition("]")
         address = _address(inside)
         if not bracket or (rest and not rest.startswith(":")) or not isinstance(address, IPv6Address):
-            raise UsageError(f"{text!r}: only an IPv6 address goes in brackets", resolution=_HOW_TO_WRITE)
+            raise UsageError(
+                f"{shown_text(text)}: only an IPv6 address goes in brackets", resolution=_HOW_TO_WRITE
+            )
         return Endpoint(parse_host(inside), _port(rest[1:], text) if rest else HTTPS)
     if _address(text):
         return Endpoint(parse_host(text), HTTPS)
@@ -102,14 +105,15 @@ def parse_endpoint(text: str) -> Endpoint:
 def _port(text: str, whole: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
         raise UsageError(
-            f"{whole!r}: {text!r} is no port, which is a number from 1 to 65535", resolution=_HOW_TO_WRITE
+            f"{shown_text(whole)}: {shown_text(text)} is no port, which is a number from 1 to 65535",
+            resolution=_HOW_TO_WRITE,
         )
     return int(text)
 
 
 def _refusal(text: str, reason: str, resolution: str = "") -> UsageError:
     return UsageError(
-        f"not the name of a server: {text[:LONGEST_SHOWN]!r}",
+        f"not the name of a server: {shown_text(text)}",
         details=reason,
         resolution=resolution or "Give a name such as cmg.contoso.com, or an IP address.",
     )
@@ -127,8 +131,11 @@ def _ascii(text: str) -> str:
     try:
         return text.encode("idna").decode("ascii")
     except UnicodeError as error:
+        why = plain_words(error)
         raise _refusal(
-            text, f"it has no form for DNS: {error}", "Give the name in the form that DNS uses: xn--..."
+            text,
+            f"it has no form for DNS: {why}" if why else "it has no form for DNS",
+            "Give the name in the form that DNS uses: xn--...",
         ) from error
 
 

@@ -6,12 +6,12 @@ import re
 import unicodedata
 from typing import Final
 
-_LONGEST: Final = 60
+_LONGEST: Final = 100
 _LONGEST_BYTES: Final = 8
 # Words, numbers and plain punctuation; no braces, brackets, backslashes or quotes as programmers use them.
-_PLAIN: Final = re.compile(r"[A-Za-z][\w ,.;:()/%+-]*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][\w ,.;:()/%+#-]*")
 _PROGRAMMERS: Final = re.compile(
-    r"\b(?:None|NoneType|True|False|self|bytes|str|int|dict|tuple|[a-z]\w*[A-Z]\w*|\w+_\w+|\w+Error)\b|::|\(\)"
+    r"\b(?:None|NoneType|True|False|[a-z]\w*[A-Z]\w*|\w+_\w+|\w+Error)\b|::|\(\)"
 )
 
 
@@ -55,7 +55,7 @@ def shown_bytes(data: bytes) -> str:
 
 def plain_words(error: BaseException) -> str:
     """What a library says of an error, if that is plain English; empty when it is written for programmers."""
-    text = str(error).strip().partition("\n")[0].rstrip(".")
+    text = str(error).strip().partition("\n")[0]
     return text if _PLAIN.fullmatch(text) and not _PROGRAMMERS.search(text) else ""
 
 

@@ -25,6 +25,7 @@ from winpe_certs.certs.der import (
 from winpe_certs.errors import NoCertificateError, PrivateKeyError
 
 PRIVATE_KEY_MARK = re.compile(r"BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|^PuTTY-User-Key-File-", re.MULTILINE)
+PRIVATE_KEY_WORDS = ("PRIVATE KEY", "PuTTY-User-Key-File-")
 PKCS12_START = b"\x02\x01\x03\x30"
 PKCS7_START = bytes.fromhex("06092a864886f70d0107")
 ENCRYPTION_IDENTIFIERS = (bytes.fromhex("2a864886f70d0105"), bytes.fromhex("2a864886f70d010c01"))
@@ -85,6 +86,8 @@ def refuse_by_content(data: bytes, origin: str) -> None:
 
 def refuse_private_key_text(text: str, origin: str) -> None:
     """Raise `PrivateKeyError` for any text with a private key in it, whatever else it holds."""
+    if not any(words in text for words in PRIVATE_KEY_WORDS):
+        return
     match = PRIVATE_KEY_MARK.search(text)
     if match:
         line = text.count("\n", 0, match.start()) + 1

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from winpe_certs.certs.entries import DamagedEntry
 from winpe_certs.certs.text_encoding import UTF8_MARK, UTF16BE_MARK, UTF16LE_MARK
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import shown_text
 
 AGAIN = "Copy the file again, whole, from where it was made."
 
 _MARKER = re.compile(r"-----(BEGIN|END) ([^-\r\n]{1,64})-----")
 _BROKEN_MARKER = re.compile(r"(BEGIN|END) +(?:X509 +|TRUSTED +)?CERTIFICATE *-")
-_ESCAPE = re.compile(r"\\+(?:u00([0-7][0-9A-Fa-f])|[nrtbf]|(?=[/\s]))")
-_LINE_BREAK = re.compile(r"\r\n?|\n")
+# Possessive, from the start of each run of backslashes: a long run costs no more than its length.
+_ESCAPE = re.compile(r"(?<!\\)\\++(?:u00([0-7][0-9A-Fa-f])|[nrtbf]|(?=[/\s]))")
 _MARKS = (UTF8_MARK, UTF16LE_MARK, UTF16BE_MARK)
 
 
@@ -79,7 +80,10 @@ def pem_parts(text: str, origin: str) -> Iterator[PemBlock | DamagedEntry]:
             yield _decoded(text[body : marker.start()], label, start, origin)
             label = ""
         else:
-            yield _wrong_end(origin, line, found, label, start)
+            passed_over = "" if label else text[body : marker.start()]
+            yield from list(_broken(passed_over, origin, line)) or [
+                _wrong_end(origin, line, found, label, start)
+            ]
             label = ""
         body = marker.end()
     if label:
@@ -97,9 +101,14 @@ class _Lines:
 
     def up_to(self, place: int) -> int:
         """The line of a place that is not before the last one asked for."""
-        self._line += sum(1 for _ in _LINE_BREAK.finditer(self._text, self._at, place))
+        self._line += _line_breaks(self._text, self._at, place)
         self._at = place
         return self._line
+
+
+def _line_breaks(text: str, start: int, end: int) -> int:
+    """Count the line breaks of a piece, whichever of the three kinds they are."""
+    return text.count("\n", start, end) + text.count("\r", start, end) - text.count("\r\n", start, end)
 
 
 def decode_base64(text: str) -> bytes | None:
@@ -117,25 +126,26 @@ def _decoded(text: str, label: str, line: int, origin: str) -> PemBlock | Damage
     if data:
         return PemBlock(label, line, data)
     reason = "holds something that is not base64" if text.strip() else "is empty"
-    return _damaged(f"{origin}, line {line}: the block {label!r} {reason}")
+    return _damaged(f"{origin}, line {line}: the block {shown_text(label)} {reason}")
 
 
 def _broken(passed_over: str, origin: str, line: int) -> Iterator[DamagedEntry]:
     """A marker with too few hyphens would hide its certificate."""
     found = _BROKEN_MARKER.search(passed_over)
     if found:
-        line -= len(_LINE_BREAK.findall(passed_over, found.start()))
-        yield _damaged(f"{origin}, line {line}: the marker {found[1]!r} of a certificate lacks hyphens")
+        line -= _line_breaks(passed_over, found.start(), len(passed_over))
+        yield _damaged(f"{origin}, line {line}: the marker {found[1]} of a certificate lacks hyphens")
 
 
 def _wrong_end(origin: str, line: int, found: str, label: str, start: int) -> DamagedEntry:
-    expected = f"the end of {label!r} (line {start})" if label else "no end here: its begin is missing"
-    return _damaged(f"{origin}, line {line}: a block ends as {found!r}, expected {expected}")
+    missing = "no end here: its begin is missing"
+    expected = f"the end of {shown_text(label)} (line {start})" if label else missing
+    return _damaged(f"{origin}, line {line}: a block ends as {shown_text(found)}, expected {expected}")
 
 
 def _cut(origin: str, label: str, line: int) -> DamagedEntry:
     return _damaged(
-        f"{origin}, line {line}: the block {label!r} is cut off", details="Its end line is missing."
+        f"{origin}, line {line}: the block {shown_text(label)} is cut off", details="Its end line is missing."
     )
 
 

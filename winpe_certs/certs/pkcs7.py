@@ -115,14 +115,14 @@ def _read_set(found: BerElement, origin: str, contents: Contents) -> str:
     broken = ""
     left_out: dict[str, int] = {}
     try:
-        for child in _children(found):
+        for number, child in enumerate(_children(found), start=1):
+            if number > MOST_CERTIFICATES:
+                raise _refusal(origin, f"More than {MOST_CERTIFICATES} certificates are too many.")
             if child.tag == SEQUENCE:
                 contents.found.append(FoundCertificate(child.encoded))
             else:
                 name = _OTHER_CHOICES.get(child.tag, f"an element with tag 0x{child.tag:02X}")
                 left_out[name] = left_out.get(name, 0) + 1
-            if len(contents.found) > MOST_CERTIFICATES:
-                raise _refusal(origin, f"More than {MOST_CERTIFICATES} certificates are too many.")
     except DerError as error:
         broken = f"{error.reason} at offset {error.offset}"
     contents.warnings += [

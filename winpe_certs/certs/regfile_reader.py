@@ -30,6 +30,7 @@ from winpe_certs.certs.regfile_layout import (
 from winpe_certs.certs.text_encoding import DecodedText, Encoding, decode_ansi, decode_text
 from winpe_certs.edits import ValueType
 from winpe_certs.errors import RegFileError
+from winpe_certs.shown import shown_text
 
 LARGEST_FILE = 64 * 1024 * 1024
 # Enough for 5 MB of Blobs, which is more than all stores of a computer; some seconds of work at most.
@@ -131,10 +132,10 @@ class _Reader:
         elif header.rstrip(BLANKS) in (HEADER_4, HEADER_5):
             reason = "there are blanks behind the header, so that regedit imports nothing"
         elif header.upper().startswith(("REGEDIT", "WINDOWS REGISTRY EDITOR")):
-            reason = f"unknown header {header[:60]!r}, from which regedit imports nothing"
+            reason = f"unknown header {shown_text(header)}, from which regedit imports nothing"
         raise RegFileError(
             f"{self._origin}, line 1: {reason}",
-            details=f"The first line must be {HEADER_5!r} or {HEADER_4!r}, exactly so.",
+            details=f"The first line must be {shown_text(HEADER_5)} or {shown_text(HEADER_4)}, exactly so.",
             resolution="Export the key again with regedit, or correct the first line.",
         )
 
@@ -291,4 +292,4 @@ def _nothing_behind(text: str) -> None:
 
 def _shown(text: str) -> str:
     """A text for a message: short, and without anything that would disturb a terminal."""
-    return ascii(text if len(text) <= 60 else text[:57] + "...")
+    return shown_text(text, 60)

@@ -16,6 +16,7 @@ from winpe_certs.certs.regfile_layout import HEADER_5, RegKey, RegValue, is_root
 from winpe_certs.certs.text_encoding import UTF16LE_MARK
 from winpe_certs.edits import ValueType
 from winpe_certs.errors import RegFileError
+from winpe_certs.shown import shown_text
 
 LINE_END = "\r\n"
 INDENT = "  "
@@ -37,17 +38,19 @@ def write_reg(keys: Sequence[RegKey]) -> bytes:
 def _checked_path(path: str) -> str:
     if not is_root(path.split("\\", 1)[0]):
         raise RegFileError(
-            f"cannot write the registry key {path!r}: it does not begin with the name of a root"
+            f"cannot write the registry key {shown_text(path, 300)}: it does not begin with a root's name"
         )
     if path.endswith("\\") or any(character in path for character in IMPOSSIBLE):
-        raise RegFileError(f"cannot write the registry key {path!r}: a .reg file cannot hold this name")
+        raise RegFileError(
+            f"cannot write the registry key {shown_text(path, 300)}: a .reg file cannot hold this name"
+        )
     return path
 
 
 def _value_text(value: RegValue) -> str:
     if any(character in value.name for character in IMPOSSIBLE):
         raise RegFileError(
-            f"cannot write the registry value {value.name!r}: a .reg file cannot hold this name"
+            f"cannot write the registry value {shown_text(value.name)}: a .reg file cannot hold this name"
         )
     name = f'"{_escape(value.name)}"' if value.name else "@"
     if value.type == ValueType.SZ and (text := _quotable(value.data)) is not None:

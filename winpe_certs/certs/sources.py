@@ -32,6 +32,7 @@ from winpe_certs.certs.file_kinds import (
 from winpe_certs.certs.policy_file import is_policy_file
 from winpe_certs.certs.serialized import is_serialized_certificate, is_store
 from winpe_certs.errors import CertificateError, NoCertificateError
+from winpe_certs.shown import shown_text
 
 if TYPE_CHECKING:
     from winpe_certs.certs.pem import PemBlock
@@ -99,11 +100,15 @@ def read_parts(data: bytes, origin: str) -> CertificateFile:
         )
     contents = _contents(data, origin)
     if len(contents.found) > MOST_CERTIFICATES:
-        raise CertificateError(
-            f"{origin}: more than {MOST_CERTIFICATES} certificates are too many",
-            resolution="Give a file with only those that are meant.",
-        )
+        raise _too_many(origin)
     return _read(contents, origin)
+
+
+def _too_many(origin: str) -> CertificateError:
+    return CertificateError(
+        f"{origin}: more than {MOST_CERTIFICATES} certificates are too many",
+        resolution="Give a file with only those that are meant.",
+    )
 
 
 def _contents(data: bytes, origin: str) -> Contents:
@@ -134,7 +139,8 @@ def _from_text(data: bytes, origin: str) -> Contents:
     text = decode_text(data).text
     joined = joined_text(data, text)
     refuse_private_key_text(text, origin)
-    refuse_private_key_text(joined, origin)
+    if joined is not text:
+        refuse_private_key_text(joined, origin)
     if text.lstrip().casefold().startswith(REG_STARTS):
         from winpe_certs.certs.regfile_certificates import reg_certificates
 
@@ -187,6 +193,8 @@ def _from_pem(text: str, origin: str) -> Contents:
     contents = Contents()
     ignored: list[PemBlock] = []
     for block in pem_parts(text, origin):
+        if len(contents.found) + len(ignored) > MOST_CERTIFICATES:
+            raise _too_many(origin)
         if not isinstance(block, PemBlock):
             contents.found.append(block)
             continue
@@ -198,9 +206,7 @@ def _from_pem(text: str, origin: str) -> Contents:
             _add_trusted(block.data, place, contents)
         else:
             ignored.append(block)
-            contents.warnings.append(f"{place}: a block {block.label!r} is ignored")
-        if len(contents.found) > MOST_CERTIFICATES:
-            break
+            contents.warnings.append(f"{place}: a block {shown_text(block.label)} is ignored")
     if not contents.found:
         words = KIND_WORDS[LABEL_KINDS.get(ignored[0].label, DerKind.UNKNOWN)] if ignored else ""
         reason = f"this is {words}" if words else "there is no certificate in this file"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from winpe_certs.edits import DeleteKey, Edit, KeyPath, SetValue, ValueType
 from winpe_certs.errors import UsageError
+from winpe_certs.shown import shown_text
 
 if TYPE_CHECKING:
     from winpe_certs.certs.certificate import Certificate
@@ -96,7 +97,7 @@ def parse_store_name(text: str) -> Store:
     if isinstance(name, Store):
         return name
     raise UsageError(
-        f"unknown certificate store {text!r}",
+        f"unknown certificate store {shown_text(text)}",
         details=f"known stores: {', '.join(Store)}",
         resolution="Use AuthRoot for a root (Microsoft's procedure for CMG boot media), CA for an"
         " intermediate.",

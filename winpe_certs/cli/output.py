@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from winpe_certs.command_lines import shell_of
 from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
+from winpe_certs.shown import system_words
 
 if TYPE_CHECKING:
     from winpe_certs.results import Report
@@ -167,10 +168,14 @@ def _write(text: str, *, to_stderr: bool = False) -> None:
         _silence(to_stderr=to_stderr)
         if not to_stderr:
             raise OutputLostError(
-                f"the report could not be written to the standard output: {error}",
-                details="The work itself is done; only the report is lost.",
+                "the report could not be written to the standard output",
+                details=f"{_why(error)}\nThe work itself is done; only the report is lost.",
                 resolution="Run the same command again with a working output; what is done stays unchanged.",
             ) from error
+
+
+def _why(error: Exception) -> str:
+    return system_words(error) if isinstance(error, OSError) else "It is closed."
 
 
 def _silence(*, to_stderr: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.shown import system_words
 
 LARGEST_FILE: Final = 64 * 1024
 UTF8_MARK: Final = b"\xef\xbb\xbf"
@@ -46,7 +47,7 @@ def _from_file(file: Path) -> str:
         raise UsageError("there is no such file as --password-file names", resolution=OPTIONS) from None
     except OSError as error:
         raise EnvironmentFailure(
-            f"the password file cannot be read: {error.strerror}",
+            f"the password file cannot be read: {system_words(error)}",
             resolution="Check its path and permissions.",
         ) from error
     if len(data) > LARGEST_FILE:

@@ -14,6 +14,7 @@ from operator import xor
 
 from winpe_certs.errors import DirtyHiveError, HiveError
 from winpe_certs.regf import layout
+from winpe_certs.shown import shown_bytes
 
 _TAKE_AGAIN = "Take the file again from its original image and check it, for example with chkdsk and sfc."
 _CLOSE_CLEANLY = (
@@ -70,7 +71,7 @@ def read_base_block(data: bytes | bytearray, origin: str, *, allow_dirty: bool =
         raise _refused(
             origin,
             "the file is not a registry hive",
-            f"The base block at file position 0 starts with {bytes(data[:4])!r}, not b'regf'.",
+            f"The base block at file position 0 starts with {shown_bytes(bytes(data[:4]))}, not 'regf'.",
             r"Name a hive such as Windows\System32\config\SOFTWARE.",
         )
 

@@ -15,6 +15,7 @@ from operator import xor
 from winpe_certs.regf import layout
 from winpe_certs.regf.check_cells import ALLOCATED, FREE, Cells, Violation
 from winpe_certs.regf.check_keys import walk_keys
+from winpe_certs.shown import shown_bytes
 
 
 def check(data: bytes) -> tuple[Violation, ...]:
@@ -99,7 +100,7 @@ def _check_bins(cells: Cells) -> None:
             cells.data, layout.BASE_BLOCK_SIZE + offset
         )
         if signature != layout.BIN_SIGNATURE:
-            cells.report("hbin-sig", offset, f"The bin starts with {signature!r}.")
+            cells.report("hbin-sig", offset, f"The bin starts with {shown_bytes(signature)}.")
             offset += layout.BIN_ALIGNMENT
             continue
         if own_offset != offset:

@@ -12,6 +12,7 @@ from collections import Counter
 from winpe_certs.regf import layout
 from winpe_certs.regf.check_cells import Cells
 from winpe_certs.regf.names import decode_name, hash_of, hint_of, upper
+from winpe_certs.shown import shown_bytes, shown_text
 
 
 def walk_keys(cells: Cells) -> None:
@@ -139,7 +140,7 @@ class _Walk:
             return None
         width = layout.LEAF_ENTRY_SIZES.get(kind)
         if width is None:
-            self.report("list-sig", offset, f"The subkey list starts with {kind!r}.")
+            self.report("list-sig", offset, f"The subkey list starts with {shown_bytes(kind)}.")
             return None
         start += layout.LIST_HEADER.size
         if start + count * width > end:
@@ -192,13 +193,15 @@ class _Walk:
                     self.report(
                         "dup-subkey" if same else "sort-order",
                         child,
-                        f"The key {name!r} {'has a twin' if same else 'is out of order'} in its list.",
+                        f"The key {shown_text(name)} is {'twice' if same else 'out of order'} in its list.",
                     )
                 previous = uppercased
                 if kind == layout.HASH_LEAF and layout.U32.pack(hash_of(uppercased)) != tag:
-                    self.report("lh-hash", leaf_offset, f"The hash of {name!r} is wrong.")
+                    self.report("lh-hash", leaf_offset, f"The hash of {shown_text(name)} is wrong.")
                 elif kind == layout.FAST_LEAF and hint_of(name) != tag:
-                    self.report("lf-hint", leaf_offset, f"The hint of {name!r} is {tag!r}.")
+                    self.report(
+                        "lf-hint", leaf_offset, f"The hint of {shown_text(name)} is {shown_bytes(tag)}."
+                    )
                 if self.cells.take(child, "nk-cell", "key node", 0):
                     children.append((child, position))
         if total != count:
@@ -233,7 +236,9 @@ class _Walk:
                 self.report("name-encoding", offset, "The name would fit in one byte per character.")
             uppercased = upper(name)
             if uppercased in names:
-                self.report("dup-value", offset, f"The key at 0x{key:X} has two values named {name!r}.")
+                self.report(
+                    "dup-value", offset, f"The key at 0x{key:X} has two values named {shown_text(name)}."
+                )
             names.add(uppercased)
             longest_name = max(longest_name, 2 * name_length if one_byte else name_length)
             longest_data = max(longest_data, size & ~layout.DATA_IS_INLINE)

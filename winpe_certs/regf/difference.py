@@ -18,6 +18,7 @@ from winpe_certs.regf.names import upper
 from winpe_certs.regf.nodes import KeyNode, ValueNode, read_data, read_key, read_values
 from winpe_certs.regf.reading import read_child
 from winpe_certs.regf.view import CellView
+from winpe_certs.shown import shown_text
 
 TypedData: TypeAlias = tuple[int, bytes]
 """The number of a value's type, and its data."""
@@ -93,7 +94,7 @@ class _Tree:
             child = self._meet(read_child(self._view, offset, key))
             if found.setdefault(upper(child.name), child) is not child:
                 raise self._view.damaged(
-                    "subkey list", key.subkey_list, f"It has two subkeys named {child.name!r}."
+                    "subkey list", key.subkey_list, f"It has two subkeys named {shown_text(child.name)}."
                 )
         return found
 
@@ -106,7 +107,7 @@ class _Tree:
             entry = (value.name, (value.type, read_data(self._view, value)))
             if found.setdefault(upper(value.name), entry) is not entry:
                 raise self._view.damaged(
-                    "value list", key.value_list, f"It has two values named {value.name!r}."
+                    "value list", key.value_list, f"It has two values named {shown_text(value.name)}."
                 )
         return found
 

@@ -22,6 +22,7 @@ from winpe_certs.regf.reading import Hive, read_child, require_plain_key
 from winpe_certs.regf.security import acquire, release
 from winpe_certs.regf.subkeys import SubkeyIndex
 from winpe_certs.regf.values import delete_value, free_values, room_for_value, set_value
+from winpe_certs.shown import shown_text
 
 
 def apply(data: bytes, edits: Sequence[Edit], *, now: int, origin: str = "hive") -> bytes:
@@ -61,7 +62,7 @@ def _require_sensible(edit: Edit, origin: str) -> None:
     def refuse(why: str) -> HiveError:
         path = "\\".join(edit.path)
         return HiveError(
-            f"{origin}: the edit of {path!r} cannot be carried out",
+            f"{origin}: the edit of {shown_text(path, 300)} cannot be carried out",
             details=why,
             resolution="Correct the key path or the value.",
         )
@@ -72,7 +73,9 @@ def _require_sensible(edit: Edit, origin: str) -> None:
         raise refuse(f"Keys may lie at most {layout.MAXIMUM_LEVELS} levels deep.")
     for name in edit.path:
         if not name or "\\" in name or unit_count(name) > layout.MAXIMUM_KEY_NAME:
-            raise refuse(f"{name[:40]!r} is not a key name: empty, with a backslash, or over 255 characters.")
+            raise refuse(
+                f"{shown_text(name, 40)} is not a key name: empty, with a backslash, or over 255 characters."
+            )
     if isinstance(edit, SetValue | DeleteValue) and unit_count(edit.name) > layout.MAXIMUM_VALUE_NAME:
         raise refuse(f"The value name has more than {layout.MAXIMUM_VALUE_NAME} characters.")
     if isinstance(edit, SetValue):
@@ -204,7 +207,7 @@ class _Editor:
             for each in levels:
                 if each.flags & layout.KEY_NO_DELETE:
                     raise HiveError(
-                        f"{self._store.origin}: the key {each.name!r} is marked as not to be deleted",
+                        f"{self._store.origin}: the key {shown_text(each.name, 60)} may not be deleted",
                         details=f"Its key node at hive offset 0x{each.offset:X} has the flag.",
                         resolution="Delete other keys only.",
                     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from winpe_certs.regf import layout
 from winpe_certs.regf.nodes import KeyNode
 from winpe_certs.regf.view import CellView
+from winpe_certs.shown import shown_bytes
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def _read_leaf(view: CellView, offset: int) -> Leaf:
     kind, count, start, end = _header(view, offset)
     width = layout.LEAF_ENTRY_SIZES.get(kind)
     if width is None:
-        why = f"A leaf must be lf, lh or li; this list starts with {kind!r} (roots do not nest)."
+        why = f"A leaf must be lf, lh or li; this list starts with {shown_bytes(kind)} (roots do not nest)."
         raise view.damaged("subkey list", offset, why)
     if count == 0 or start + count * width > end:
         raise view.damaged("subkey list", offset, f"Its {count} entries are none, or leave the cell.")

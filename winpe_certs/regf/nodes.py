@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from winpe_certs.regf import layout
 from winpe_certs.regf.names import decode_name
 from winpe_certs.regf.view import CellView
+from winpe_certs.shown import shown_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def read_key(view: CellView, offset: int) -> KeyNode:
         value_count, value_list, security, class_offset, _, _, _, _, _, name_length, class_length,
     ) = layout.KEY_NODE.unpack_from(view.data, start)  # fmt: skip
     if signature != layout.KEY_SIGNATURE:
-        raise view.damaged("key node", offset, f"It starts with {signature!r}, not b'nk'.")
+        raise view.damaged("key node", offset, f"It starts with {shown_bytes(signature)}, not 'nk'.")
     name_start = start + layout.KEY_NAME
     if not name_length or name_start + name_length > end:
         raise view.damaged(
@@ -115,7 +116,7 @@ def read_value(view: CellView, offset: int) -> ValueNode:
         view.data, start
     )
     if signature != layout.VALUE_SIGNATURE:
-        raise view.damaged("key value", offset, f"It starts with {signature!r}, not b'vk'.")
+        raise view.damaged("key value", offset, f"It starts with {shown_bytes(signature)}, not 'vk'.")
     name_start = start + layout.VALUE_NAME
     if name_start + name_length > end:
         raise view.damaged("key value", offset, f"Its name of {name_length} bytes leaves its cell.")
@@ -157,7 +158,8 @@ def read_segments(view: CellView, value: ValueNode) -> tuple[int, list[int]]:
     start, _ = view.content(value.data_offset, "big data record", layout.BIG_DATA.size)
     signature, count, list_offset = layout.BIG_DATA.unpack_from(view.data, start)
     if signature != layout.BIG_DATA_SIGNATURE:
-        why = f"A value of {value.size} bytes must have a big data record, but it starts with {signature!r}."
+        found = shown_bytes(signature)
+        why = f"A value of {value.size} bytes must have a big data record, but it starts with {found}."
         raise view.damaged("big data record", value.data_offset, why)
     if count != -(-value.size // layout.BIG_DATA_SEGMENT):
         why = f"It has {count} segments, which does not go with a value of {value.size} bytes."

@@ -28,6 +28,7 @@ from winpe_certs.regf.nodes import (
     read_values,
 )
 from winpe_certs.regf.view import CellView, PagedCellView, Pages
+from winpe_certs.shown import shown_text
 
 
 def require_plain_key(view: CellView, key: KeyNode) -> None:
@@ -41,7 +42,7 @@ def require_plain_key(view: CellView, key: KeyNode) -> None:
     else:
         return
     raise HiveError(
-        f"{view.origin}: the key {key.name!r} at hive offset 0x{key.offset:X} is {kind}",
+        f"{view.origin}: the key {shown_text(key.name)} at hive offset 0x{key.offset:X} is {kind}",
         details="A path through it does not mean the keys stored below it.",
         resolution="Name the key that it stands for, or use a hive without such a key on the path.",
     )
@@ -62,7 +63,9 @@ def find_value(view: CellView, key: KeyNode, name: str) -> tuple[list[ValueNode]
     wanted = upper(name)
     found = [index for index, value in enumerate(values) if upper(value.name) == wanted]
     if len(found) > 1:
-        raise view.damaged("value list", key.value_list, f"It has {len(found)} values named {name!r}.")
+        raise view.damaged(
+            "value list", key.value_list, f"It has {len(found)} values named {shown_text(name)}."
+        )
     return values, found[0] if found else None
 
 
@@ -156,7 +159,7 @@ class Hive:
                 child = read_child(self._view, offset, key)
                 self._count(child, layout.NONE, layout.KEY_NAME + len(child.name))
                 if children.setdefault(upper(child.name), child) is not child:
-                    why = f"It has two subkeys named {child.name!r}."
+                    why = f"It has two subkeys named {shown_text(child.name)}."
                     raise self._view.damaged("subkey list", key.subkey_list, why)
             self._children[key.offset] = children
         return children

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from winpe_certs.regf import layout
 from winpe_certs.regf.cells import CellStore
+from winpe_certs.shown import shown_bytes
 
 
 def _read(store: CellStore, offset: int) -> tuple[int, int, int, int]:
     start, end = store.content(offset, "key security", layout.SECURITY.size)
     signature, _, forward, backward, references, size = layout.SECURITY.unpack_from(store.data, start)
     if signature != layout.SECURITY_SIGNATURE:
-        raise store.damaged("key security", offset, f"It starts with {signature!r}, not b'sk'.")
+        raise store.damaged("key security", offset, f"It starts with {shown_bytes(signature)}, not 'sk'.")
     if start + layout.SECURITY.size + size > end:
         raise store.damaged("key security", offset, f"Its descriptor of {size} bytes leaves its cell.")
     uses = store.security_uses[offset]
@@ -56,5 +57,5 @@ def _read_neighbour(store: CellStore, offset: int) -> tuple[int, int, int, int]:
     start, _ = store.content(offset, "key security", layout.SECURITY.size)
     signature, _, forward, backward, references, _ = layout.SECURITY.unpack_from(store.data, start)
     if signature != layout.SECURITY_SIGNATURE:
-        raise store.damaged("key security", offset, f"It starts with {signature!r}, not b'sk'.")
+        raise store.damaged("key security", offset, f"It starts with {shown_bytes(signature)}, not 'sk'.")
     return start, forward, backward, references

@@ -19,6 +19,7 @@ from winpe_certs.regf.lists import Leaf, read_subkey_list
 from winpe_certs.regf.names import hash_of, hint_of, upper
 from winpe_certs.regf.nodes import KeyNode
 from winpe_certs.regf.reading import read_child
+from winpe_certs.shown import shown_text
 
 
 def _tag(kind: bytes, name: str, uppercased: str) -> bytes:
@@ -45,14 +46,15 @@ class SubkeyIndex:
                 child = read_child(store, offset, key)
                 uppercased = upper(child.name)
                 if uppercased <= previous:
-                    why = f"The subkey {child.name!r} is out of order, so Windows would not find it."
+                    why = (
+                        f"The subkey {shown_text(child.name)} is out of order, so Windows would not find it."
+                    )
                     raise store.damaged("subkey list", leaf.offset, why)
                 position = index * leaf.width + 4
                 stored = leaf.entries[position : position + leaf.width - 4]
                 if stored != _tag(leaf.kind, child.name, uppercased):
-                    why = (
-                        f"The hash or hint of the subkey {child.name!r} is wrong; Windows would not find it."
-                    )
+                    name = shown_text(child.name)
+                    why = f"The hash or hint of the subkey {name} is wrong; Windows would not find it."
                     raise store.damaged("subkey list", leaf.offset, why)
                 leaf.names.append(uppercased)
                 self._securities[child.security] += 1
@@ -131,7 +133,7 @@ class SubkeyIndex:
     def _split(self, leaf: Leaf) -> None:
         if len(self._leaves) >= layout.INDEX_ROOT_LIMIT:
             raise HiveError(
-                f"{self._store.origin}: the key {self._key.name!r} cannot take more subkeys",
+                f"{self._store.origin}: the key {shown_text(self._key.name)} cannot take more subkeys",
                 details=f"Its subkey list has {len(self._leaves)} leaves, as many as the format can count.",
                 resolution="Use fewer keys.",
             )

@@ -37,7 +37,7 @@ def judge(
     everything = (chain.leaf, *chain.others)
     held = frozenset(each.certificate.der for each in stores.held)
     remedies = Remedies(image, chain.file, everything, held, at)
-    judgement = Judgement(stores, at, remedies, frozenset(each.der for each in everything))
+    judgement = Judgement(chain.leaf, stores, at, remedies, frozenset(each.der for each in everything))
     if chain.leaf.fault:
         return tuple(_unreadable_server(chain, stores, host.text) for host in chain.hosts)
     answer = _judge_chain(chain, judgement)
@@ -62,7 +62,9 @@ def _judge_chain(chain: ServerChain, judgement: Judgement) -> ServerResult:
         public = replace(public, reasons=(absent, *public.reasons))
         if public.verdict is Verdict.UNDOCUMENTED and (best is None or best.verdict is Verdict.NOT_TRUSTED):
             return _result(chain, stores, public)
-    if best is not None and best.verdict is Verdict.UNDOCUMENTED:
+    # With the bound on signatures met, what seems undocumented may only be unchecked.
+    is_sure = is_sure and not judgement.signatures.is_spent
+    if is_sure and best is not None and best.verdict is Verdict.UNDOCUMENTED:
         return _result(chain, stores, best)
     if not is_sure:
         return _result(chain, stores, _search_ended(best or _as_far_as_it_goes(chain, judgement)))

@@ -106,7 +106,7 @@ def find_paths(
     links = 0
     path = [leaf]
     entities: set[_Entity] = {_entity(leaf)}
-    pending: list[Iterator[Certificate]] = [iter(_above(leaf, issuers, anchors, cost, signatures))]
+    pending: list[Iterator[Certificate]] = [_above(leaf, issuers, anchors, cost, signatures)]
     for _ in range(_MOST_STEPS):
         if not pending:
             return FoundPaths(tuple(found), are_all=not signatures.is_spent)
@@ -124,7 +124,7 @@ def find_paths(
         else:
             path.append(issuer)
             entities.add(_entity(issuer))
-            pending.append(iter(_above(issuer, issuers, anchors, cost, signatures)))
+            pending.append(_above(issuer, issuers, anchors, cost, signatures))
     return FoundPaths(tuple(found), are_all=False)
 
 
@@ -173,11 +173,11 @@ def cheapest_path(
 
 def _above(
     child: Certificate, issuers: Issuers, anchors: Collection[bytes], cost: Cost, signatures: Signatures
-) -> list[Certificate]:
-    """The issuers of a certificate whose signature holds, the best first."""
+) -> Iterator[Certificate]:
+    """The issuers of a certificate whose signature holds, the best first; signatures are checked late."""
     candidates = [each for each in issuers.of(child) if each.der in anchors or not each.is_self_signed]
-    signed = [each for each in candidates if signatures.holds(child, each) is not False]
-    return sorted(signed, key=lambda each: (cost(each), -(each.not_after or _LONG_AGO).timestamp()))
+    candidates.sort(key=lambda each: (cost(each), -(each.not_after or _LONG_AGO).timestamp()))
+    return (each for each in candidates if signatures.holds(child, each) is not False)
 
 
 def _signature_cost(child: Certificate, issuer: Certificate, signatures: Signatures) -> int:

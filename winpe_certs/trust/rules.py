@@ -57,9 +57,11 @@ def verdict_of(reasons: Collection[Reason]) -> Verdict:
 class Judgement:
     """What all chains of one server are held against, and what was found out for one and serves the others.
 
-    `at` is an aware datetime; `sent` are the certificates (DER) that the server sends.
+    `leaf` is the server's own certificate, `at` an aware datetime, `sent` are the certificates (DER) that the
+    server sends.
     """
 
+    leaf: Certificate
     stores: ImageStores
     at: datetime
     remedies: Remedies
@@ -69,7 +71,7 @@ class Judgement:
     costs: dict[bytes, int] = field(default_factory=dict)
 
     def cost(self, certificate: Certificate) -> int:
-        """What speaks against a certificate as an issuer, whatever chain it is in."""
+        """What speaks against a certificate, whatever chain of this server it is in."""
         known = self.costs.get(certificate.der)
         if known is None:
             known = self.costs[certificate.der] = self._cost(certificate)
@@ -77,10 +79,14 @@ class Judgement:
 
     def _cost(self, certificate: Certificate) -> int:
         role = Role.ROOT if certificate.is_self_signed else Role.INTERMEDIATE
+        if certificate is self.leaf:
+            role = Role.SERVER
         reasons = [*certificate_reasons(certificate, role, self.at)]
         errors = sum(reason.severity is Severity.ERROR for reason in reasons)
         errors += certificate.thumbprint in self.stores.disallowed
-        return errors * ERROR_COST + sum(reason.undocumented for reason in reasons)
+        faults = self.comparisons.faults_below(certificate, self.leaf)
+        errors += any(fault.is_certain for fault in faults)
+        return errors * ERROR_COST + sum(reason.undocumented for reason in reasons) + bool(faults)
 
     def judge(self, path: CertificationPath) -> JudgedPath:
         """Hold a chain against every rule."""

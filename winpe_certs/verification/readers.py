@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from winpe_certs.certs.stores import BLOB_VALUE
 from winpe_certs.edits import KeyPath
 from winpe_certs.errors import HiveError
+from winpe_certs.shown import plain_words
 
 # For each reader: its package, and where that says its own version.
 _VERSIONS: Final = {"regipy": ("regipy", "__version__"), "python-registry": ("Registry", "_version_")}
@@ -142,6 +143,6 @@ def unreadable(reader: str, error: Exception, origin: str) -> HiveError:
     """The error for a hive that an independent reader cannot read (they raise whatever they run into)."""
     return HiveError(
         f"{origin}: the independent reader {reader} cannot read this hive",
-        details=f"{type(error).__name__}: {error}",
+        details=plain_words(error),
         resolution="The hive is damaged or unusual: take the image from its source again.",
     )

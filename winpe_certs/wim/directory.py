@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Final, NamedTuple, Protocol
 
 from winpe_certs.errors import MissingFileError, TargetError, WimError
+from winpe_certs.shown import shown_text
 from winpe_certs.wim.layout import (
     ATTRIBUTE_DIRECTORY,
     ATTRIBUTE_ENCRYPTED,
@@ -176,7 +177,7 @@ class Directory:
         while True:
             length = self._plain.read(offset, 8)
             if len(length) < 8:
-                raise self._damaged(offset, f"the folder {folder.name!r} has no end")
+                raise self._damaged(offset, f"the folder {shown_text(folder.name)} has no end")
             if int.from_bytes(length, "little") <= END_OF_DIRECTORY_SIZE:
                 return
             entry, offset = self._entry_at(offset)
@@ -309,7 +310,9 @@ class Directory:
                 if not child.is_directory or child.subdirectory_offset == 0:
                     continue
                 if child.subdirectory_offset in seen or depth >= _MAXIMUM_DEPTH:
-                    raise self._damaged(child.offset, f"the folder {child.name!r} leads back into the tree")
+                    raise self._damaged(
+                        child.offset, f"the folder {shown_text(child.name)} leads back into the tree"
+                    )
                 seen.add(child.subdirectory_offset)
                 pending.append((child_path, depth + 1, child))
 

@@ -20,6 +20,7 @@ from functools import cache, partial
 from typing import Final, Protocol
 
 from winpe_certs.errors import ChunkError, EnvironmentFailure, UnsupportedWimError, WimError
+from winpe_certs.shown import plain_words
 from winpe_certs.wim.codecs.interface import PYTHON, ChunkDecoder, Compression
 
 VARIABLE: Final = "WINPE_CERTS_LIBWIM"
@@ -71,7 +72,7 @@ class LibwimCodecs:
         except AttributeError as error:
             raise EnvironmentFailure(
                 f"{path} cannot be used as libwim",
-                details=f"A function is missing: {error}",
+                details="It lacks a function that libwim has.",
                 resolution=_INSTALL,
             ) from error
         self._library = library
@@ -225,7 +226,7 @@ def find(named: str, opener: Opener) -> LibwimCodecs:
         try:
             library = opener(name)
         except OSError as error:
-            reasons.append(str(error) or name)
+            reasons.append(plain_words(error) or f"{name} cannot be loaded")
         else:
             return LibwimCodecs(library, name)
     where = f"{VARIABLE} names {named}, but it cannot be loaded" if named else "libwim is not installed"

@@ -13,6 +13,7 @@ from typing import Final
 from xml.parsers import expat
 
 from winpe_certs.errors import WimError
+from winpe_certs.shown import plain_words, shown_text
 
 MAXIMUM_SIZE: Final = 16 << 20
 _MAXIMUM_DEPTH: Final = 64
@@ -97,7 +98,7 @@ class WimXml:
         try:
             parser.Parse(self._utf8.rstrip(b"\0"), True)
         except expat.ExpatError as error:
-            raise self._damaged(str(error)) from error
+            raise self._damaged(plain_words(error) or "it is no XML") from error
 
     def _doctype(self, *_: object) -> None:
         raise self._damaged("it declares a document type, which no WIM does")
@@ -111,7 +112,7 @@ class WimXml:
         if len(self._path) == 2 and tag == "IMAGE":
             index = attributes.get("INDEX", "")
             if not index.isascii() or not index.isdigit() or len(index) > 9:
-                raise self._damaged(f"an IMAGE has the index {index!r}")
+                raise self._damaged(f"an IMAGE has the index {shown_text(index)}")
             self._image = ImageXml(int(index))
 
     def _end(self, tag: str) -> None:

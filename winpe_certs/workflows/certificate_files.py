@@ -28,6 +28,8 @@ from winpe_certs.errors import (
 from winpe_certs.files import PathKind, path_kind, system_errors
 
 STANDARD_INPUT: Final = "-"
+# What is there is gone when the command line is run again.
+_PASSING: Final = ("/dev/", "/proc/")
 _MOST_FILES: Final = 5_000
 _HEAD: Final = 64
 _SHOWN: Final = 20
@@ -208,3 +210,10 @@ def _opened(path: Path) -> Iterator[int]:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def lasting_name(file: Path) -> str | None:
+    """The name of a file that is still there for the next command; None for standard input and pipes."""
+    if str(file) == STANDARD_INPUT or str(file).startswith(_PASSING):
+        return None
+    return str(file) if path_kind(file) in {PathKind.FILE, PathKind.FOLDER} else None

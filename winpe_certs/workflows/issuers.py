@@ -63,7 +63,7 @@ def with_issuer(
 
 
 def _has_issued(candidate: Certificate, child: Certificate) -> bool:
-    """By name and identifiers, unless the signature shows that another key of that name did."""
+    """By name and identifiers, and by the signature: a namesake with another key does not count."""
     if child.structure is None or not is_issuer(candidate, child):
         return False
-    return is_signed_by(child.structure, candidate.key.info) is not False
+    return is_signed_by(child.structure, candidate.key.info) is True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from winpe_certs.certs.findings import refusals
 from winpe_certs.certs.stores import Store, default_store
@@ -17,10 +17,10 @@ from winpe_certs.engines.choose import recognise
 from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.files import PathKind, path_kind
 from winpe_certs.findings import Finding
 from winpe_certs.results import Advice, CertificateResult, Status
 from winpe_certs.trust.remedies import inject_command
+from winpe_certs.workflows.certificate_files import lasting_name
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED
 from winpe_certs.workflows.guards import refuse_protected
@@ -30,9 +30,6 @@ from winpe_certs.workflows.reading import ImageName, in_isos
 
 Judged: TypeAlias = tuple[ImageName, Sequence[CertificateResult]]
 """An image, and what was found of the certificates there."""
-
-# What lies there is gone when the command line is run again.
-_PASSING: Final = ("/dev/", "/proc/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +147,7 @@ def _file(wanted: Wanted, files: Iterable[Path]) -> str | None:
         if wanted.origin == str(file) or wanted.origin.startswith(f"{file}, ")
     ]
     file = max(named, key=lambda each: len(str(each)), default=None)
-    if file is None or str(file) == "-" or str(file).startswith(_PASSING):
-        return None
-    return str(file) if path_kind(file) in {PathKind.FILE, PathKind.FOLDER} else None
+    return None if file is None else lasting_name(file)
 
 
 def _unfit(given: _Given) -> Advice:

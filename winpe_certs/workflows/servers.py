@@ -15,6 +15,7 @@ from winpe_certs.files import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.server import ServerChain, chain_from
 from winpe_certs.trust.words import listed, named
+from winpe_certs.workflows.certificate_files import lasting_name
 from winpe_certs.workflows.inputs import read_chain_file
 
 _SHOWN_NAMES: Final = 10
@@ -128,7 +129,7 @@ def _from_file(path: Path, hosts: Sequence[HostName], warnings: list[str]) -> Se
         raise
     warnings += found.warnings
     certificates = [entry.certificate for entry in found.entries]
-    chain = chain_from(certificates, server=path.name, source=str(path), hosts=hosts)
+    chain = chain_from(certificates, server=path.name, source=str(path), hosts=hosts, file=lasting_name(path))
     if not hosts:
         raise _without_name(path, chain.leaf)
     strangers = [each for each in chain.others if not each.is_ca]

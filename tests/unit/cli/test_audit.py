@@ -225,7 +225,9 @@ _TO_PEM = "import ssl,sys;sys.stdout.write(ssl.DER_cert_to_PEM_cert(open(sys.arg
 
 
 def test_servers_are_asked_about_in_every_image(run: Program, estate: Path, certs: Path) -> None:
-    chain = ("--chain", certs / "cmg-chain.pem", "--hostname", "cmg.contoso.example")
+    whole = estate / "chain.pem"
+    whole.write_bytes(b"".join((certs / name).read_bytes() for name in ("cmg-chain.pem", "corp-root.pem")))
+    chain = ("--chain", whole, "--hostname", "cmg.contoso.example")
     done = run("audit", estate / "OSD/boot/x64", *chain, *AT, "-f", "json")
     assert done.code == 1
     assert _verdicts(done) == {

@@ -59,7 +59,7 @@ def test_a_server_that_forgets_its_intermediate(run: Program, trusting: Path, tm
         done = run("check-server", trusting, *where, *AT)
     assert done.code == 1
     assert "issuer-missing, INVALID_CA" in done.out
-    assert "--cert Contoso-Issuing-CA-1.cer" in done.out
+    assert "have the server send it" in done.out
 
 
 def test_a_server_is_asked_under_every_name(run: Program, trusting: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from tests.unit.cli.conftest import Program
 from winpe_certs.edits import SetValue
 from winpe_certs.regf.hive import apply
+from winpe_certs.workflows.clock import Moment
 
 HOST = "cmg.example.net"
 AT = ("--at", "2027-01-31")
@@ -26,6 +28,13 @@ FILE_TIME = 133_000_000_000_000_000
 
 TRUSTED, NOT_TRUSTED, UNDOCUMENTED = "trusted", "not trusted", "undocumented"
 EXIT_CODES = {TRUSTED: 0, NOT_TRUSTED: 1, UNDOCUMENTED: 1}
+
+
+@pytest.fixture(autouse=True)
+def _a_day_in_2027(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chains of the cases end in 2030, and not all commands have an option for the date."""
+    day = Moment(datetime(2027, 1, 31, tzinfo=UTC))
+    monkeypatch.setattr(Moment, "now", lambda: day)
 
 
 @pytest.fixture
@@ -59,8 +68,9 @@ def _answer(document: dict[str, Any]) -> dict[str, Any]:
 CHAINS = [
     ("01", "root.cer", "chain.pem", TRUSTED, "common-name-only", ""),
     ("02", "root.cer", "chain.pem", TRUSTED, "", ""),
-    ("02", "root.cer", "chain-intermediate.pem", TRUSTED, "", ""),
-    ("02", "root.cer", "chain-leaf-email.pem", TRUSTED, "", ""),
+    # These two are below the root of another case.
+    ("02", "../01-cmg-common-name-only/root.cer", "chain-intermediate.pem", TRUSTED, "", ""),
+    ("02", "../01-cmg-common-name-only/root.cer", "chain-leaf-email.pem", TRUSTED, "", ""),
     ("03", "root.cer", "chain.pem", TRUSTED, "", ""),
     ("04", "root.cer", "chain.pem", TRUSTED, "", ""),
     ("06", "root.cer", "chain.pem", TRUSTED, "", ""),
@@ -125,7 +135,7 @@ def test_injection_goes_on_when_the_chain_is_trusted(
     run: Program, cases: Path, hive: Path, number: str, root: str, chain: str
 ) -> None:
     folder = _only(cases, number)
-    expected = ("--expect-chain", folder / chain, "--hostname", HOST, *AT)
+    expected = ("--expect-chain", folder / chain, "--hostname", HOST)
     assert run("inject", hive, "--cert", folder / root, *expected).code == 0
     assert run("verify", hive, "--cert", folder / root).code == 0
 
@@ -205,12 +215,12 @@ def _udf_without_iso_9660() -> bytes:
     return bytes(sectors)
 
 
-@pytest.mark.parametrize("command", ["audit", "list"])
-def test_a_udf_image_is_called_one(run: Program, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize(("command", "code"), [("list", 3), ("audit", 0)])
+def test_a_udf_image_is_called_one(run: Program, tmp_path: Path, command: str, code: int) -> None:
     image = tmp_path / "winpe.iso"
     image.write_bytes(_udf_without_iso_9660())
     done = run(command, image)
-    assert done.code == 3
+    assert done.code == code
     said = done.out + done.err
     assert "UDF" in said
     assert "boot.wim" in said

@@ -213,7 +213,7 @@ def test_keys_that_stand_for_others_are_not_edited(flags: int) -> None:
 
 def test_a_key_marked_against_deletion_is_kept() -> None:
     built = build(Key(keys={"A": Key(keys={"B": Key(flags=0x28)})}))
-    with pytest.raises(HiveError, match="not to be deleted"):
+    with pytest.raises(HiveError, match="may not be deleted"):
         apply(built.data, [DeleteKey(("A",))], now=NOW)
 
 

@@ -5,12 +5,13 @@ What a bound kept from being tried makes the answer "undocumented", with the rea
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from cryptography import x509
@@ -219,32 +220,41 @@ def _layers_with_expired_ways(width: int, height: int) -> Pki:
 
 
 def _cases() -> Iterator[tuple[str, Callable[[], Pki], str]]:
-    yield "line-of-50", lambda: _line(50), TRUSTED
-    yield "line-of-1000", lambda: _line(1000), TRUSTED
-    yield "line-of-1000-without-a-root", lambda: (*_line(1000)[:2], [authority("Root")]), NOT_TRUSTED
+    yield "line-of-50", partial(_line, 50), TRUSTED
+    yield "line-of-1000", partial(_line, 1000), TRUSTED
+    yield "line-of-1000-to-no-root", _line_to_no_root, NOT_TRUSTED
     for good in (0, 50, 99):
-        yield f"100-ways-good-{good}", partial(_renewed, 100, good, faults="dates"), TRUSTED
+        yield f"100-ways-dates-{good}", partial(_renewed, 100, good, faults="dates"), TRUSTED
         yield f"100-ways-names-{good}", partial(_renewed, 100, good, faults="names"), TRUSTED
-    yield "64-ways", lambda: _renewed(64, 63, faults="names"), TRUSTED
-    yield "65-ways", lambda: _renewed(65, 64, faults="names"), TRUSTED
-    yield "400-ways", lambda: _renewed(400, 399, faults="dates"), TRUSTED
-    yield "100-ways-all-bad", lambda: _renewed(100, -1, faults="dates"), NOT_TRUSTED
-    yield "100-ways-all-bad-names", lambda: _renewed(100, -1, faults="names"), NOT_TRUSTED
+    yield "64-ways", partial(_renewed, 64, 63, faults="names"), TRUSTED
+    yield "65-ways", partial(_renewed, 65, 64, faults="names"), TRUSTED
+    yield "400-ways", partial(_renewed, 400, 399, faults="dates"), TRUSTED
+    yield "100-ways-no-date-good", partial(_renewed, 100, -1, faults="dates"), NOT_TRUSTED
+    yield "100-ways-no-name-good", partial(_renewed, 100, -1, faults="names"), NOT_TRUSTED
     for good in (0, 249):
         yield f"250-roots-of-one-key-{good}", partial(_roots_of_one_key, 250, good), TRUSTED
         yield f"250-roots-of-other-keys-{good}", partial(_roots_of_other_keys, 250, good), TRUSTED
-    yield "250-roots-all-expired", lambda: _roots_of_one_key(250, -1), NOT_TRUSTED
-    yield "250-roots-only-sent", lambda: (
-        server("Root"), _roots_of_one_key(250, 249)[2], [authority("Other")]), NOT_TRUSTED  # fmt: skip
-    yield "two-renewed-levels", lambda: _two_renewed_levels(150), TRUSTED
-    yield "self-issued-200-times", lambda: _self_issued(200), TRUSTED
-    yield "layers-3-12", lambda: _layers(3, 12), TRUSTED
-    yield "layers-8-8", lambda: _layers(8, 8), TRUSTED
-    yield "layers-8-8-that-lead-nowhere", lambda: _layers(8, 8, ends=False), NOT_TRUSTED
-    yield "layers-with-expired-ways", lambda: _layers_with_expired_ways(6, 8), TRUSTED
-    yield "mesh-of-12", lambda: _mesh(12), TRUSTED
-    yield "mesh-of-25", lambda: _mesh(25), TRUSTED
-    yield "mesh-of-25-that-leads-nowhere", lambda: _mesh(25, ends=False), NOT_TRUSTED
+    yield "250-roots-all-expired", partial(_roots_of_one_key, 250, -1), NOT_TRUSTED
+    yield "250-roots-only-sent", _roots_only_sent, NOT_TRUSTED
+    yield "two-renewed-levels", partial(_two_renewed_levels, 150), TRUSTED
+    yield "self-issued-200-times", partial(_self_issued, 200), TRUSTED
+    yield "layers-3-12", partial(_layers, 3, 12), TRUSTED
+    yield "layers-8-8", partial(_layers, 8, 8), TRUSTED
+    yield "layers-8-8-to-no-root", partial(_layers, 8, 8, ends=False), NOT_TRUSTED
+    yield "layers-with-expired-ways", partial(_layers_with_expired_ways, 6, 8), TRUSTED
+    yield "mesh-of-12", partial(_mesh, 12), TRUSTED
+    yield "mesh-of-25", partial(_mesh, 25), TRUSTED
+    yield "mesh-of-25-to-no-root", partial(_mesh, 25, ends=False), NOT_TRUSTED
+
+
+def _line_to_no_root() -> Pki:
+    leaf, between, _ = _line(1000)
+    return leaf, between, [authority("Root")]
+
+
+def _roots_only_sent() -> Pki:
+    leaf, _, roots = _roots_of_one_key(250, 249)
+    return leaf, roots, [authority("Other")]
 
 
 CASES = {name: (made, verdict) for name, made, verdict in _cases()}
@@ -258,7 +268,7 @@ def test_a_large_pki_is_answered_in_time(name: str) -> None:
     assert seconds < SECONDS * SLOWER_MACHINES
 
 
-@pytest.mark.parametrize("name", ["100-ways-good-99", "layers-8-8", "mesh-of-25", "line-of-1000"])
+@pytest.mark.parametrize("name", ["100-ways-dates-99", "layers-8-8", "mesh-of-25", "line-of-1000"])
 def test_a_pki_in_the_image_is_answered_like_one_that_is_sent(name: str) -> None:
     made, verdict = CASES[name]
     leaf, sent, roots = made()

@@ -90,7 +90,7 @@ def test_a_reader_that_gives_up_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(stored, "open_readers", lambda _, __: (Broken(),))
     with pytest.raises(HiveError, match=r"broken 1\.0 cannot read this hive") as caught:
         read_stored(hive_with(), "SOFTWARE")
-    assert "IndexError: oops" in caught.value.details
+    assert "oops" in caught.value.details
 
 
 def test_a_dirty_hive_is_refused_before_any_reader_sees_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.shown import shown_text
 from winpe_certs.wim import libwim
 from winpe_certs.wim.codecs.interface import PYTHON, Codecs
 
@@ -28,7 +29,9 @@ def choose(wanted: Codec | str = Codec.AUTO) -> Codecs:
     except ValueError as error:
         names = ", ".join(codec.value for codec in Codec)
         raise UsageError(
-            f"there is no codec {wanted!r}", details=f"There are {names}.", resolution="Choose one of these."
+            f"there is no codec {shown_text(str(wanted))}",
+            details=f"There are {names}.",
+            resolution="Choose one of these.",
         ) from error
     if codec is Codec.PYTHON:
         return PYTHON
