@@ -72,4 +72,4 @@ def reading(refusal: str, resolution: str) -> Iterator[None]:
             UnsupportedGeneralNameType,
             ValueError,
         ) as error:
-            raise CertificateError(refusal, details=str(error), resolution=resolution) from error
+            raise CertificateError(refusal, details=_in_words(error), resolution=resolution) from error

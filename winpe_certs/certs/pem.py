@@ -126,7 +126,7 @@ def _decoded(text: str, label: str, line: int, origin: str) -> PemBlock | Damage
     if data:
         return PemBlock(label, line, data)
     reason = "holds something that is not base64" if text.strip() else "is empty"
-    return _damaged(f"{origin}, line {line}: the block {label!r} {reason}")
+    return _damaged(f"{origin}, line {line}: the block {shown_text(label)} {reason}")
 
 
 def _broken(passed_over: str, origin: str, line: int) -> Iterator[DamagedEntry]:
@@ -134,17 +134,18 @@ def _broken(passed_over: str, origin: str, line: int) -> Iterator[DamagedEntry]:
     found = _BROKEN_MARKER.search(passed_over)
     if found:
         line -= _line_breaks(passed_over, found.start(), len(passed_over))
-        yield _damaged(f"{origin}, line {line}: the marker {found[1]!r} of a certificate lacks hyphens")
+        yield _damaged(f"{origin}, line {line}: the marker {found[1]} of a certificate lacks hyphens")
 
 
 def _wrong_end(origin: str, line: int, found: str, label: str, start: int) -> DamagedEntry:
-    expected = f"the end of {label!r} (line {start})" if label else "no end here: its begin is missing"
-    return _damaged(f"{origin}, line {line}: a block ends as {found!r}, expected {expected}")
+    missing = "no end here: its begin is missing"
+    expected = f"the end of {shown_text(label)} (line {start})" if label else missing
+    return _damaged(f"{origin}, line {line}: a block ends as {shown_text(found)}, expected {expected}")
 
 
 def _cut(origin: str, label: str, line: int) -> DamagedEntry:
     return _damaged(
-        f"{origin}, line {line}: the block {label!r} is cut off", details="Its end line is missing."
+        f"{origin}, line {line}: the block {shown_text(label)} is cut off", details="Its end line is missing."
     )
 
 

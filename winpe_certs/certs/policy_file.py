@@ -82,7 +82,7 @@ def _instruction(data: bytes, start: int, origin: str) -> tuple[Instruction, int
 
 def _mark(data: bytes, at: int, mark: bytes, origin: str) -> int:
     if data[at : at + 2] != mark:
-        raise _broken(origin, at, f"{mark.decode('utf-16-le')!r} is missing")
+        raise _broken(origin, at, f"{mark.decode('utf-16-le')} is missing")
     return at + 2
 
 

@@ -32,6 +32,7 @@ from winpe_certs.certs.file_kinds import (
 from winpe_certs.certs.policy_file import is_policy_file
 from winpe_certs.certs.serialized import is_serialized_certificate, is_store
 from winpe_certs.errors import CertificateError, NoCertificateError
+from winpe_certs.shown import shown_text
 
 if TYPE_CHECKING:
     from winpe_certs.certs.pem import PemBlock
@@ -205,7 +206,7 @@ def _from_pem(text: str, origin: str) -> Contents:
             _add_trusted(block.data, place, contents)
         else:
             ignored.append(block)
-            contents.warnings.append(f"{place}: a block {block.label!r} is ignored")
+            contents.warnings.append(f"{place}: a block {shown_text(block.label)} is ignored")
     if not contents.found:
         words = KIND_WORDS[LABEL_KINDS.get(ignored[0].label, DerKind.UNKNOWN)] if ignored else ""
         reason = f"this is {words}" if words else "there is no certificate in this file"

@@ -34,6 +34,7 @@ def read(*instructions: bytes) -> CertificateFile:
         (KEY.replace("Software\\", "Software\\WOW6432Node\\"), "ROOT"),
         (KEY.replace("SystemCertificates", "EnterpriseCertificates"), "ROOT"),
     ],
+    ids=["usual", "upper-case", "publisher", "custom", "not-of-policies", "32-bit", "enterprise"],
 )
 def test_certificate_keys(key: str, store: str) -> None:
     file = read(instruction(key, "Blob", BLOB))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ NOW = Moment(making.NOW)
 
 @functools.cache
 def old() -> bytes:
-    return making.make("Old Root", key=making.ec_key(), end=making.datetime(2025, 1, 1, tzinfo=making.UTC))
+    return making.make("Old Root", key=making.ec_key(), end=datetime(2025, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ class TestFolders:
     def test_every_certificate_file_counts_in_the_order_in_which_people_count(self) -> None:
         made = [making.make(f"Root {number}", key=making.ec_key()) for number in (1, 2, 10)]
         for name, data in zip(("root1.cer", "root2.pem", "root10.p7b"), made, strict=True):
-            how = {"root2.pem": making.pem, "root10.p7b": making.pkcs7}.get(name, bytes)
-            write(f"f/{name}", how(data))
+            as_file: dict[str, bytes] = {"root2.pem": making.pem(data), "root10.p7b": making.pkcs7(data)}
+            write(f"f/{name}", as_file.get(name, data))
         found = gather([Path("f")])
         assert ders(found) == made
         assert found.files == (Path("f/root1.cer"), Path("f/root2.pem"), Path("f/root10.p7b"))
