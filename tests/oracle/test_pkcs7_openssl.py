@@ -37,7 +37,7 @@ def test_what_openssl_packs_is_read(judge: Judge, tmp_path: Path, form: str) -> 
 
 
 @pytest.mark.parametrize("make", [making.pkcs7, making.pkcs7_ber], ids=["der", "ber"])
-def test_what_we_read_is_what_openssl_sees(judge: Judge, tmp_path: Path, make: Callable[..., bytes]) -> None:
+def test_what_we_read_is_what_openssl_sees(judge: Judge, make: Callable[..., bytes]) -> None:
     for chain in CHAINS:
         data = make(*chain)
         seen = judge("openssl", "pkcs7", "-inform", "DER", "-print_certs", stdin=data).stdout.decode()
