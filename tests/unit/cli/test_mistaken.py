@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.testdata import pki
+from scripts.testdata import bundles, pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.engines.choose import is_certificate
 from winpe_certs.workflows import given_files
@@ -51,13 +51,17 @@ def test_a_certificate_is_known_by_its_content(run: Program, image: Path, root: 
     text = pki.pem("corp-root").decode()
     (copied / "printed").write_text(f"Certificate:\n{'  more' * 1500}\n{text}")
     (copied / "ber").write_bytes(b"\x30\x80\x06\x09")
+    (copied / "store").write_bytes(bundles.serialized_store())
+    (copied / "policy").write_bytes(bundles.policy_file())
     found = sorted(copied.iterdir())
-    assert len(found) == 8
+    assert len(found) == 10
     for path in found:
         assert NOT_AN_IMAGE in run("inject", image, path, "-i", "1").err, path.name
 
 
-@pytest.mark.parametrize("name", ["a.cer", "a.CRT", "a.p12", "a.pfx", "a.p7b", "a.reg", "a.pem"])
+@pytest.mark.parametrize(
+    "name", ["a.cer", "a.CRT", "a.p12", "a.pfx", "a.p7b", "a.reg", "a.pem", "a.SST", "a.pol"]
+)
 def test_a_certificate_is_known_by_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"MIIB2zCCAYCgAwIBAgIUQ")
     assert is_certificate(tmp_path / name)
