@@ -14,7 +14,7 @@ from tests.unit.certs.making import element, pkcs7
 from winpe_certs.certs import ber
 from winpe_certs.certs.der import DerError
 from winpe_certs.certs.sources import CertificateFile, read_parts
-from winpe_certs.errors import CertificateError
+from winpe_certs.errors import CertificateError, NoCertificateError
 
 Make = Callable[..., bytes]
 
@@ -113,6 +113,16 @@ def test_a_structure_without_certificates_is_refused(data: bytes) -> None:
     with pytest.raises(CertificateError, match="no certificates can be read from this PKCS#7 file") as caught:
         read(data)
     assert caught.value.details
+
+
+def test_a_trust_list_is_called_one() -> None:
+    """authroot.stl: the certificates in it signed the list, and are none of those that it names."""
+    content = element(0x30, bytes.fromhex("060a2b0601040182370a01"), element(0xA0, element(0x30)))
+    signed = element(0x30, element(2, b"\1"), element(0x31), content, element(0xA0, SUB, ROOT), element(0x31))
+    data = element(0x30, bytes.fromhex("06092a864886f70d010702"), element(0xA0, signed))
+    with pytest.raises(NoCertificateError, match=r"certificate trust list \(\.stl\)") as caught:
+        read(data)
+    assert ".sst" in caught.value.resolution
 
 
 def test_endless_nesting_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,11 +157,11 @@ def test_a_file_that_breaks_off_keeps_what_was_read(cut: int) -> None:
     [
         (b"PReg", "the header is cut off"),
         (policy_file(version=2), "its version is 2"),
-        (policy_file(b"x\0"), "[ is missing"),
+        (policy_file(b"x\0"), "'[' is missing"),
         (policy_file("[a".encode("utf-16-le")), "not closed by a NUL"),
         (policy_file("[a\0;b\0;".encode("utf-16-le") + b"\1"), "a number is cut off"),
-        (policy_file("[a\0;b\0,".encode("utf-16-le")), "; is missing"),
-        (policy_file(instruction("a", "b", b"c")[:-2]), "] is missing"),
+        (policy_file("[a\0;b\0,".encode("utf-16-le")), "';' is missing"),
+        (policy_file(instruction("a", "b", b"c")[:-2]), "']' is missing"),
         (policy_file("[a\0;b\0;\3\0;\xff\xff;".encode("utf-16-le")), "claims"),
     ],
 )

@@ -179,8 +179,9 @@ class TestStandardInput:
 
     def test_it_can_be_read_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.given(ROOT, monkeypatch)
+        assert ders(gather([Path("-")])) == [ROOT]
         with pytest.raises(UsageError, match="nothing came from standard input") as caught:
-            gather([Path("-"), Path("-")])
+            gather([Path("-")])
         assert "only once" in caught.value.resolution
 
     def test_a_terminal_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +194,19 @@ class TestStandardInput:
         monkeypatch.setattr(sys, "stdin", None)
         with pytest.raises(UsageError, match="standard input"):
             gather([Path("-")])
+
+
+class TestPatterns:
+    def test_a_pattern_that_no_shell_has_expanded_means_what_it_matches(self) -> None:
+        write("a.cer", ROOT)
+        write("b.cer", OTHER)
+        assert ders(gather([Path("*.cer")])) == [ROOT, OTHER]
+        with pytest.raises(UsageError, match=r"nothing matches \*\.crt"):
+            gather([Path("*.crt")])
+
+    def test_a_file_that_is_called_so_is_that_file(self) -> None:
+        write("[a].cer", ROOT)
+        assert ders(gather([Path("[a].cer")])) == [ROOT]
 
 
 class TestRefusals:
