@@ -10,8 +10,8 @@ from typing import Final
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.entries import DAMAGED, DamagedEntry
 from winpe_certs.errors import CertificateError, InputError
+from winpe_certs.finding_codes.registry import ALLOWABLE, SKIPPABLE
 from winpe_certs.findings import Finding
-from winpe_certs.workflows.allowing import ALLOWABLE
 
 _SHOWN: Final = 100
 
@@ -34,10 +34,15 @@ class Refusal:
         return bool(self.codes) and all(code in ALLOWABLE for code in self.codes)
 
     @property
+    def skip_code(self) -> str | None:
+        """The code with which ``--skip`` leaves it out; one is enough."""
+        return next((code for code in self.codes if code in SKIPPABLE), None)
+
+    @property
     def options(self) -> str:
         """What lets it in, and what leaves it out."""
         ways = [_options("--allow", self.codes)] if self.may_be_allowed else []
-        ways += [_options("--skip", self.codes[:1])] if self.codes else []
+        ways += [_options("--skip", (self.skip_code,))] if self.skip_code else []
         return f" ({' or '.join(ways)})" if ways else ""
 
 
@@ -74,7 +79,10 @@ def raise_refusals(refusals: Iterable[Refusal], total: int) -> None:
         return
     are_others = total > len(unique)
     allowable = [refusal for refusal in unique if refusal.may_be_allowed]
-    ways = _ways(_skips(unique) if are_others else "", _allows(allowable), are_one=len(unique) == 1)
+    them = "it" if len(unique) == 1 else "them"
+    if len(allowable) < len(unique):
+        them = "what can be allowed"
+    ways = _ways(_skips(unique) if are_others else "", _allows(allowable), them)
     if len(unique) == 1:
         raise _with_resolution(unique[0].error, ways)
     raise CertificateError(
@@ -109,8 +117,7 @@ def _listed(lines: Sequence[str]) -> str:
     return "\n".join(shown)
 
 
-def _ways(skips: str, allows: str, *, are_one: bool) -> str:
-    them = "it" if are_one else "them"
+def _ways(skips: str, allows: str, them: str) -> str:
     if skips and allows:
         return f"To inject only the others: {skips}; to inject {them} as well: {allows}"
     if skips:
@@ -123,10 +130,9 @@ def _allows(refusals: Sequence[Refusal]) -> str:
 
 
 def _skips(refusals: Sequence[Refusal]) -> str:
-    """One code for each certificate is enough to leave all of them out."""
-    if not all(refusal.codes for refusal in refusals):
-        return ""
-    return _options("--skip", dict.fromkeys(refusal.codes[0] for refusal in refusals))
+    """What leaves all of them out; nothing when that cannot be."""
+    codes = [refusal.skip_code for refusal in refusals if refusal.skip_code]
+    return _options("--skip", dict.fromkeys(codes)) if len(codes) == len(refusals) else ""
 
 
 def _options(option: str, codes: Iterable[str]) -> str:

@@ -186,6 +186,39 @@ class TestFiles:
             assert (other.code, "b.pem, certificate 2" in other.err) == (3, True)
             assert "--skip" not in other.err
 
+    def test_skip_takes_the_rest_and_says_what_it_leaves(self, run: Program, hive: Path) -> None:
+        Path("b.pem").write_bytes(
+            b"".join(map(making.pem, (ROOT, ISSUING[:-1], pki.der("cmg-server"), pki.der("expired-root"))))
+        )
+        skips = [word for code in ("damaged", "not-a-ca", "expired") for word in ("--skip", code)]
+        done = run("inject", hive, "-c", "b.pem", *skips, *JSON)
+        assert certificates(done.document) == [(T, "AuthRoot", "added")]
+        assert [warning.split(":")[0] for warning in done.document["warnings"]] == [
+            "left out (damaged)", "left out (not-a-ca)", "left out (expired)",
+        ]  # fmt: skip
+        again = run("inject", hive, "-c", "b.pem", "--skip", "damaged", "--skip", "not-a-ca")
+        assert (again.code, "expired: It expired" in again.err) == (3, True)
+        nothing = run("inject", hive, "-c", "b.pem", *skips, "--skip", "no-such-code")
+        assert nothing.code == 2
+        Path("c.pem").write_bytes(making.pem(pki.der("cmg-server")))
+        left = run("inject", hive, "-c", "c.pem", *skips)
+        assert (left.code, "no certificate is left to go in" in left.err) == (2, True)
+        assert "cmg.contoso.example" in left.err
+
+    def test_what_is_allowed_is_called_so(self, run: Program, hive: Path, certs: Path) -> None:
+        done = run("inject", hive, "-c", certs / "expired-root.cer", "--allow", "expired", *JSON)
+        (finding,) = done.document["images"][0]["certificates"][0]["findings"]
+        assert (finding["code"], finding["allowed"]) == ("expired", True)
+
+    def test_what_is_disallowed_can_be_skipped_for_one_image(
+        self, run: Program, hive: Path, certs: Path, root: Path
+    ) -> None:
+        both = ("-c", certs / "disallowed-root.cer", "-c", root)
+        done = run("inject", hive, *both, "--skip", "disallowed", *JSON)
+        assert certificates(done.document) == [(T, "AuthRoot", "added")]
+        (warning,) = done.document["warnings"]
+        assert warning.startswith(f"left out (disallowed): {hive}: CN=Contoso Distrusted Root CA")
+
     def test_a_disallowed_one_of_several_is_named_once(
         self, run: Program, hive: Path, certs: Path, root: Path
     ) -> None:

@@ -60,7 +60,9 @@ def test_all_that_is_refused_is_named_once_with_its_options(bundle: Path) -> Non
     assert lines[3].endswith("--skip unreadable)")
     skips = "--skip damaged --skip not-a-ca --skip expired --skip unreadable"
     assert f"To inject only the others: {skips}" in caught.value.resolution
-    assert caught.value.resolution.endswith("; to inject them as well: --allow not-a-ca --allow expired")
+    assert caught.value.resolution.endswith(
+        "; to inject what can be allowed as well: --allow not-a-ca --allow expired --allow unreadable"
+    )
 
 
 def test_skip_takes_the_rest_and_names_what_it_leaves(bundle: Path) -> None:
