@@ -158,6 +158,8 @@ IMAGES_AND_HIVES = [
     *(f"refused/{name}" for name in images.REFUSED),
 ]
 CERTIFICATES = [name for name in HOSTILE if name.startswith("certificate/")]
+# Its dates cannot be read, and its signature does not fit: a file of it can be made, an image is left alone.
+READABLE_IN_PART = frozenset({"certificate/der-bad-time"})
 READABLE_CERTIFICATES = {"certificate/utf16": "Windows tools write UTF-16, so it is read like any PEM"}
 
 
@@ -242,7 +244,7 @@ def test_a_damaged_certificate_is_refused_by_name_and_no_image_is_touched(
     for arguments in (("inject", image, "--cert", path), ("export", path, "-o", output)):
         outcome = isolated.run(*arguments)
         _modest(outcome)
-        if name in READABLE_CERTIFICATES:
+        if name in READABLE_CERTIFICATES or (arguments[0] == "export" and name in READABLE_IN_PART):
             assert outcome.code == 0
             continue
         assert outcome.code == REFUSED
