@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from winpe_certs.certs.blob import Blob
@@ -84,7 +84,7 @@ def injections(
         if reasons:
             refused.append(refused_by(list(reasons), wanted.origin, certificate))
         else:
-            going_in += kept
+            going_in += [replace(each, findings=as_allowed(each.findings)) for each in kept]
     raise_refusals(refused, inputs.total)
     if not going_in:
         raise UsageError(
@@ -93,6 +93,11 @@ def injections(
             resolution="Leave out --skip for those that shall go in.",
         )
     return Injections(tuple(going_in), tuple(left_out))
+
+
+def as_allowed(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of a certificate that is let in: what would have refused it was allowed."""
+    return tuple(replace(each, allowed=each.severity is Severity.ERROR) for each in findings)
 
 
 def refuse_going_in(wanted: Iterable[Wanted], going_in: Sequence[Injection]) -> None:

@@ -82,7 +82,7 @@ DAMAGED = {
     "other-end": (SECOND + FIRST.replace("END CERT", "END X509 CERT"), "a block ends as 'X509 CERTIFICATE'"),
     "no-base64": (SECOND + FIRST.replace("MII", "M*I"), "holds something that is not base64"),
     "empty": (SECOND + BEGIN + END, "the block 'CERTIFICATE' is empty"),
-    "four-hyphens-before-begin": (SECOND + FIRST[1:], "the marker 'BEGIN' of a certificate lacks hyphens"),
+    "four-hyphens-before-begin": (SECOND + FIRST[1:], "the marker BEGIN of a certificate lacks hyphens"),
     "four-hyphens-after-begin": (
         SECOND + FIRST.replace("CERTIFICATE-----\nMII", "CERTIFICATE----\nMII"),
         "lacks",
@@ -90,7 +90,7 @@ DAMAGED = {
     "four-hyphens-at-the-end": (SECOND + FIRST.rstrip()[:-1], "the block 'CERTIFICATE' is cut off"),
     "hyphens-lost-both-times": (
         FIRST.replace("-----", "---") + SECOND,
-        "line 1: the marker 'BEGIN' of a certificate lacks hyphens",
+        "line 1: the marker BEGIN of a certificate lacks hyphens",
     ),
     "a-request": (SECOND + FIRST.replace("MII", "BAD!"), "not base64"),
     "cut-inside": (SECOND + pem(ROOT[:300]).decode(), "x.pem, certificate 2: "),

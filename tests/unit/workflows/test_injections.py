@@ -80,6 +80,8 @@ def test_allow_and_skip_go_together_for_different_codes(bundle: Path) -> None:
         gather([bundle], keep_damaged=True), allowed="expired unreadable", skipped="damaged not-a-ca"
     )
     assert [each.certificate.der for each in done.going_in] == [ROOT, old(), FAULTY, SUB]
+    marks = [[(each.code, each.allowed) for each in injection.findings] for injection in done.going_in]
+    assert marks == [[], [("expired", True)], [("unreadable", True)], [("not-self-signed", False)]]
 
 
 def test_what_is_still_refused_is_named_without_what_is_left_out(bundle: Path) -> None:
