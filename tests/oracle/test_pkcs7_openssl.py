@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.testdata import bundles
 from tests.conftest import Judge
 from tests.unit.certs import making
 from winpe_certs.certs.pem import pem_blocks
@@ -36,7 +37,7 @@ def test_what_openssl_packs_is_read(judge: Judge, tmp_path: Path, form: str) -> 
         assert sorted(ours((tmp_path / "x.p7b").read_bytes())) == sorted(chain)
 
 
-@pytest.mark.parametrize("make", [making.pkcs7, making.pkcs7_ber], ids=["der", "ber"])
+@pytest.mark.parametrize("make", [making.pkcs7, bundles.pkcs7_ber], ids=["der", "ber"])
 def test_what_we_read_is_what_openssl_sees(judge: Judge, make: Callable[..., bytes]) -> None:
     for chain in CHAINS:
         data = make(*chain)

@@ -11,6 +11,7 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.testdata import bundles
 from tests.unit.certs import making
 from winpe_certs.certs.blob import Blob, Property, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
@@ -112,12 +113,12 @@ def _samples() -> dict[str, bytes]:
         "reg": export_reg([(blob, making.sha1(root), "ROOT")], "SOFTWARE"),
         "reg-ansi": export_reg([(blob, making.sha1(root), "ROOT")], "SOFTWARE")[2::2],
         "pkcs7": making.pkcs7(root, making.intermediate_der()),
-        "pkcs7-ber": making.pkcs7_ber(root, making.ATTRIBUTE_CERTIFICATE, making.intermediate_der()),
-        "store": making.serialized_store(blob, making.store_element(0x21, b"crl"), blob),
+        "pkcs7-ber": bundles.pkcs7_ber(root, bundles.ATTRIBUTE_CERTIFICATE, making.intermediate_der()),
+        "store": bundles.serialized_store(blob, bundles.store_element(0x21, b"crl"), blob),
         "serialized": blob,
-        "policy": making.policy_file(
-            making.instruction("Software\\x", "y", b"z", 1),
-            making.instruction(f"{making.POLICY_ROOT}\\{making.sha1(root)}", "Blob", blob),
+        "policy": bundles.policy_file(
+            bundles.instruction("Software\\x", "y", b"z", 1),
+            bundles.instruction(f"{bundles.POLICY_ROOT}\\{making.sha1(root)}", "Blob", blob),
         ),
         "joined": making.pem(root).rstrip() + making.pem(root).decode().encode("utf-16"),
         "pkcs12": struct.pack(">BBBBB", 0x30, 0x82, 2, 1, 3) + root,
@@ -196,7 +197,7 @@ ders = st.integers(0, 9).map(lambda number: making.element(0x30, making.element(
 @SEEDED
 @given(
     st.lists(st.tuples(properties, ders), min_size=1, max_size=4),
-    st.sampled_from([b"", making.store_element(0x21, b"crl")]),
+    st.sampled_from([b"", bundles.store_element(0x21, b"crl")]),
 )
 def test_stores_give_back_the_blobs_that_were_written(
     written: list[tuple[list[Property], bytes]], between: bytes
@@ -206,7 +207,7 @@ def test_stores_give_back_the_blobs_that_were_written(
         Blob((*(each for each in before if each.id not in {0x20, 0x21, 0x22}), Property(0x20, der)))
         for before, der in written
     ]
-    found = read_parts(making.serialized_store(*(blob.to_bytes() + between for blob in blobs)), "x")
+    found = read_parts(bundles.serialized_store(*(blob.to_bytes() + between for blob in blobs)), "x")
     first = {blob.certificate_der: blob for blob in reversed(blobs)}
     assert {entry.certificate.der: entry.blob for entry in found.entries} == first
     assert len(found.entries) + sum("the same certificate" in each for each in found.warnings) == len(blobs)
@@ -222,7 +223,7 @@ def test_joined_files_give_every_certificate_once(
     codecs = st.sampled_from(["ascii", "utf-16-le", "utf-16-be"])
     joined = b""
     for how, der in files:
-        content = {"pem": der, "der": making.pkcs7(der), "ber": making.pkcs7_ber(der)}[how]
+        content = {"pem": der, "der": making.pkcs7(der), "ber": bundles.pkcs7_ber(der)}[how]
         text = making.pem(content, "CERTIFICATE" if how == "pem" else "PKCS7").decode().strip()
         joint = data.draw(joints)
         codec = data.draw(codecs)

@@ -20,9 +20,9 @@ from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
 from winpe_certs.results import Advice, CertificateResult, Status
 from winpe_certs.trust.remedies import inject_command
-from winpe_certs.workflows.certificate_files import lasting_name
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED
+from winpe_certs.workflows.given_files import lasting_name
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.injections import Injection, injection_of
 from winpe_certs.workflows.inputs import Inputs, Wanted

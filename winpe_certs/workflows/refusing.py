@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,17 +72,15 @@ def raise_refusals(refusals: Iterable[Refusal], total: int) -> None:
     unique = _each_once(refusals)
     if not unique:
         return
-    others = total - len(unique)
-    ways = [
-        _leaving_out(unique) if others > 0 else "",
-        _letting_in([refusal for refusal in unique if refusal.may_be_allowed], are_one=len(unique) == 1),
-    ]
+    are_others = total > len(unique)
+    allowable = [refusal for refusal in unique if refusal.may_be_allowed]
+    ways = _ways(_skips(unique) if are_others else "", _allows(allowable), are_one=len(unique) == 1)
     if len(unique) == 1:
-        raise _with_resolution(unique[0].error, *ways[::-1])
+        raise _with_resolution(unique[0].error, ways)
     raise CertificateError(
         f"{len(unique)} of {total} certificates are refused",
         details=_listed([refusal.line + refusal.options for refusal in unique]),
-        resolution=" ".join(filter(None, ways)) or "Give files without these.",
+        resolution=ways or "Give files without these.",
     )
 
 
@@ -110,25 +109,31 @@ def _listed(lines: Sequence[str]) -> str:
     return "\n".join(shown)
 
 
-def _letting_in(refusals: Sequence[Refusal], *, are_one: bool) -> str:
-    codes = dict.fromkeys(code for refusal in refusals for code in refusal.codes)
-    if not codes:
-        return ""
-    return f"To inject {'it' if are_one else 'them'} anyway: {_options('--allow', codes)}"
+def _ways(skips: str, allows: str, *, are_one: bool) -> str:
+    them = "it" if are_one else "them"
+    if skips and allows:
+        return f"To inject only the others: {skips}; to inject {them} as well: {allows}"
+    if skips:
+        return f"To inject only the others: {skips}"
+    return f"To inject {them} anyway: {allows}" if allows else ""
 
 
-def _leaving_out(refusals: Sequence[Refusal]) -> str:
+def _allows(refusals: Sequence[Refusal]) -> str:
+    return _options("--allow", dict.fromkeys(code for refusal in refusals for code in refusal.codes))
+
+
+def _skips(refusals: Sequence[Refusal]) -> str:
     """One code for each certificate is enough to leave all of them out."""
     if not all(refusal.codes for refusal in refusals):
         return ""
-    codes = dict.fromkeys(refusal.codes[0] for refusal in refusals)
-    return f"To inject only the others: {_options('--skip', codes)}"
+    return _options("--skip", dict.fromkeys(refusal.codes[0] for refusal in refusals))
 
 
 def _options(option: str, codes: Iterable[str]) -> str:
     return " ".join(f"{option} {code}" for code in codes)
 
 
-def _with_resolution(error: InputError, *more: str) -> InputError:
-    resolution = " ".join(filter(None, (error.resolution, *more)))
-    return type(error)(error.message, details=error.details, resolution=resolution)
+def _with_resolution(error: InputError, more: str) -> InputError:
+    changed = copy(error)
+    changed.resolution = " ".join(filter(None, (error.resolution, more)))
+    return changed

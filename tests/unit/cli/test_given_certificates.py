@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from Registry import Registry
 
-from scripts.testdata import pki
+from scripts.testdata import bundles, pki
 from tests.unit.certs import making
 from tests.unit.cli.conftest import Program
 from winpe_certs.certs.stores import certificate_key, store_key
@@ -51,7 +51,7 @@ def put(hive: Path, store: str, name: str, blob: bytes) -> None:
 class TestLowerCaseKeys:
     @pytest.mark.parametrize("name", [T.lower(), T[:20] + T[20:].lower()])
     def test_inject_puts_the_name_right_and_keeps_the_rest(self, run: Program, hive: Path, name: str) -> None:
-        blob = making.store_element(0x0B, b"A\0\0\0") + pki.registry_blob("corp-root")
+        blob = bundles.store_element(0x0B, b"A\0\0\0") + pki.registry_blob("corp-root")
         put(hive, "AuthRoot", name, blob)
         certificate = Path("root.cer")
         certificate.write_bytes(ROOT)
@@ -158,7 +158,7 @@ class TestFiles:
     def test_a_folder_goes_in_as_a_whole(self, run: Program, hive: Path) -> None:
         Path("f").mkdir()
         Path("f/a.cer").write_bytes(ROOT)
-        Path("f/b.p7b").write_bytes(making.pkcs7_ber(ISSUING, ROOT))
+        Path("f/b.p7b").write_bytes(bundles.pkcs7_ber(ISSUING, ROOT))
         Path("f/readme.txt").write_bytes(b"hello")
         done = run("inject", hive, "-c", "f", *JSON)
         assert certificates(done.document) == [(T, "AuthRoot", "added"), (U, "CA", "added")]
