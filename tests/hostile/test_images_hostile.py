@@ -241,7 +241,11 @@ def test_a_damaged_certificate_is_refused_by_name_and_no_image_is_touched(
     path, image, output = tmp_path / "bad.cer", tmp_path / "boot.wim", tmp_path / "out.reg"
     path.write_bytes(_content(name))
     image.write_bytes(images.variant("single"))
-    for arguments in (("inject", image, "--cert", path), ("export", path, "-o", output)):
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("inject", image, "--cert", path),
+        ("export", path, "-o", output),
+    )
+    for arguments in commands:
         outcome = isolated.run(*arguments)
         _modest(outcome)
         if name in READABLE_CERTIFICATES or (arguments[0] == "export" and name in READABLE_IN_PART):

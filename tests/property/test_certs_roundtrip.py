@@ -22,7 +22,7 @@ from winpe_certs.certs.regfile_reader import parse_reg
 from winpe_certs.certs.regfile_writer import write_reg
 from winpe_certs.certs.signatures import is_signed_by
 from winpe_certs.certs.sources import read_certificates, read_parts
-from winpe_certs.certs.stores import normalise_thumbprint
+from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.errors import UsageError, WinpeCertsError
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=300)
@@ -187,8 +187,13 @@ def test_any_text_is_a_thumbprint_or_refused(pasted: str) -> None:
     try:
         answer = normalise_thumbprint(pasted)
     except UsageError as error:
-        answer = error.message
-    assert answer.isascii()
+        message = error.message
+    else:
+        assert len(answer) in {40, 64}
+        assert set(answer) <= set("0123456789ABCDEF")
+        return
+    assert all(character.isprintable() or character.isspace() for character in message)
+    assert len(message.splitlines()) == 1
 
 
 ders = st.integers(0, 9).map(lambda number: making.element(0x30, making.element(0x0C, bytes([number]) * 20)))

@@ -17,7 +17,8 @@ from winpe_certs.certs import blob as blobs
 from winpe_certs.certs.blob_remarks import blob_remarks
 from winpe_certs.certs.der import SEQUENCE, DerError, read_element
 from winpe_certs.certs.entries import DamagedEntry, FoundCertificate
-from winpe_certs.certs.stores import BLOB_VALUE, THUMBPRINT, canonical_store_name
+from winpe_certs.certs.stores import BLOB_VALUE, canonical_store_name
+from winpe_certs.certs.thumbprints import THUMBPRINT
 from winpe_certs.edits import ValueType
 from winpe_certs.errors import CertificateError, InputError
 

@@ -8,8 +8,6 @@ trusted is not said here.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 
 CERTIFICATES = "Certificates"
 BLOB_VALUE = "Blob"
-THUMBPRINT = re.compile("[0-9A-F]{40}")
-SHA256_LENGTH = 64
-IGNORED_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Pd"})
 
 
 class Store(StrEnum):
@@ -101,31 +96,4 @@ def parse_store_name(text: str) -> Store:
         details=f"known stores: {', '.join(Store)}",
         resolution="Use AuthRoot for a root (Microsoft's procedure for CMG boot media), CA for an"
         " intermediate.",
-    )
-
-
-def normalise_thumbprint(text: str) -> str:
-    """Read a SHA-1 thumbprint as a person pastes it, and give it back in upper case without separators.
-
-    The certificate viewer of MMC puts an invisible U+200E in front of it, which an ANSI console turns into
-    ``?``.
-    """
-    kept = "".join(
-        character for character in text if unicodedata.category(character) not in IGNORED_CATEGORIES
-    )
-    digits = kept.lstrip("?").replace(":", "").upper()
-    if THUMBPRINT.fullmatch(digits):
-        return digits
-    shown = ascii(text if len(text) <= 100 else text[:100] + "...")
-    if len(digits) == SHA256_LENGTH and re.fullmatch("[0-9A-F]+", digits):
-        raise UsageError(
-            f"{shown} has 64 digits: that is a SHA-256 fingerprint, not a thumbprint",
-            details="Windows names certificates in the registry by their SHA-1 (40 digits).",
-            resolution="Take the field Thumbprint of the certificate viewer, or give the certificate"
-            " file with --cert.",
-        )
-    raise UsageError(
-        f"{shown} is not a thumbprint",
-        details=f"A thumbprint is 40 hexadecimal digits; this has {len(digits)} characters.",
-        resolution="Copy the field Thumbprint of the certificate viewer (Details tab).",
     )

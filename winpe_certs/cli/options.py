@@ -90,7 +90,7 @@ Thumbprints: TypeAlias = Annotated[
         "--thumbprint",
         "-t",
         metavar="SHA1",
-        help="Thumbprint as MMC shows it; blanks, colons and case do not matter. Repeatable.",
+        help="Thumbprint as MMC shows it, or a SHA-256; blanks, colons and case do not matter. Repeatable.",
         show_default=False,
     ),
 ]
@@ -118,7 +118,19 @@ StoreNames: TypeAlias = Annotated[
 Allow: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        "--allow", metavar="CODE", help="Go on in spite of this finding. Repeatable.", show_default=False
+        "--allow",
+        metavar="CODE",
+        help="Allow this finding (explain lists the codes). Repeatable.",
+        show_default=False,
+    ),
+]
+Skip: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip",
+        metavar="CODE",
+        help="Leave out certificates with this finding, and put the others in. Repeatable.",
+        show_default=False,
     ),
 ]
 Output: TypeAlias = Annotated[

@@ -31,6 +31,7 @@ def inject(
     index: o.Indexes = None,
     store: o.StoreNames = None,
     allow: o.Allow = None,
+    skip: o.Skip = None,
     replace: o.Replaced = None,
     expect_chain: o.ExpectedChain = None,
     hostname: o.ExpectedNames = None,
@@ -71,7 +72,7 @@ def inject(
         from winpe_certs.engines.choose import expand
         from winpe_certs.engines.setup import EngineOptions
         from winpe_certs.workflows import inputs
-        from winpe_certs.workflows.allowing import parse_allowed
+        from winpe_certs.workflows.allowing import parse_allowed, parse_skipped
         from winpe_certs.workflows.clock import Moment
         from winpe_certs.workflows.inject import inject as run
         from winpe_certs.workflows.writing import WriteOptions
@@ -101,6 +102,7 @@ def inject(
             ),
             stores=stores_to_fill(store),
             allowed=parse_allowed(allow or ()),
+            skipped=parse_skipped(skip or ()),
             replaced=old,
             expected=_expected(expect_chain, hostname or ()),
             moment=Moment.now(),

@@ -27,6 +27,7 @@ LOCATIONS: Final = (
     ("enterprise", r"SOFTWARE\Microsoft\EnterpriseCertificates"),
 )
 _THUMBPRINT: Final = re.compile("[0-9A-Fa-f]{40}")
+_SHA256: Final = re.compile("[0-9A-Fa-f]{64}")
 _HIVE: Final = "HKEY_LOCAL_MACHINE"
 
 
@@ -81,6 +82,12 @@ def find_live(thumbprint: str, registry: Registry | None = None) -> tuple[LiveCe
     otherwise. Raises `UsageError` elsewhere than on Windows, `EnvironmentFailure` when a store may not be
     read, `BlobError` when what is stored is no certificate Blob.
     """
+    if _SHA256.fullmatch(thumbprint):
+        raise UsageError(
+            f"{thumbprint} is a SHA-256 fingerprint, not a thumbprint",
+            details="Windows names the certificates in its stores by their SHA-1 (40 digits).",
+            resolution="Give the field Thumbprint of the certificate viewer, or the certificate file.",
+        )
     if not _THUMBPRINT.fullmatch(thumbprint):
         raise UsageError(
             f"{shown_text(thumbprint, 100)} is not a thumbprint",

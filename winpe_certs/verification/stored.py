@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
+from winpe_certs.certs.blob import parse
 from winpe_certs.certs.stores import BLOB_VALUE, Location, canonical_store_name, store_key
+from winpe_certs.certs.thumbprints import is_sha256
 from winpe_certs.edits import KeyPath, ValueType
-from winpe_certs.errors import HiveError
+from winpe_certs.errors import BlobError, HiveError
 from winpe_certs.regf.reading import Hive
 from winpe_certs.regf.view import Pages
 from winpe_certs.verification.readers import BlobReader, open_readers, unreadable
@@ -32,8 +35,18 @@ class StoredCertificates:
     readers: tuple[str, ...]
 
     def find(self, thumbprint: str) -> list[StoredCertificate]:
-        """Every place where a certificate with this thumbprint stands."""
+        """Every place of a certificate with this thumbprint, or with this SHA-256, in upper case."""
+        if is_sha256(thumbprint):
+            return [stored for stored in self.certificates if sha256_in(stored.blob) == thumbprint]
         return [stored for stored in self.certificates if stored.key_name.upper() == thumbprint]
+
+
+def sha256_in(blob: bytes | None) -> str:
+    """The SHA-256 of the certificate in a Blob, in upper case; empty when there is none."""
+    try:
+        return sha256(parse(blob or b"", "").certificate_der).hexdigest().upper()
+    except BlobError:
+        return ""
 
 
 def read_stored(hive: bytes, origin: str) -> StoredCertificates:

@@ -10,7 +10,8 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.certificate_files import Form
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.store_findings import concerning, examine_in
-from winpe_certs.certs.stores import Store, default_store, normalise_thumbprint
+from winpe_certs.certs.stores import Store, default_store
+from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.engines.live_stores import find_live
 from winpe_certs.errors import CertificateError
 from winpe_certs.findings import Finding, Severity

@@ -9,12 +9,13 @@ from typing import Final
 
 from winpe_certs.certs.certificate_files import Form
 from winpe_certs.certs.regexport import checked_hive_name
-from winpe_certs.certs.stores import Location, Store, normalise_thumbprint
+from winpe_certs.certs.stores import Location, Store
+from winpe_certs.certs.thumbprints import is_sha256, normalise_thumbprint
 from winpe_certs.errors import BlobError, CertificateError, UsageError, WinpeCertsError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import CertificateResult, Report, Status
-from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, sha256_in
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import place_name, read_blob, stored_result
 from winpe_certs.workflows.exported_files import (
@@ -66,19 +67,25 @@ class _Search:
         place = str(image)
         results = []
         for each in stored.certificates:
-            thumbprint = each.key_name.upper()
             counts = not self._stores or each.store in self._stores
             if counts:
                 self.looked_at[place_name(each)] = None
-            if thumbprint not in self.found:
+            asked = next((name for name in self._names(each) if name in self.found), None)
+            if asked is None:
                 continue
             if not counts:
-                self.elsewhere[thumbprint][place_name(each)] = None
+                self.elsewhere[asked][place_name(each)] = None
                 continue
-            found = self._found(each, thumbprint, place)
-            self.found[thumbprint].append(found)
+            found = self._found(each, each.key_name.upper(), place)
+            self.found[asked].append(found)
             results.append(found.result)
         return Seen(tuple(results))
+
+    def _names(self, stored: StoredCertificate) -> Iterator[str]:
+        """What a certificate may have been asked for by: its thumbprint, or its SHA-256."""
+        yield stored.key_name.upper()
+        if any(map(is_sha256, self.found)):
+            yield sha256_in(stored.blob)
 
     def _found(self, stored: StoredCertificate, thumbprint: str, place: str) -> _Found:
         result = stored_result(stored, place, self._moment)

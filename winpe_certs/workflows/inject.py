@@ -26,9 +26,10 @@ from winpe_certs.regf.reading import Hive
 from winpe_certs.results import ImageResult, Report, ServerResult, Status
 from winpe_certs.verification.stored import StoredCertificates
 from winpe_certs.workflows.advice import after_change
+from winpe_certs.workflows.allowing import mark_allowed
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, read_blob, result_for
-from winpe_certs.workflows.injections import Injection, as_allowed, injections, refuse_going_in
+from winpe_certs.workflows.injections import Injection, injections, refuse_going_in
 from winpe_certs.workflows.inputs import Inputs
 from winpe_certs.workflows.issuers import ISSUER_STORES, needs_issuer, stored_certificates, with_issuer
 from winpe_certs.workflows.planning import Expectation, HivePlan
@@ -147,7 +148,8 @@ class _Planner:
             elif refusals((DISALLOWED,), self.allowed):
                 refused.append(refused_by((DISALLOWED,), origin, each.certificate))
             else:
-                accepted.append(replace(each, findings=(*each.findings, *as_allowed([DISALLOWED]))))
+                marked = mark_allowed((DISALLOWED,), self.allowed)
+                accepted.append(replace(each, findings=(*each.findings, *marked)))
         raise_refusals(refused, len(self.going_in))
         return accepted
 

@@ -15,6 +15,7 @@ from winpe_certs.certs.store_findings import concerning, examine_in
 from winpe_certs.certs.stores import Store, default_store
 from winpe_certs.errors import UsageError
 from winpe_certs.findings import Finding, Severity
+from winpe_certs.workflows.allowing import mark_allowed
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import blob_findings
 from winpe_certs.workflows.inputs import Inputs, Wanted
@@ -84,7 +85,7 @@ def injections(
         if reasons:
             refused.append(refused_by(list(reasons), wanted.origin, certificate))
         else:
-            going_in += [replace(each, findings=as_allowed(each.findings)) for each in kept]
+            going_in += [replace(each, findings=mark_allowed(each.findings, allowed)) for each in kept]
     raise_refusals(refused, inputs.total)
     if not going_in:
         raise UsageError(
@@ -95,14 +96,9 @@ def injections(
     return Injections(tuple(going_in), tuple(left_out))
 
 
-def as_allowed(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings of a certificate that is let in: what would have refused it was allowed."""
-    return tuple(replace(each, allowed=each.severity is Severity.ERROR) for each in findings)
-
-
 def refuse_going_in(wanted: Iterable[Wanted], going_in: Sequence[Injection]) -> None:
     """Refuse to take out what goes in: the two requests cancel out."""
-    new = {injection.certificate.thumbprint for injection in going_in}
+    new = {name for each in going_in for name in (each.certificate.thumbprint, each.certificate.sha256)}
     for each in wanted:
         if each.thumbprint in new:
             raise UsageError(
@@ -124,7 +120,7 @@ def _certificate(wanted: Wanted) -> Certificate:
     if wanted.certificate is None:
         raise UsageError(
             f"{wanted.thumbprint}: a thumbprint alone cannot be injected",
-            resolution="Give the certificate itself: --cert FILE",
+            resolution="Give the certificate file with --cert.",
         )
     return wanted.certificate
 
@@ -148,7 +144,7 @@ def _moved(wanted: Wanted, store: Store | None, chosen: Store) -> Iterator[Findi
             "from-disallowed",
             Severity.ERROR,
             "Its file has this certificate in Disallowed, as distrusted.",
-            "Say where it shall go: --store Disallowed, or --store AuthRoot to trust it.",
+            "Say where it should go: --store Disallowed, or --store AuthRoot to trust it.",
         )
         return
     gains_trust = chosen in ROOT_STORES and wanted.store not in ROOT_STORES

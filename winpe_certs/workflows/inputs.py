@@ -12,7 +12,7 @@ from winpe_certs.certs.blob import Blob
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.entries import DamagedEntry
 from winpe_certs.certs.sources import CertificateFile, SourceCertificate
-from winpe_certs.certs.stores import normalise_thumbprint
+from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.engines.choose import expand, is_certificate
 from winpe_certs.errors import EnvironmentFailure, InputError, UsageError
 from winpe_certs.files import PathKind, path_kind

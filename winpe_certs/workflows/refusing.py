@@ -10,8 +10,8 @@ from typing import Final
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.entries import DAMAGED, DamagedEntry
 from winpe_certs.errors import CertificateError, InputError
+from winpe_certs.finding_codes.registry import ALLOWABLE
 from winpe_certs.findings import Finding
-from winpe_certs.workflows.allowing import ALLOWABLE
 
 _SHOWN: Final = 100
 

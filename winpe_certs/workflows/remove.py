@@ -9,13 +9,18 @@ from typing import Final
 
 from winpe_certs.certs.blob import parse
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.stores import BLOB_VALUE, Location, Store, certificate_key, removal_edits
+from winpe_certs.certs.findings import refusals
+from winpe_certs.certs.stores import BLOB_VALUE, Location, Store, certificate_key, removal_edits, store_key
+from winpe_certs.certs.thumbprints import is_sha256
 from winpe_certs.edits import Edit
 from winpe_certs.errors import BlobError, CertificateError, GuardError
+from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import CertificateResult, Report, Status
+from winpe_certs.verification.stored import sha256_in
 from winpe_certs.workflows.advice import after_removal
+from winpe_certs.workflows.allowing import mark_allowed
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import result_for
 from winpe_certs.workflows.inputs import Inputs, Wanted
@@ -24,7 +29,6 @@ from winpe_certs.workflows.writing import WriteOptions, change
 
 # Where `inject` puts certificates, and ROOT, where other tools put them.
 DEFAULT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
-REQUIRED_ROOT: Final = "required-root"
 
 # Microsoft, "Trusted root certificates that are required" (KB 293781): Windows needs these though expired.
 _REQUIRED_NAMES: Final = (
@@ -71,12 +75,17 @@ def plan_removal(
     """What takes one certificate out of these stores; raises `GuardError` for one that Windows needs."""
     edits: list[Edit] = []
     results: list[CertificateResult] = []
+    if is_sha256(wanted.thumbprint):
+        wanted = replace(wanted, thumbprint=_key_name(hive, wanted.thumbprint, stores))
     for store in stores:
         if hive.key_exists(certificate_key(store, wanted.thumbprint)):
             stored = _stored_certificate(hive, store, wanted, origin)
-            _refuse_required(stored, wanted, origin, allowed)
+            findings = _needed(stored)
+            if refusals(findings, allowed):
+                raise _refusal(findings[0], stored, wanted, origin)
             edits += removal_edits(store, wanted.thumbprint)
-            results.append(_result(wanted, stored, store, Status.REMOVED))
+            removed = _result(wanted, stored, store, Status.REMOVED)
+            results.append(replace(removed, findings=mark_allowed(findings, allowed)))
     if not results:
         absent = _result(wanted, wanted.certificate, stores[0], Status.ABSENT)
         results.append(replace(absent, searched=tuple(stores)))
@@ -97,17 +106,37 @@ def _stored_certificate(hive: Hive, store: Store, wanted: Wanted, origin: str) -
         return None
 
 
-def _refuse_required(
-    certificate: Certificate | None, wanted: Wanted, origin: str, allowed: frozenset[str]
-) -> None:
-    if certificate is None or REQUIRED_ROOT in allowed:
-        return
-    if any(name in certificate.subject for name in _REQUIRED_NAMES):
-        raise GuardError(
-            f"{origin}: refused: Windows itself needs the root {wanted.thumbprint}",
-            details=f"{certificate.subject}; Microsoft lists it as required even when expired (KB 293781).",
-            resolution=f"Leave it in. To remove it anyway, add --allow {REQUIRED_ROOT}",
-        )
+def _key_name(hive: Hive, sha256: str, stores: Sequence[Store]) -> str:
+    """The name of the key that holds the certificate with a SHA-256; that itself when there is none."""
+    for store in stores:
+        for name in hive.subkeys(store_key(store)) or ():
+            value = hive.value(certificate_key(store, name), BLOB_VALUE)
+            if value is not None and sha256_in(value[1]) == sha256:
+                return name.upper()
+    return sha256
+
+
+def _needed(certificate: Certificate | None) -> tuple[Finding, ...]:
+    """The finding about a root that Windows itself needs."""
+    if certificate is None or not any(name in certificate.subject for name in _REQUIRED_NAMES):
+        return ()
+    return (
+        Finding(
+            "required-root",
+            Severity.ERROR,
+            "Windows itself needs this root: Microsoft lists it as required even when expired (KB 293781).",
+            "Leave it in.",
+        ),
+    )
+
+
+def _refusal(finding: Finding, certificate: Certificate | None, wanted: Wanted, origin: str) -> GuardError:
+    subject = certificate.subject if certificate is not None else ""
+    return GuardError(
+        f"{origin}: refused: Windows itself needs the root {wanted.thumbprint}",
+        details=f"{subject}\n{finding.code}: {finding.message}".strip(),
+        resolution=f"{finding.advice} To remove it anyway, add --allow {finding.code}",
+    )
 
 
 def _result(

@@ -12,7 +12,6 @@ from winpe_certs.certs.stores import (
     certificate_key,
     default_store,
     edits_for,
-    normalise_thumbprint,
     parse_store_name,
     removal_edits,
     store_key,
@@ -83,47 +82,3 @@ def test_edits() -> None:
     path = certificate_key("ROOT", T)
     assert edits_for(b"blob", "ROOT", T) == (SetValue(path, "Blob", 3, b"blob"),)
     assert removal_edits("ROOT", T) == (DeleteKey(path),)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        T,
-        T.lower(),
-        f"\u200e{T}",
-        f"?{T.lower()}",
-        f"\ufeff{T}\u200f",
-        " ".join(T[i : i + 2] for i in range(0, 40, 2)).lower(),
-        ":".join(T[i : i + 2] for i in range(0, 40, 2)),
-        "-".join(T[i : i + 8] for i in range(0, 40, 8)),
-        f"\u00a0{T}\r\n",
-        f"\t{T} ",
-    ],
-    ids=[
-        "plain",
-        "lower",
-        "mmc",
-        "mmc-in-ansi-console",
-        "marks",
-        "blanks",
-        "colons",
-        "dashes",
-        "no-break-blank",
-        "tab",
-    ],
-)
-def test_thumbprints_as_pasted(text: str) -> None:
-    assert normalise_thumbprint(text) == T
-
-
-@pytest.mark.parametrize(
-    "text", ["", T[:-1], T + "0", T[:-1] + "G", "contoso", T[:-1] + "\uff10", f"{T},{T}", "?" * 40]
-)
-def test_other_texts_are_no_thumbprints(text: str) -> None:
-    with pytest.raises(UsageError, match="is not a thumbprint"):
-        normalise_thumbprint(text)
-
-
-def test_a_sha256_fingerprint_is_recognised() -> None:
-    with pytest.raises(UsageError, match="SHA-256"):
-        normalise_thumbprint("AB:" * 31 + "AB")
