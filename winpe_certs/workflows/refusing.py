@@ -88,7 +88,7 @@ def raise_refusals(refusals: Iterable[Refusal], total: int) -> None:
     raise CertificateError(
         f"{len(unique)} of {total} certificates are refused",
         details=_listed([refusal.line + refusal.options for refusal in unique]),
-        resolution=ways or "Give files without these.",
+        resolution=" ".join(filter(None, (_files(unique), ways))) or "Give files without these.",
     )
 
 
@@ -123,6 +123,13 @@ def _ways(skips: str, allows: str, them: str) -> str:
     if skips:
         return f"To inject only the others: {skips}"
     return f"To inject {them} anyway: {allows}" if allows else ""
+
+
+def _files(refusals: Sequence[Refusal]) -> str:
+    """Files of another kind have no code: nothing helps but to leave them out of the call."""
+    if all(refusal.codes for refusal in refusals):
+        return ""
+    return "Give the call without the files that hold no certificate."
 
 
 def _allows(refusals: Sequence[Refusal]) -> str:

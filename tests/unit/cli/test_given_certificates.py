@@ -228,6 +228,26 @@ class TestFiles:
         assert "To inject only the others: --skip disallowed" in done.err
 
 
+def test_a_damaged_certificate_that_a_chain_does_not_need_is_a_warning(
+    run: Program, hive: Path, root: Path
+) -> None:
+    assert run("inject", hive, "-c", root).code == 0
+    chain = [pki.der("cmg-server"), pki.der("corp-root-2")[:-1], ISSUING]
+    Path("chain.pem").write_bytes(b"".join(map(making.pem, chain)))
+    names = ("--hostname", "cmg.contoso.example")
+    for command in (
+        ("check-server", hive, "--chain", "chain.pem", *names),
+        ("check-server", hive, "--server", "cmg.contoso.example=chain.pem"),
+        ("audit", hive, "--chain", "chain.pem", *names),
+        ("inject", hive, "-c", root, "--expect-chain", "chain.pem", *names),
+    ):
+        done = run(*command, *JSON)
+        assert (done.code, done.err) == (0, ""), done.out
+        (warning,) = done.document["warnings"]
+        assert warning.startswith("chain.pem, certificate 2: ")
+        assert warning.endswith(": left out of the chain")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell with process substitution")
 @pytest.mark.parametrize("how", ['--cert - < "$0"', '--cert <(cat "$0")', '--cert /dev/stdin < "$0"'])
 def test_pipes_as_a_shell_makes_them(hive: Path, root: Path, how: str) -> None:

@@ -132,6 +132,7 @@ def test_a_file_of_another_kind_is_named_among_the_refused(bundle: Path) -> None
     with pytest.raises(CertificateError, match=r"^5 of 7 ") as caught:
         judge(gather([bundle, Path("notes.txt")], keep_damaged=True))
     assert caught.value.details.startswith("notes.txt: this is no certificate file\n")
+    assert caught.value.resolution.startswith("Give the call without the files that hold no certificate.")
     assert "--skip" not in caught.value.resolution
 
 
