@@ -27,6 +27,8 @@ _STORES = (
     r"\\(?:SystemCertificates|EnterpriseCertificates|Cryptography\\Services\\[^\\]+\\SystemCertificates)"
     r"(?:\\(?P<below>.*))?"
 )
+from winpe_certs.shown import shown_text
+
 _MACHINE_OR_USER = r"HKEY_(?:LOCAL_MACHINE|USERS)\\[^\\]+(?:\\Software)?|HKEY_CURRENT_USER\\Software"
 EXPORTED_STORES = re.compile(rf"(?:{_MACHINE_OR_USER})\\{_STORES}", re.IGNORECASE | re.DOTALL)
 """Where a .reg export has stores; ``below`` is what follows the folder of the stores."""
@@ -159,4 +161,4 @@ def quoted(notes: Sequence[str]) -> str:
 
 def shown(text: str) -> str:
     """A text of the file for a message: short, and without anything that would disturb a terminal."""
-    return ascii(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")
+    return shown_text(text, _LONGEST_SHOWN)
