@@ -21,13 +21,13 @@ from winpe_certs.certs.stores import BLOB_VALUE, canonical_store_name
 from winpe_certs.certs.thumbprints import THUMBPRINT
 from winpe_certs.edits import ValueType
 from winpe_certs.errors import CertificateError, InputError
+from winpe_certs.shown import shown_text
 
 _STORES = (
     r"(?:WOW6432Node\\)?(?:Policies\\)?Microsoft"
     r"\\(?:SystemCertificates|EnterpriseCertificates|Cryptography\\Services\\[^\\]+\\SystemCertificates)"
     r"(?:\\(?P<below>.*))?"
 )
-from winpe_certs.shown import shown_text
 
 _MACHINE_OR_USER = r"HKEY_(?:LOCAL_MACHINE|USERS)\\[^\\]+(?:\\Software)?|HKEY_CURRENT_USER\\Software"
 EXPORTED_STORES = re.compile(rf"(?:{_MACHINE_OR_USER})\\{_STORES}", re.IGNORECASE | re.DOTALL)
