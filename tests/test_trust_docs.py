@@ -6,8 +6,13 @@ import ast
 import re
 from pathlib import Path
 
-from scripts.testdata.trust_cases import AGREES
+import pytest
+
+from scripts.testdata.odd_chains import odd_cases
+from scripts.testdata.trust_cases import AGREES, UNDOCUMENTED, Case
 from scripts.testdata.trust_pki import cases
+from tests.oracle.test_microsoft_programme import CERTIFICATES_IN_2026_10_27
+from tests.oracle.test_trust_cryptography import DIFFERENCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEXT = (REPOSITORY / "docs" / "trust.md").read_text(encoding="utf-8")
@@ -34,9 +39,32 @@ def test_every_code_is_documented_and_no_other() -> None:
     assert documented - _codes() - {"check-server", "programme-signature"} == set()
 
 
-def test_the_figures_are_those_of_the_matrix() -> None:
-    assert f"makes {len(cases())} small PKIs" in TEXT
-    differences = [case for case in cases() if case.openssl != AGREES]
-    assert f"answers differently in {len(differences)} of them" in TEXT
-    table = TEXT.split("| difference | cases |")[1].split("\n\n")[0]
+@pytest.mark.parametrize(
+    ("made", "heading", "cases"),
+    [
+        ("makes {} small PKIs", "| difference | cases |", cases()),
+        ("makes {} more out of certificates", "| difference | chains |", odd_cases()),
+    ],
+    ids=["matrix", "odd"],
+)
+def test_the_figures_are_those_of_the_matrix(made: str, heading: str, cases: tuple[Case, ...]) -> None:
+    assert made.format(len(cases)) in TEXT
+    differences = [case for case in cases if case.openssl != AGREES]
+    before, after = TEXT.split(heading)
+    (figure,) = re.findall(r"answers differently in (\d+)", before.rsplit("\n\n", 2)[1])
+    assert int(figure) == len(differences)
+    table = after.split("\n\n")[0]
     assert sum(int(count) for count in re.findall(r"\| (\d+) \|$", table, re.MULTILINE)) == len(differences)
+
+
+def test_the_figure_of_what_is_undocumented() -> None:
+    undocumented = [case for case in odd_cases() if UNDOCUMENTED in case.verdicts]
+    assert f'is "undocumented" in {len(undocumented)} of them' in TEXT
+
+
+def test_the_figure_of_what_cryptography_sees_otherwise() -> None:
+    assert f"differences of cryptography ({len(DIFFERENCES)}:" in TEXT
+
+
+def test_the_figure_of_microsofts_programme() -> None:
+    assert f"2026.10.27, {CERTIFICATES_IN_2026_10_27} roots" in TEXT

@@ -18,7 +18,7 @@ from asn1crypto import pkcs12
 from cryptography.hazmat.primitives.serialization import NoEncryption
 
 from scripts.fuzzing import chains, evidence_targets, iso_target, logs
-from scripts.testdata import lzx_encoder, media_pki, pki, wim_writer, xpress_encoder
+from scripts.testdata import bundles, lzx_encoder, media_pki, pki, wim_writer, xpress_encoder
 from scripts.testdata.hive_writer import REG_BINARY, REG_DWORD, REG_SZ, Hive, Key, Value, build_hive, text
 from scripts.testdata.hives import STORES, certificate_key
 from scripts.testdata.hostile_certificates import CERTIFICATES
@@ -52,8 +52,24 @@ def _certificates() -> Iterator[bytes]:
     yield pki.pem("corp-root-2").decode().encode("utf-16")
     yield b"".join(pki.pem("corp-root-2").splitlines(keepends=True)[1:-1])
     yield _reg_export()
+    yield from _stores()
     for make, _ in CERTIFICATES.values():
         yield make()
+
+
+def _stores() -> Iterator[bytes]:
+    """Files with several certificates: PKCS#7 in BER, serialized stores and certificates, policy files."""
+    first, second = pki.der("corp-root-2"), pki.der("stored-root")
+    blobs = [pki.registry_blob(name) for name in ("corp-root-2", "stored-root")]
+    yield bundles.pkcs7_ber(first, bundles.ATTRIBUTE_CERTIFICATE, second)
+    lists = [bundles.store_element(number, b"list") for number in (0x21, 0x22)]
+    yield bundles.serialized_store(blobs[0], *lists, blobs[1])
+    yield blobs[0]
+    orders = [bundles.instruction("Software\\Contoso", "**del.x", b" \0", 1)]
+    for name, each in zip(("corp-root-2", "stored-root"), blobs, strict=True):
+        key = f"{bundles.POLICY_ROOT}\\{pki.thumbprint(name)}"
+        orders.append(bundles.instruction(key, "Blob", each))
+    yield bundles.policy_file(*orders)
 
 
 def _blobs() -> Iterator[bytes]:

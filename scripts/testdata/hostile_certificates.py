@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import random
+import struct
 from collections.abc import Callable
 
-from scripts.testdata import pki
+from scripts.testdata import bundles, pki
 
 
 def _der() -> bytes:
@@ -20,6 +21,19 @@ def _pem() -> bytes:
 def _armoured(label: str, content: bytes) -> bytes:
     lines = base64.encodebytes(content).decode()
     return f"-----BEGIN {label}-----\n{lines}-----END {label}-----\n".encode()
+
+
+def _blob() -> bytes:
+    return pki.registry_blob("corp-root")
+
+
+def _store() -> bytes:
+    return bundles.serialized_store(_blob())
+
+
+def _policy() -> bytes:
+    key = f"{bundles.POLICY_ROOT}\\{pki.thumbprint('corp-root')}"
+    return bundles.policy_file(bundles.instruction(key, "Blob", _blob()))
 
 
 def _nested(levels: int) -> bytes:
@@ -67,6 +81,32 @@ CERTIFICATES: dict[str, tuple[Callable[[], bytes], str]] = {
     "p7b-without-certificates": (
         lambda: bytes.fromhex("302306092a864886f70d010702a01630140201013100300b06092a864886f70d0107013100"),
         "The PKCS#7 file has no certificate in it.",
+    ),
+    "p7b-of-nested-indefinite-lengths": (
+        lambda: bytes.fromhex("308006092a864886f70d010702a080") + b"\x30\x80" * 20_000,
+        "The PKCS#7 file is 20,000 elements that never end.",
+    ),
+    "p7b-second-cut": (
+        lambda: bundles.pkcs7_ber(_der(), b"\x30\x82\x7f\xff" + _der()[4:]),
+        "The second certificate of the PKCS#7 file claims more than there is.",
+    ),
+    "sst-cut": (lambda: _store()[:-13], "The serialized store ends in the middle of its certificate."),
+    "sst-huge-property": (
+        lambda: bundles.serialized_store(bytes.fromhex("0900000001000000ffffff7f")),
+        "A property of the serialized store claims 2 GiB.",
+    ),
+    "sst-endless": (
+        lambda: bundles.serialized_store(bundles.store_element(9, b"") * 5000, end=b""),
+        "The serialized store is 5,000 properties without an end.",
+    ),
+    "pol-cut": (lambda: _policy()[:-3], "The policy file ends in the middle of its certificate."),
+    "pol-huge-value": (
+        lambda: _policy().replace(struct.pack("<I", len(_blob())), b"\xff\xff\xff\x7f", 1),
+        "A value of the policy file claims 2 GiB.",
+    ),
+    "pol-without-nul": (
+        lambda: bundles.policy_file("[Software".encode("utf-16-le") * 9000),
+        "A name of the policy file never ends.",
     ),
     "utf16": (lambda: _pem().decode().encode("utf-16"), "The PEM is written in UTF-16."),
 }

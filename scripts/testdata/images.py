@@ -161,12 +161,14 @@ def _three_images() -> bytes:
     return build_wim(replace(wim, images=[*wim.images, replace(other, name="Custom & <third>")]))
 
 
-def beside_data() -> bytes:
-    """Build a boot.wim whose first image holds drivers, and no Windows."""
+def beside_data(index: int = 1) -> bytes:
+    """Build a boot.wim of three images, of which this one holds drivers, and no Windows."""
     files = Entry("", children=[Entry("Drivers", children=[Entry("net.inf", _PATTERN * 3)])])
     drivers = Image("Drivers", files, file_descriptors(), windows=False)
     wim = boot_image(small_hive())
-    return build_wim(replace(wim, images=[drivers, *wim.images], boot_index=3))
+    images = [*wim.images]
+    images.insert(index - 1, drivers)
+    return build_wim(replace(wim, images=images, boot_index=2 if index == 3 else 3))
 
 
 def with_dirty(*indexes: int) -> bytes:

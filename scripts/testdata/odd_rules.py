@@ -13,6 +13,11 @@ from scripts.testdata.trust_cases import AGREES, NOT_TRUSTED, TRUSTED, UNDOCUMEN
 
 _IGNORES = "it does not know Microsoft's application policies"
 _REFUSES = "it refuses what is critical and Microsoft's own"
+_NOT_THE_FILE = "it reads no file of roots with one that it cannot read"
+_READS = {
+    "version-9": "it does not mind the version",
+    "endless": "it reads BER; of Windows that is not documented",
+}
 _NO_CA = "it builds no chain below a root of version 2 or 3 that does not say what it may do"
 
 
@@ -196,7 +201,22 @@ def _unreadable_roots() -> Iterator[Case]:
                    below(replace(ISSUING, identifiers=False)), [root])
     yield case("unreadable-root-beside-the-right-one", TRUSTED, "It does no harm beside the right one.",
                below(ISSUING), [hollow, ROOT],
-               openssl="it reads no file of roots with one that it cannot read")
+               openssl=_NOT_THE_FILE)
+    for name, root in (
+        ("signature-of-another-type", replace(ROOT, signature=der.octets(bytes(256)))),
+        ("field-too-much", replace(ROOT, extra=der.tagged(9, der.integer(1)))),
+        ("version-9", replace(ROOT, version=der.tagged(0, der.integer(8)))),
+        ("endless", replace(ROOT, signed_part=der.endless_sequence)),
+    ):
+        yield case(f"unreadable-root-{name}", UNDOCUMENTED,
+                   "A certificate of the issuer's name is there, and its fields cannot be told apart.",
+                   below(ISSUING), [root], codes="judged-unreadable", openssl=_READS.get(name, AGREES))
+        yield case(f"unreadable-root-{name}-beside-the-right-one", TRUSTED,
+                   "It does no harm beside the right one.", below(ISSUING), [root, ROOT],
+                   openssl=AGREES if name in _READS else _NOT_THE_FILE)
+        other = replace(root, subject=odd.contoso("Somebody Else"))
+        yield case(f"unreadable-root-{name}-of-another-name", NOT_TRUSTED,
+                   "It has nothing to do with this chain.", below(ISSUING), [other], codes="issuer-missing")
     stranger = replace(hollow, subject=odd.contoso("Somebody Else"))
     yield case("unreadable-root-of-another-name", NOT_TRUSTED, "It has nothing to do with this chain.",
                below(ISSUING), [stranger], codes="issuer-missing")

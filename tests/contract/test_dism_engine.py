@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scripts.testdata.images import SOFTWARE, variant
+from scripts.testdata.images import SOFTWARE, beside_data, variant
 from tests.conftest import Judge
 from tests.contract.dism_machine import (
     CERTIFICATE,
@@ -371,3 +371,14 @@ def test_an_output_is_refused_before_dism_is_looked_for(station: Station) -> Non
     ran = station.run("-o", station.folder / "out.wim", "--dism", station.folder / "nowhere.exe")
     assert ran.code == 2
     assert "-o works with the direct engine only" in ran.told
+
+
+@every_editor
+def test_an_image_of_drivers_is_passed_over_and_never_mounted(editor: str, station: Station) -> None:
+    station.image.write_bytes(beside_data())
+    ran = station.run(editor=editor, index="all")
+    assert (ran.code, ran.err) == (0, "")
+    found = {each["index"]: (each["windows"], each["changed"]) for each in ran.report["images"]}
+    assert found == {1: (False, False), 2: (True, True), 3: (True, True)}
+    mounts = [call["arguments"] for call in station.dism.calls if call["step"] == "mount"]
+    assert ["/Index:2" in mount or "/Index:3" in mount for mount in mounts] == [True, True]

@@ -158,6 +158,8 @@ IMAGES_AND_HIVES = [
     *(f"refused/{name}" for name in images.REFUSED),
 ]
 CERTIFICATES = [name for name in HOSTILE if name.startswith("certificate/")]
+# Its dates cannot be read, and its signature does not fit: a file of it can be made, an image is left alone.
+READABLE_IN_PART = frozenset({"certificate/der-bad-time"})
 READABLE_CERTIFICATES = {"certificate/utf16": "Windows tools write UTF-16, so it is read like any PEM"}
 
 
@@ -239,10 +241,14 @@ def test_a_damaged_certificate_is_refused_by_name_and_no_image_is_touched(
     path, image, output = tmp_path / "bad.cer", tmp_path / "boot.wim", tmp_path / "out.reg"
     path.write_bytes(_content(name))
     image.write_bytes(images.variant("single"))
-    for arguments in (("inject", image, "--cert", path), ("export", path, "-o", output)):
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("inject", image, "--cert", path),
+        ("export", path, "-o", output),
+    )
+    for arguments in commands:
         outcome = isolated.run(*arguments)
         _modest(outcome)
-        if name in READABLE_CERTIFICATES:
+        if name in READABLE_CERTIFICATES or (arguments[0] == "export" and name in READABLE_IN_PART):
             assert outcome.code == 0
             continue
         assert outcome.code == REFUSED

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import struct
+import time
 
 import pytest
 from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.testdata import bundles
 from tests.unit.certs import making
 from winpe_certs.certs.blob import Blob, Property, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
@@ -19,7 +21,7 @@ from winpe_certs.certs.regfile_layout import CreateRegKey, RegKey, RegValue, Set
 from winpe_certs.certs.regfile_reader import parse_reg
 from winpe_certs.certs.regfile_writer import write_reg
 from winpe_certs.certs.signatures import is_signed_by
-from winpe_certs.certs.sources import read_certificates
+from winpe_certs.certs.sources import read_certificates, read_parts
 from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.errors import UsageError, WinpeCertsError
 
@@ -94,6 +96,9 @@ def test_any_mixture_of_reg_grammar_reads(pieces: list[str]) -> None:
     assert lines == sorted(lines)
 
 
+LONGEST_SECONDS = 5.0
+"""For a file of a few thousand bytes, on a busy computer."""
+
 CHANGES = st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=4)
 
 
@@ -108,6 +113,14 @@ def _samples() -> dict[str, bytes]:
         "reg": export_reg([(blob, making.sha1(root), "ROOT")], "SOFTWARE"),
         "reg-ansi": export_reg([(blob, making.sha1(root), "ROOT")], "SOFTWARE")[2::2],
         "pkcs7": making.pkcs7(root, making.intermediate_der()),
+        "pkcs7-ber": bundles.pkcs7_ber(root, bundles.ATTRIBUTE_CERTIFICATE, making.intermediate_der()),
+        "store": bundles.serialized_store(blob, bundles.store_element(0x21, b"crl"), blob),
+        "serialized": blob,
+        "policy": bundles.policy_file(
+            bundles.instruction("Software\\x", "y", b"z", 1),
+            bundles.instruction(f"{bundles.POLICY_ROOT}\\{making.sha1(root)}", "Blob", blob),
+        ),
+        "joined": making.pem(root).rstrip() + making.pem(root).decode().encode("utf-16"),
         "pkcs12": struct.pack(">BBBBB", 0x30, 0x82, 2, 1, 3) + root,
     }
 
@@ -122,11 +135,17 @@ def test_mutated_files_raise_only_our_errors(kind: str, changes: list[tuple[int,
     if cut % 3 == 0:
         del data[cut % len(data) :]
     message = "x"
+    begun = time.monotonic()
     try:
-        read_certificates(bytes(data), "x")
+        found = read_parts(bytes(data), "x")
     except WinpeCertsError as error:
         message = error.message
+    else:
+        assert found.entries or found.damaged
+        assert all(entry.error.message.startswith("x") for entry in found.damaged)
+        assert all(warning.startswith("x") for warning in found.warnings)
     assert message.startswith("x")
+    assert time.monotonic() - begun < LONGEST_SECONDS
 
 
 def test_every_single_byte_of_a_certificate_may_be_damaged() -> None:
@@ -152,7 +171,8 @@ def test_every_single_byte_of_a_certificate_may_be_damaged() -> None:
 @SEEDED
 @given(st.binary(max_size=300))
 def test_random_bytes_raise_only_our_errors(data: bytes) -> None:
-    for candidate in (data, b"\x30" + data, b"\xff\xfe" + data, b"REGEDIT4\n" + data, b"-----BEGIN " + data):
+    starts = (b"", b"\x30", b"\xff\xfe", b"REGEDIT4\n", b"-----BEGIN ", b"PReg\1\0\0\0", b"\0\0\0\0CERT")
+    for candidate in (start + data for start in starts):
         try:
             found = read_certificates(candidate, "x")
         except WinpeCertsError:
@@ -174,3 +194,45 @@ def test_any_text_is_a_thumbprint_or_refused(pasted: str) -> None:
         return
     assert all(character.isprintable() or character.isspace() for character in message)
     assert len(message.splitlines()) == 1
+
+
+ders = st.integers(0, 9).map(lambda number: making.element(0x30, making.element(0x0C, bytes([number]) * 20)))
+
+
+@SEEDED
+@given(
+    st.lists(st.tuples(properties, ders), min_size=1, max_size=4),
+    st.sampled_from([b"", bundles.store_element(0x21, b"crl")]),
+)
+def test_stores_give_back_the_blobs_that_were_written(
+    written: list[tuple[list[Property], bytes]], between: bytes
+) -> None:
+    """Whatever the properties are: all but those that stand for a context or for the end."""
+    blobs = [
+        Blob((*(each for each in before if each.id not in {0x20, 0x21, 0x22}), Property(0x20, der)))
+        for before, der in written
+    ]
+    found = read_parts(bundles.serialized_store(*(blob.to_bytes() + between for blob in blobs)), "x")
+    first = {blob.certificate_der: blob for blob in reversed(blobs)}
+    assert {entry.certificate.der: entry.blob for entry in found.entries} == first
+    assert len(found.entries) + sum("the same certificate" in each for each in found.warnings) == len(blobs)
+
+
+@SEEDED
+@given(st.lists(st.tuples(st.sampled_from(["pem", "der", "ber"]), ders), min_size=1, max_size=5), st.data())
+def test_joined_files_give_every_certificate_once(
+    files: list[tuple[str, bytes]], data: st.DataObject
+) -> None:
+    """PEM blocks and PKCS#7 in PEM, joined by nothing, blanks, marks or prose, in any mix of encodings."""
+    joints = st.sampled_from(["", "\n", " ", "\ufeff", "\r\n\r\n", "issuer: x\n", "\\n"])
+    codecs = st.sampled_from(["ascii", "utf-16-le", "utf-16-be"])
+    joined = b""
+    for how, der in files:
+        content = {"pem": der, "der": making.pkcs7(der), "ber": bundles.pkcs7_ber(der)}[how]
+        text = making.pem(content, "CERTIFICATE" if how == "pem" else "PKCS7").decode().strip()
+        joint = data.draw(joints)
+        codec = data.draw(codecs)
+        joined += (text + joint).encode("utf-8" if codec == "ascii" else codec)
+    found = read_parts(joined, "x")
+    assert [entry.certificate.der for entry in found.entries] == list(dict.fromkeys(der for _, der in files))
+    assert found.damaged == ()

@@ -55,6 +55,7 @@ NAMES: Final = {
     BASIC_CONSTRAINTS: "basic constraints",
     NAME_CONSTRAINTS: "name constraints",
     REVOCATION_LISTS: "CRL distribution points",
+    POLICIES: "certificate policies",
     AUTHORITY_KEY_IDENTIFIER: "authority key identifier",
     EXTENDED_KEY_USAGE: "extended key usage",
     AUTHORITY_ACCESS: "authority information access",
@@ -128,6 +129,7 @@ class Extensions:
     application_policies: tuple[str, ...] | None = None
     alternative_names: tuple[GeneralName, ...] | None = None
     name_constraints: NameConstraints | None = None
+    policies: tuple[str, ...] | None = None
     subject_key: bytes | None = None
     authority_key: AuthorityKeyIdentifier | None = None
     revocation_lists: tuple[GeneralName, ...] | None = None
@@ -252,8 +254,8 @@ def _key_usage(data: bytes) -> frozenset[str]:
     return frozenset(name for place, name in enumerate(_KEY_USES) if value & 0x8000 >> place)
 
 
-def read_policies(data: bytes) -> tuple[str, ...]:
-    """Read policy identifiers, without their qualifiers; raises `DerError`."""
+def _policies(data: bytes) -> tuple[str, ...]:
+    """Policy identifiers, without their qualifiers."""
     found = []
     for each in read_whole(data).children():
         parts = expect(each, SEQUENCE, "a policy").children()
@@ -322,9 +324,10 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[bytes], object]]]] = {
     BASIC_CONSTRAINTS: ("basic_constraints", _basic_constraints),
     KEY_USAGE: ("key_uses", _key_usage),
     EXTENDED_KEY_USAGE: ("extended_uses", identifier_list),
-    APPLICATION_POLICIES: ("application_policies", read_policies),
+    APPLICATION_POLICIES: ("application_policies", _policies),
     ALTERNATIVE_NAME: ("alternative_names", _general_names),
     NAME_CONSTRAINTS: ("name_constraints", read_name_constraints),
+    POLICIES: ("policies", _policies),
     SUBJECT_KEY_IDENTIFIER: ("subject_key", _octets),
     AUTHORITY_KEY_IDENTIFIER: ("authority_key", _authority_key),
     REVOCATION_LISTS: ("revocation_lists", _revocation_lists),

@@ -125,6 +125,9 @@ def der_kind(data: bytes) -> DerKind:
         return DerKind.PUBLIC_KEY
     if tags == [SEQUENCE, SEQUENCE, BIT_STRING]:
         return _signed_kind(parts[0])
+    if tags[:2] == [SEQUENCE, SEQUENCE]:
+        # Signed like a certificate but for its signature: unreadable, and nothing else.
+        return DerKind.CERTIFICATE
     return DerKind.UNKNOWN
 
 

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from winpe_certs.certs.entries import DamagedEntry
 from winpe_certs.certs.text_encoding import UTF8_MARK, UTF16BE_MARK, UTF16LE_MARK
 from winpe_certs.errors import CertificateError
 from winpe_certs.shown import shown_text
@@ -35,6 +34,18 @@ class PemBlock:
     label: str
     line: int
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BadBlock:
+    """A block that cannot be read, or a marker without its counterpart.
+
+    `labels` are what its markers call it, `error` says what is wrong and where.
+    """
+
+    labels: tuple[str, ...]
+    line: int
+    error: CertificateError
 
 
 def has_pem_block(text: str) -> bool:
@@ -58,12 +69,12 @@ def joined_text(data: bytes, text: str) -> str:
 def pem_blocks(text: str, origin: str) -> Iterator[PemBlock]:
     """Read all blocks in order, or raise the `CertificateError` of the first that cannot be read."""
     for part in pem_parts(text, origin):
-        if isinstance(part, DamagedEntry):
+        if isinstance(part, BadBlock):
             raise part.error
         yield part
 
 
-def pem_parts(text: str, origin: str) -> Iterator[PemBlock | DamagedEntry]:
+def pem_parts(text: str, origin: str) -> Iterator[PemBlock | BadBlock]:
     """Read all blocks in order; what cannot be read names its line."""
     label, start, body = "", 0, 0
     lines = _Lines(text)
@@ -121,33 +132,35 @@ def decode_base64(text: str) -> bytes | None:
         return None
 
 
-def _decoded(text: str, label: str, line: int, origin: str) -> PemBlock | DamagedEntry:
+def _decoded(text: str, label: str, line: int, origin: str) -> PemBlock | BadBlock:
     data = decode_base64(text)
     if data:
         return PemBlock(label, line, data)
     reason = "holds something that is not base64" if text.strip() else "is empty"
-    return _damaged(f"{origin}, line {line}: the block {shown_text(label)} {reason}")
+    return _bad((label,), line, origin, f"the block {shown_text(label)} {reason}")
 
 
-def _broken(passed_over: str, origin: str, line: int) -> Iterator[DamagedEntry]:
+def _broken(passed_over: str, origin: str, line: int) -> Iterator[BadBlock]:
     """A marker with too few hyphens would hide its certificate."""
     found = _BROKEN_MARKER.search(passed_over)
     if found:
         line -= _line_breaks(passed_over, found.start(), len(passed_over))
-        yield _damaged(f"{origin}, line {line}: the marker {found[1]} of a certificate lacks hyphens")
+        reason = f"the marker {found[1]} of a certificate lacks hyphens"
+        yield _bad(("CERTIFICATE",), line, origin, reason)
 
 
-def _wrong_end(origin: str, line: int, found: str, label: str, start: int) -> DamagedEntry:
+def _wrong_end(origin: str, line: int, found: str, label: str, start: int) -> BadBlock:
     missing = "no end here: its begin is missing"
     expected = f"the end of {shown_text(label)} (line {start})" if label else missing
-    return _damaged(f"{origin}, line {line}: a block ends as {shown_text(found)}, expected {expected}")
+    reason = f"a block ends as {shown_text(found)}, expected {expected}"
+    return _bad(tuple(filter(None, (label, found))), line, origin, reason)
 
 
-def _cut(origin: str, label: str, line: int) -> DamagedEntry:
-    return _damaged(
-        f"{origin}, line {line}: the block {shown_text(label)} is cut off", details="Its end line is missing."
-    )
+def _cut(origin: str, label: str, line: int) -> BadBlock:
+    reason = f"the block {shown_text(label)} is cut off"
+    return _bad((label,), line, origin, reason, details="Its end line is missing.")
 
 
-def _damaged(message: str, *, details: str = "") -> DamagedEntry:
-    return DamagedEntry(CertificateError(message, details=details, resolution=AGAIN))
+def _bad(labels: tuple[str, ...], line: int, origin: str, reason: str, *, details: str = "") -> BadBlock:
+    error = CertificateError(f"{origin}, line {line}: {reason}", details=details, resolution=AGAIN)
+    return BadBlock(labels, line, error)

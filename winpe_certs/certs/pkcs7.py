@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from winpe_certs.certs.ber import BerElement, read_ber, read_unclosed
 from winpe_certs.certs.der import OBJECT_IDENTIFIER, SEQUENCE, DerError
 from winpe_certs.certs.entries import MOST_CERTIFICATES, Contents, FoundCertificate
-from winpe_certs.errors import CertificateError
+from winpe_certs.errors import CertificateError, NoCertificateError
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _CONTENT_NAMES = {
@@ -23,6 +23,8 @@ _CONTENT_NAMES = {
     bytes.fromhex("2a864886f70d010705"): "a digest",
     bytes.fromhex("2a864886f70d010706"): "encrypted data",
 }
+# szOID_CTL of wincrypt.h: a certificate trust list (.stl) names roots by their hashes and holds none of them.
+_TRUST_LIST = bytes.fromhex("2b0601040182370a01")
 _EXPLICIT = 0xA0
 _CERTIFICATES = 0xA0
 _OTHER_CHOICES = {
@@ -76,7 +78,7 @@ def _one(data: bytes, start: int, origin: str, contents: Contents) -> int:
     signed, _ = _whole_or_cut(data, wrapper.content, wrapper.content_end)
     if wrapper.tag != _EXPLICIT or signed.tag != SEQUENCE:
         raise DerError(wrapper.start, "no signed data")
-    found = _certificate_set(signed)
+    found = _certificate_set(signed, origin)
     broken = _read_set(found, origin, contents) if found is not None else ""
     if not is_whole:
         contents.damaged(
@@ -100,11 +102,19 @@ def _whole_or_cut(data: bytes, offset: int, limit: int) -> tuple[BerElement, boo
         return read_unclosed(data, offset, limit), False
 
 
-def _certificate_set(signed: BerElement) -> BerElement | None:
+def _certificate_set(signed: BerElement, origin: str) -> BerElement | None:
     """The set of certificates: after version, digest algorithms and content, before the CRLs."""
     offset = signed.content
     for _ in range(3):
-        offset = read_ber(signed.source, offset, signed.content_end).end
+        element = read_ber(signed.source, offset, signed.content_end)
+        offset = element.end
+    if element.value[2:].startswith(_TRUST_LIST):
+        raise NoCertificateError(
+            f"{origin}: this is a certificate trust list (.stl), not a file of certificates",
+            details="It names certificates by their hashes; those in it only signed the list.",
+            resolution="Give the roots themselves: certutil -generateSSTFromWU on Windows writes them into a"
+            " .sst file.",
+        )
     if offset >= signed.content_end or signed.source[offset] != _CERTIFICATES:
         return None
     return _whole_or_cut(signed.source, offset, signed.content_end)[0]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from winpe_certs.errors import CertificateError
+from winpe_certs.shown import shown_text
 
 SIGNATURE = b"PReg"
 VERSION = 1
@@ -82,7 +83,7 @@ def _instruction(data: bytes, start: int, origin: str) -> tuple[Instruction, int
 
 def _mark(data: bytes, at: int, mark: bytes, origin: str) -> int:
     if data[at : at + 2] != mark:
-        raise _broken(origin, at, f"{mark.decode('utf-16-le')} is missing")
+        raise _broken(origin, at, f"{shown_text(mark.decode('utf-16-le'))} is missing")
     return at + 2
 
 

@@ -41,6 +41,7 @@ LARGEST_FILE = 64 * 1024 * 1024
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 TRUSTED_LABEL = "TRUSTED CERTIFICATE"
 PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS")
+OWN_LABELS = frozenset({*CERTIFICATE_LABELS, TRUSTED_LABEL, *PKCS7_LABELS})
 LABEL_KINDS = {
     "CERTIFICATE REQUEST": DerKind.REQUEST,
     "NEW CERTIFICATE REQUEST": DerKind.REQUEST,
@@ -191,25 +192,29 @@ def _from_pem(text: str, origin: str) -> Contents:
     from winpe_certs.certs.pem import PemBlock, pem_parts
 
     contents = Contents()
-    ignored: list[PemBlock] = []
-    for block in pem_parts(text, origin):
+    ignored: list[str] = []
+    for part in pem_parts(text, origin):
         if len(contents.found) + len(ignored) > MOST_CERTIFICATES:
             raise _too_many(origin)
-        if not isinstance(block, PemBlock):
-            contents.found.append(block)
+        place = f"{origin}, line {part.line}"
+        if not isinstance(part, PemBlock):
+            if OWN_LABELS.isdisjoint(part.labels):
+                ignored.append(part.labels[0])
+                contents.warnings.append(f"{part.error.message}: ignored")
+            else:
+                contents.found.append(DamagedEntry(part.error))
             continue
-        place = f"{origin}, line {block.line}"
-        refuse_der_kind(_secret_kind(block.data), place)
-        if block.label in CERTIFICATE_LABELS or block.label in PKCS7_LABELS:
-            _add_block(block, place, contents)
-        elif block.label == TRUSTED_LABEL:
-            _add_trusted(block.data, place, contents)
+        refuse_der_kind(_secret_kind(part.data), place)
+        if part.label == TRUSTED_LABEL:
+            _add_trusted(part.data, place, contents)
+        elif part.label in OWN_LABELS:
+            _add_block(part, place, contents)
         else:
-            ignored.append(block)
-            contents.warnings.append(f"{place}: a block {shown_text(block.label)} is ignored")
+            ignored.append(part.label)
+            contents.warnings.append(f"{place}: a block {shown_text(part.label)} is ignored")
     if not contents.found:
-        words = KIND_WORDS[LABEL_KINDS.get(ignored[0].label, DerKind.UNKNOWN)] if ignored else ""
-        reason = f"this is {words}" if words else "there is no certificate in this file"
+        kind = LABEL_KINDS.get(ignored[0]) if ignored else None
+        reason = f"this is {KIND_WORDS[kind]}" if kind else "there is no certificate in this file"
         raise NoCertificateError(
             f"{origin}: {reason}", details="\n".join(contents.warnings), resolution=GIVE_CERTIFICATE
         )

@@ -56,6 +56,9 @@ class _Program(Commands):
         # For their names, which a wrong one is compared with: `get_command` gives the real ones.
         self.commands = {name: TyperCommand(name) for name in (*COMMANDS, *GROUPS)}
 
+    def _main_shell_completion(self, *_: object, **__: object) -> None:
+        """Nothing: an environment variable for shell completion, which there is none of, has no say."""
+
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - part of the interface
         """The command of a name, None when there is none."""
         made = typer.Typer(

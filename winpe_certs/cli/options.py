@@ -18,6 +18,15 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Form(StrEnum):
+    """What `export` writes."""
+
+    REG = "reg"
+    DER = "der"
+    PEM = "pem"
+    P7B = "p7b"
+
+
 Images: TypeAlias = Annotated[
     list[str],
     typer.Argument(
@@ -56,11 +65,12 @@ BothIndexes: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-CertificateFiles: TypeAlias = Annotated[
+ExportedFrom: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="CERT",
-        help="Certificates: DER, PEM, PKCS#7 or .reg exports.",
+        metavar="FILE",
+        help="Certificates: DER, PEM, PKCS#7, serialized stores or .reg exports. Or, with --thumbprint, an "
+        "image that has them.",
         show_default=False,
     ),
 ]
@@ -246,13 +256,14 @@ PasswordVariable: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-LiveThumbprints: TypeAlias = Annotated[
+ExportedThumbprints: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--thumbprint",
         "-t",
         metavar="SHA1",
-        help="On Windows: take the certificate from the machine's own stores. Repeatable.",
+        help="The certificate to take out of the image; on Windows without one, out of the machine's own "
+        "stores. Repeatable.",
         show_default=False,
     ),
 ]
@@ -260,10 +271,17 @@ Apply: TypeAlias = Annotated[bool, typer.Option("--apply", help="Free what is li
 Everything: TypeAlias = Annotated[
     bool, typer.Option("--all", help="With --apply: also what winpe-certs has not mounted itself.")
 ]
-RegOutput: TypeAlias = Annotated[
+ExportOutput: TypeAlias = Annotated[
     Path | None,
+    typer.Option("--output", "-o", metavar="OUT", help="Write all certificates here.", show_default=False),
+]
+ExportForm: TypeAlias = Annotated[
+    Form,
     typer.Option(
-        "--output", "-o", metavar="FILE.reg", help="Write all certificates here.", show_default=False
+        "--as",
+        metavar="reg|der|pem|p7b",
+        help="What to write: a .reg file, or the certificate in DER, PEM or PKCS#7.",
+        parser=one_of("--as", Form),
     ),
 ]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]

@@ -31,6 +31,8 @@ _INSTEAD: Final = {
 _SEE: Final = "The help lists what there is:"
 _UNSET: Final = "In a script, a variable that is not set is a common cause."
 _MOST_LISTED: Final = 4
+# Hyphens, dashes and the minus sign that look like the one of the keyboard (U+002D).
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 # A password may stand by mistake where these want a name, and no message shows a password.
 _UNSHOWN: Final = ("--password-file", "--password-env")
 
@@ -47,36 +49,17 @@ class _Parser(_OptionParser):
         self._words_left = len(state.rargs)
         name = arg.partition("=")[0]
         if not arg.startswith("--") and f"-{name}".lower() in self._long_opt:
-            raise UsageError(
-                f"{shown(arg)}: an option of several letters has two dashes",
-                resolution=f"Write -{name.lower()}. {_SEE}",
-                command=_help(self._context),
+            raise self._error(
+                f"{shown(name)}: an option of several letters has two dashes", f"Write -{name.lower()}."
             )
         super()._process_opts(arg, state)
 
     def _get_value_from_state(
         self, option_name: str, option: _Option, state: _ParsingState
     ) -> str | Sequence[str]:
-        name = _long_name(option.obj)
-        # A value that is joined to its option was put back by the parser, in front of the words.
-        is_joined = len(state.rargs) > self._words_left
-        following = state.rargs[0] if state.rargs else None
-        if following is None or (not is_joined and self._is_option(following)):
-            why = "" if following is None else f"What follows, {shown(following)}, is an option itself. "
-            raise UsageError(
-                f"{name}: its value is missing",
-                details=f"{why}{option.obj.help or ''}",
-                resolution=f"Give the value after {name}. {_SEE}",
-                command=_help(self._context),
-            )
-        if not following:
-            raise UsageError(
-                f"{name}: its value is empty",
-                details=_UNSET,
-                resolution=f"Give the value, or leave {name} out. {_SEE}",
-                command=_help(self._context),
-            )
+        self._refuse_no_value(option_name, option, state.rargs)
         value = super()._get_value_from_state(option_name, option, state)
+        name = _long_name(option.obj)
         if option.action == "store" and option.dest in state.opts:
             before = state.opts[option.dest]
             values = "" if name in _UNSHOWN else f": {shown(str(before))} and {shown(str(value))}"
@@ -86,20 +69,54 @@ class _Parser(_OptionParser):
             )
         return value
 
+    def _refuse_no_value(self, typed: str, option: _Option, words: Sequence[str]) -> None:
+        """Raise `UsageError` unless the next word can be meant as the value of an option."""
+        name = _long_name(option.obj)
+        # A value that is joined to its option was put back by the parser, in front of the words.
+        is_joined = len(words) > self._words_left
+        if not words or (not is_joined and self._is_option(words[0])):
+            why = f"What follows, {shown(words[0])}, is an option itself. " if words else ""
+            raise self._error(
+                f"{name}: its value is missing",
+                f"Give the value after {name}.",
+                details=f"{why}{option.obj.help or ''}",
+            )
+        if not words[0]:
+            raise self._error(
+                f"{name}: its value is empty", f"Give the value, or leave {name} out.", details=_UNSET
+            )
+        if is_joined and not typed.startswith("--") and words[0].startswith("="):
+            raise self._error(f"{typed}=: an option of one letter takes no =", f"Write {typed} and a blank.")
+
     def _process_args_for_args(self, state: _ParsingState) -> None:
         words = [*state.largs, *state.rargs]
         # Before a command only the first word is an argument: the rest is for the parser of the command.
-        if "" in (words if self.allow_interspersed_args else words[:1]):
-            raise UsageError(
-                f"{self._context.command_path}: an argument is empty",
-                details=_UNSET,
-                resolution=_SEE,
-                command=_help(self._context),
-            )
+        for word in words if self.allow_interspersed_args else words[:1]:
+            if not word:
+                raise self._error(f"{self._context.command_path}: an argument is empty", details=_UNSET)
+            meant = f"--{word.lstrip(_DASHES)}".partition("=")[0]
+            if word[0] in _DASHES and meant in self._long_opt:
+                raise self._error(
+                    f"{shown(word.partition('=')[0])}: this begins with another character than the dash of "
+                    "options",
+                    f"Type the dashes of {meant} yourself.",
+                    details="Word processors and web pages put longer dashes in its place.",
+                )
         super()._process_args_for_args(state)
 
     def _is_option(self, word: str) -> bool:
-        return word == "--" or word in self._short_opt or word.partition("=")[0] in self._long_opt
+        """Whether the parser would take a word for an option of this command."""
+        if word.startswith("--"):
+            return word == "--" or word.partition("=")[0] in self._long_opt
+        return word[:2] in self._short_opt
+
+    def _error(self, message: str, resolution: str = "", *, details: str = "") -> UsageError:
+        return UsageError(
+            message,
+            details=details,
+            resolution=f"{resolution} {_SEE}".lstrip(),
+            command=_help(self._context),
+        )
 
 
 class OneCommand(TyperCommand):

@@ -45,12 +45,14 @@ _SHOWN_BYTES: Final = 8
 # What people give in the place of an image: enough of a file to see past the text before its first PEM block.
 _LOOKED_AT: Final = 1 << 16
 _DER_STARTS: Final = tuple(bytes([0x30, length]) for length in range(0x80, 0x85))
+# Serialized stores (.sst, MS-OSHARED 2.3.9.1) and policy files (Registry.pol, MS-GPREG 2.2.1).
+_STORE_STARTS: Final = (b"\0\0\0\0CERT", b"PReg")
 _CERTIFICATE_TEXT: Final = re.compile(
     rb"(?:^|[\r\n])-----BEGIN (?![A-Z0-9 ]*PRIVATE KEY)|\A\s*(?:REGEDIT|Windows Registry Editor)",
     re.IGNORECASE,
 )
 _CERTIFICATE_NAMES: Final = frozenset(
-    {".cer", ".crt", ".der", ".pem", ".p7b", ".p7c", ".pfx", ".p12", ".reg"}
+    {".cer", ".crt", ".der", ".pem", ".p7b", ".p7c", ".pfx", ".p12", ".reg", ".sst", ".pol"}
 )
 
 
@@ -178,7 +180,7 @@ def is_certificate(path: Path) -> bool:
     # UTF-16, in which Windows writes .reg files, is ASCII with zeros and a mark before it.
     text = head.lstrip(b"\xff\xfe\xef\xbb\xbf").replace(b"\0", b"")
     return (
-        head.startswith(_DER_STARTS)
+        head.startswith((*_DER_STARTS, *_STORE_STARTS))
         or _CERTIFICATE_TEXT.search(text) is not None
         or path.suffix.lower() in _CERTIFICATE_NAMES
     )

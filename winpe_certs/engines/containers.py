@@ -25,6 +25,8 @@ from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.reader import WimFile
 
 _BOOT_IMAGE: Final = "/".join(MEDIA_IMAGE)
+# Media for every architecture and language have fewer; an .iso with more was not made to be booted.
+_MOST_BOOT_IMAGES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def boot_images(
     """The containers that media boot from, and the paths of the other WIM files of an .iso.
 
     That is sources/boot.wim, or the one of each architecture (x64/sources/boot.wim); without any of these
-    all that there are. Raises `TargetError` for an .iso without a WIM.
+    all that there are. Raises `TargetError` for an .iso without a WIM, or with too many to choose from.
     """
     if not containers:
         raise TargetError(
@@ -77,9 +79,15 @@ def boot_images(
     if not any(boots):
         boots = [path.endswith(f"/{_BOOT_IMAGE}") for path in paths]
     if not any(boots):
-        return tuple(containers), ()
+        boots = [True] * len(paths)
+    chosen = tuple(itertools.compress(containers, boots))
+    if len(chosen) > _MOST_BOOT_IMAGES:
+        raise TargetError(
+            f"{place.path}: {len(chosen)} WIM files in this .iso may be its boot image",
+            resolution="Copy the one that is meant out of the .iso, and give that.",
+        )
     others = itertools.compress(containers, (not each for each in boots))
-    return tuple(itertools.compress(containers, boots)), tuple(each.inside for each in others)
+    return chosen, tuple(each.inside for each in others)
 
 
 def origin_of(place: Place, container: Container) -> str:

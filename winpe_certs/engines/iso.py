@@ -45,8 +45,8 @@ _DESCRIPTORS_AT: Final = 0x8000
 _DESCRIPTOR_SIZE: Final = 2048
 _MOST_DESCRIPTORS: Final = 64
 _ISO_9660: Final = b"CD001"
-_UDF: Final = frozenset({b"NSR02", b"NSR03"})
-_IDENTIFIERS: Final = _UDF | {_ISO_9660, b"BEA01", b"TEA01", b"BOOT2", b"CDW02"}
+_UDF: Final = frozenset({b"BEA01", b"NSR02", b"NSR03"})
+_IDENTIFIERS: Final = _UDF | {_ISO_9660, b"TEA01", b"BOOT2", b"CDW02"}
 _COPY_AGAIN: Final = "Copy or download the .iso again, or give the .wim that is in it."
 _TAKE_OUT: Final = (
     "Copy sources/boot.wim out of it and give that file: Windows opens an .iso with a double click, and "

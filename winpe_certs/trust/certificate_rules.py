@@ -216,7 +216,9 @@ def _own_signature(certificate: Certificate, who: str) -> Iterator[Reason]:
 
 
 def _unreadable_parts(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
-    needed = _NEEDED_OF_ALL | (_NEEDED_OF_SERVERS if role is Role.SERVER else _NEEDED_OF_CAS)
+    # Whoever cannot process a critical extension must refuse the certificate (RFC 5280 section 4.2).
+    critical = {NAMES[each] for each in certificate.extensions.critical if each in NAMES}
+    needed = _NEEDED_OF_ALL | critical | (_NEEDED_OF_SERVERS if role is Role.SERVER else _NEEDED_OF_CAS)
     parts = certificate.unreadable
     missed = [f"{part} ({why})" for part, why in parts if part in needed]
     if missed:

@@ -16,7 +16,6 @@ from winpe_certs.certs.extensions import (
     APPLICATION_POLICY_MAPPINGS,
     INHIBIT_ANY_POLICY,
     NAMES,
-    POLICIES,
     POLICY_CONSTRAINTS,
     POLICY_MAPPINGS,
 )
@@ -31,7 +30,6 @@ from winpe_certs.trust.words import listed, named
 _UNDERSTOOD: Final = frozenset(
     {
         *NAMES,
-        POLICIES,
         POLICY_MAPPINGS,
         POLICY_CONSTRAINTS,
         INHIBIT_ANY_POLICY,

@@ -3,7 +3,8 @@
 Names are compared without their encoding (RFC 5280 section 7.1). Windows then goes by the authority key
 identifier: one that holds issuer and serial number fits that certificate only ("exact match"), one that holds
 a key identifier fits that key only ("key match"), and without it the name decides ("name match"). Source:
-Komar and Cross, "Troubleshooting Certificate Status and Revocation", Microsoft 2003.
+Komar and Cross, "Troubleshooting Certificate Status and Revocation", Microsoft 2003; CERT_TRUST_STATUS has a
+flag for each of the three. Nothing says that a key match is tried after an exact match has failed.
 """
 
 from __future__ import annotations

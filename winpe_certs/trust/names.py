@@ -51,6 +51,11 @@ def is_named_by_subject(certificate: Certificate) -> bool:
 
 def _by_common_name(certificate: Certificate, host: HostName) -> tuple[Reason, ...]:
     common_names = certificate.subject_name.texts(COMMON_NAME)
+    if any(each.value is None and each.fault for each in certificate.extensions.alternative_names or ()):
+        message = (
+            "The certificate has an alternative name that cannot be read, and otherwise only a common name"
+        )
+        return (_undocumented(f"{message}. Whether Windows falls back to that is not documented"),)
     if host.address is not None:
         if host.text in common_names:
             return (

@@ -24,11 +24,11 @@ from winpe_certs.certs.der import (
 )
 from winpe_certs.certs.extensions import (
     INHIBIT_ANY_POLICY,
+    NAMES,
     POLICIES,
     POLICY_CONSTRAINTS,
     POLICY_MAPPINGS,
     read_extension,
-    read_policies,
 )
 
 _ANY: Final = "2.5.29.32.0"
@@ -123,12 +123,14 @@ def _descend(state: _State, stated: _Stated, *, is_self_issued: bool) -> bool:
 
 
 def _stated(certificate: Certificate) -> _Stated:
+    if NAMES[POLICIES] in certificate.unread_parts:
+        raise DerError(0, "certificate policies that cannot be read")
     elements = certificate.structure.extensions if certificate.structure else None
     values = {each.id: each.value for each in map(read_extension, elements or ())}
     constraints = _constraints(values[POLICY_CONSTRAINTS]) if POLICY_CONSTRAINTS in values else {}
     inhibit_any = values.get(INHIBIT_ANY_POLICY)
     return _Stated(
-        policies=read_policies(values[POLICIES]) if POLICIES in values else None,
+        policies=certificate.extensions.policies,
         mappings=_mappings(values[POLICY_MAPPINGS]) if POLICY_MAPPINGS in values else (),
         require_explicit=constraints.get(_REQUIRE_EXPLICIT),
         inhibit_mapping=constraints.get(_INHIBIT_MAPPING),

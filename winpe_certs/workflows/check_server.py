@@ -51,6 +51,7 @@ def check_server(
         return Seen(servers=judge_all(servers.chains, found, moment, image.words))
 
     read = read_images(paths, look, index=index, progress=progress)
+    is_answered = read.error is None and bool(read.images)
     untrusting = [
         image for image in read.images if any(each.verdict is not Verdict.TRUSTED for each in image.servers)
     ]
@@ -58,7 +59,7 @@ def check_server(
         "check-server",
         read.images,
         warnings=servers.warnings,
-        advice=(*in_isos(untrusting), *_advice(read.images, servers)) if read.error is None else (),
+        advice=(*in_isos(untrusting), *_advice(read.images, servers)) if is_answered else (),
         holds=not untrusting,
         judged_at=moment.at,
         error=read.error,

@@ -13,10 +13,10 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.entries import DamagedEntry
 from winpe_certs.certs.sources import CertificateFile, SourceCertificate
 from winpe_certs.certs.thumbprints import normalise_thumbprint
-from winpe_certs.engines.choose import is_certificate
+from winpe_certs.engines.choose import expand, is_certificate
 from winpe_certs.errors import EnvironmentFailure, InputError, UsageError
 from winpe_certs.files import PathKind, path_kind
-from winpe_certs.workflows.certificate_files import STANDARD_INPUT, read_given
+from winpe_certs.workflows.given_files import STANDARD_INPUT, read_given
 from winpe_certs.workflows.refusing import raise_unread, refused_damage, refused_file
 
 _LOOKS_LIKE_A_PATH = re.compile(r"[/\\.]|[^\x00-\x7f]")
@@ -85,7 +85,8 @@ def gather(
     read: list[Path] = []
     damaged: list[DamagedEntry] = []
     unread: list[InputError] = []
-    for path in files:
+    # Patterns are ours where no shell has expanded them, as for images.
+    for path in expand(map(str, files)):
         given = read_given(path)
         warnings += given.warnings
         for file in given.files:

@@ -43,10 +43,7 @@ def with_issuer(
     findings: tuple[Finding, ...], certificate: Certificate, issuers: Iterable[Certificate]
 ) -> tuple[Finding, ...]:
     """The findings, where missing its root is no warning when the issuer is among `issuers`."""
-    # Slow to import, and most certificates are roots.
-    from winpe_certs.trust.issuers import is_issuer
-
-    found = next((each for each in issuers if is_issuer(each, certificate)), None)
+    found = next((each for each in issuers if _has_issued(each, certificate)), None)
     if found is None:
         return findings
     return tuple(

@@ -20,9 +20,9 @@ from winpe_certs.errors import WinpeCertsError
 from winpe_certs.findings import Finding
 from winpe_certs.results import Advice, CertificateResult, Status
 from winpe_certs.trust.remedies import inject_command
-from winpe_certs.workflows.certificate_files import lasting_name
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import DISALLOWED
+from winpe_certs.workflows.given_files import lasting_name
 from winpe_certs.workflows.guards import refuse_protected
 from winpe_certs.workflows.injections import Injection, injection_of
 from winpe_certs.workflows.inputs import Inputs, Wanted
@@ -113,20 +113,13 @@ def _commands(
     skips = list(
         dict.fromkeys(finding.code for each in given if each.file in files for finding in each.refused)
     )
-    # What is a mere warning about one certificate may be what the other must be left out for.
-    lost = [each for each in named if any(finding.code in skips for finding in each.injection.findings)]
-    if files and not lost:
+    if files:
         usual = [default_store(each.injection.certificate) for each in named]
         into = [word for store in _into(usual, stores) for word in ("--store", str(store))]
         more = [word for file in files[1:] for word in ("--cert", file)]
         yield Advice(
             "Put what is missing into the image:",
             (*inject_command(words, files[0], ()), *more, *into, *_skip(skips)),
-        )
-    for each in lost:
-        yield Advice(
-            f"{each.name}: its file has other certificates that cannot go in. Save this one to a file of its "
-            "own, and inject that."
         )
     for each in fit:
         if each.file is None:

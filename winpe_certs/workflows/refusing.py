@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.entries import DAMAGED, DamagedEntry
 from winpe_certs.errors import CertificateError, InputError
-from winpe_certs.finding_codes.registry import ALLOWABLE
+from winpe_certs.finding_codes.registry import ALLOWABLE, SKIPPABLE
 from winpe_certs.findings import Finding
 
 _SHOWN: Final = 100
@@ -33,10 +34,15 @@ class Refusal:
         return bool(self.codes) and all(code in ALLOWABLE for code in self.codes)
 
     @property
+    def skip_code(self) -> str | None:
+        """The code with which ``--skip`` leaves it out; one is enough."""
+        return next((code for code in self.codes if code in SKIPPABLE), None)
+
+    @property
     def options(self) -> str:
         """What lets it in, and what leaves it out."""
         ways = [_options("--allow", self.codes)] if self.may_be_allowed else []
-        ways += [_options("--skip", self.codes[:1])] if self.codes else []
+        ways += [_options("--skip", (self.skip_code,))] if self.skip_code else []
         return f" ({' or '.join(ways)})" if ways else ""
 
 
@@ -71,17 +77,18 @@ def raise_refusals(refusals: Iterable[Refusal], total: int) -> None:
     unique = _each_once(refusals)
     if not unique:
         return
-    others = total - len(unique)
-    ways = [
-        _leaving_out(unique) if others > 0 else "",
-        _letting_in([refusal for refusal in unique if refusal.may_be_allowed], are_one=len(unique) == 1),
-    ]
+    are_others = total > len(unique)
+    allowable = [refusal for refusal in unique if refusal.may_be_allowed]
+    them = "it" if len(unique) == 1 else "them"
+    if len(allowable) < len(unique):
+        them = "what can be allowed"
+    ways = _ways(_skips(unique) if are_others else "", _allows(allowable), them)
     if len(unique) == 1:
-        raise _with_resolution(unique[0].error, *ways[::-1])
+        raise _with_resolution(unique[0].error, ways)
     raise CertificateError(
         f"{len(unique)} of {total} certificates are refused",
         details=_listed([refusal.line + refusal.options for refusal in unique]),
-        resolution=" ".join(filter(None, ways)) or "Give files without these.",
+        resolution=" ".join(filter(None, (_files(unique), ways))) or "Give files without these.",
     )
 
 
@@ -110,25 +117,36 @@ def _listed(lines: Sequence[str]) -> str:
     return "\n".join(shown)
 
 
-def _letting_in(refusals: Sequence[Refusal], *, are_one: bool) -> str:
-    codes = dict.fromkeys(code for refusal in refusals for code in refusal.codes)
-    if not codes:
-        return ""
-    return f"To inject {'it' if are_one else 'them'} anyway: {_options('--allow', codes)}"
+def _ways(skips: str, allows: str, them: str) -> str:
+    if skips and allows:
+        return f"To inject only the others: {skips}; to inject {them} as well: {allows}"
+    if skips:
+        return f"To inject only the others: {skips}"
+    return f"To inject {them} anyway: {allows}" if allows else ""
 
 
-def _leaving_out(refusals: Sequence[Refusal]) -> str:
-    """One code for each certificate is enough to leave all of them out."""
-    if not all(refusal.codes for refusal in refusals):
+def _files(refusals: Sequence[Refusal]) -> str:
+    """Files of another kind have no code: nothing helps but to leave them out of the call."""
+    if all(refusal.codes for refusal in refusals):
         return ""
-    codes = dict.fromkeys(refusal.codes[0] for refusal in refusals)
-    return f"To inject only the others: {_options('--skip', codes)}"
+    return "Give the call without the files that hold no certificate."
+
+
+def _allows(refusals: Sequence[Refusal]) -> str:
+    return _options("--allow", dict.fromkeys(code for refusal in refusals for code in refusal.codes))
+
+
+def _skips(refusals: Sequence[Refusal]) -> str:
+    """What leaves all of them out; nothing when that cannot be."""
+    codes = [refusal.skip_code for refusal in refusals if refusal.skip_code]
+    return _options("--skip", dict.fromkeys(codes)) if len(codes) == len(refusals) else ""
 
 
 def _options(option: str, codes: Iterable[str]) -> str:
     return " ".join(f"{option} {code}" for code in codes)
 
 
-def _with_resolution(error: InputError, *more: str) -> InputError:
-    resolution = " ".join(filter(None, (error.resolution, *more)))
-    return type(error)(error.message, details=error.details, resolution=resolution)
+def _with_resolution(error: InputError, more: str) -> InputError:
+    changed = copy(error)
+    changed.resolution = " ".join(filter(None, (error.resolution, more)))
+    return changed

@@ -15,7 +15,7 @@ from winpe_certs.files import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.server import ServerChain, chain_from
 from winpe_certs.trust.words import listed, named
-from winpe_certs.workflows.certificate_files import lasting_name
+from winpe_certs.workflows.given_files import lasting_name
 from winpe_certs.workflows.inputs import read_chain_file
 
 _SHOWN_NAMES: Final = 10

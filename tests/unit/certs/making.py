@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import struct
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -208,46 +207,3 @@ def pkcs7(*certificates: bytes) -> bytes:
 
 def sha1(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest().upper()
-
-
-def indefinite(tag: int, *parts: bytes) -> bytes:
-    """One BER element of indefinite length."""
-    return bytes([tag, 0x80]) + b"".join(parts) + b"\0\0"
-
-
-ATTRIBUTE_CERTIFICATE = element(0xA1, element(0x30, b"\x02\x01\x01"))
-"""What RFC 5652 calls v1AttrCert, in the set of certificates."""
-
-
-def pkcs7_ber(*certificates: bytes) -> bytes:
-    """SignedData as streaming writers make it, every outer element of indefinite length."""
-    content = indefinite(0x30, bytes.fromhex("06092a864886f70d010701"))
-    chain = indefinite(0xA0, *certificates)
-    signed = indefinite(0x30, element(2, b"\1"), element(0x31), content, chain, element(0x31))
-    return indefinite(0x30, bytes.fromhex("06092a864886f70d010702"), indefinite(0xA0, signed))
-
-
-def store_element(number: int, data: bytes, encoding: int = 1) -> bytes:
-    """One element of a serialized store, or of a Blob."""
-    return struct.pack("<III", number, encoding, len(data)) + data
-
-
-def serialized_store(*elements: bytes, end: bytes = bytes(12)) -> bytes:
-    """A serialized certificate store (.sst) of these elements."""
-    return b"\0\0\0\0CERT" + b"".join(elements) + end
-
-
-POLICY_ROOT = "Software\\Policies\\Microsoft\\SystemCertificates\\Root\\Certificates"
-
-
-def instruction(key: str, name: str, data: bytes = b"", kind: int = 3) -> bytes:
-    """One instruction of a policy file."""
-    mark = ";".encode("utf-16-le")
-    names = [f"{each}\0".encode("utf-16-le") for each in (key, name)]
-    fields = [*names, struct.pack("<I", kind), struct.pack("<I", len(data)), data]
-    return "[".encode("utf-16-le") + mark.join(fields) + "]".encode("utf-16-le")
-
-
-def policy_file(*instructions: bytes, version: int = 1) -> bytes:
-    """A Registry.pol of these instructions."""
-    return b"PReg" + struct.pack("<I", version) + b"".join(instructions)

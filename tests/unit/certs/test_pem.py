@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.unit.certs import making
 from tests.unit.certs.making import pem
 from winpe_certs.certs.sources import CertificateFile, read_parts
-from winpe_certs.errors import CertificateError, PrivateKeyError
+from winpe_certs.errors import CertificateError, NoCertificateError, PrivateKeyError
 
 ROOT, SUB = making.root_der(), making.intermediate_der()
 ONE, TWO = pem(ROOT), pem(SUB)
@@ -82,7 +82,7 @@ DAMAGED = {
     "other-end": (SECOND + FIRST.replace("END CERT", "END X509 CERT"), "a block ends as 'X509 CERTIFICATE'"),
     "no-base64": (SECOND + FIRST.replace("MII", "M*I"), "holds something that is not base64"),
     "empty": (SECOND + BEGIN + END, "the block 'CERTIFICATE' is empty"),
-    "four-hyphens-before-begin": (SECOND + FIRST[1:], "the marker 'BEGIN' of a certificate lacks hyphens"),
+    "four-hyphens-before-begin": (SECOND + FIRST[1:], "the marker BEGIN of a certificate lacks hyphens"),
     "four-hyphens-after-begin": (
         SECOND + FIRST.replace("CERTIFICATE-----\nMII", "CERTIFICATE----\nMII"),
         "lacks",
@@ -90,7 +90,7 @@ DAMAGED = {
     "four-hyphens-at-the-end": (SECOND + FIRST.rstrip()[:-1], "the block 'CERTIFICATE' is cut off"),
     "hyphens-lost-both-times": (
         FIRST.replace("-----", "---") + SECOND,
-        "line 1: the marker 'BEGIN' of a certificate lacks hyphens",
+        "line 1: the marker BEGIN of a certificate lacks hyphens",
     ),
     "a-request": (SECOND + FIRST.replace("MII", "BAD!"), "not base64"),
     "cut-inside": (SECOND + pem(ROOT[:300]).decode(), "x.pem, certificate 2: "),
@@ -120,6 +120,29 @@ def test_lines_are_counted_whatever_ends_them() -> None:
 def test_text_about_markers_is_only_text() -> None:
     file = read(b"certificate begin and end: see below\n-----\n--- BEGIN OF LIST ---\n" + ONE)
     assert ([entry.certificate.der for entry in file.entries], file.damaged) == ([ROOT], ())
+
+
+PGP = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: 1\n\nmQEN\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def test_blocks_of_other_programs_are_no_damage() -> None:
+    file = read(PGP + ONE + b"-----BEGIN DH PARAMETERS-----\nAA\n" + TWO + b"-----END X-----\n")
+    assert [entry.certificate.der for entry in file.entries] == [ROOT, SUB]
+    assert file.damaged == ()
+    lines = 1 + (PGP + ONE).count(b"\n"), (PGP + ONE + TWO).count(b"\n") + 3
+    assert file.warnings == (
+        "x.pem, line 1: the block 'PGP PUBLIC KEY BLOCK' holds something that is not base64: ignored",
+        f"x.pem, line {lines[0]}: the block 'DH PARAMETERS' is cut off: ignored",
+        f"x.pem, line {lines[1]}: a block ends as 'X', expected no end here: its begin is missing: ignored",
+    )
+    with pytest.raises(NoCertificateError, match="there is no certificate in this file") as caught:
+        read(PGP)
+    assert "PGP" in caught.value.details
+
+
+def test_a_block_that_begins_as_another_and_ends_as_a_certificate_is_damaged() -> None:
+    file = read(ONE + TWO.replace(b"BEGIN CERTIFICATE", b"BEGIN CERTIFICAT"))
+    assert "expected the end of 'CERTIFICAT'" in file.damaged[0].error.message
 
 
 def test_a_request_under_the_label_of_a_certificate_is_called_a_request() -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from scripts.testdata import bundles
+from scripts.testdata.bundles import ATTRIBUTE_CERTIFICATE, pkcs7_ber
 from tests.unit.certs import making
-from tests.unit.certs.making import ATTRIBUTE_CERTIFICATE, element, pkcs7, pkcs7_ber
+from tests.unit.certs.making import element, pkcs7
 from winpe_certs.certs import ber
 from winpe_certs.certs.der import DerError
 from winpe_certs.certs.sources import CertificateFile, read_parts
-from winpe_certs.errors import CertificateError
+from winpe_certs.errors import CertificateError, NoCertificateError
 
 Make = Callable[..., bytes]
 
@@ -96,7 +98,7 @@ def test_blanks_at_the_end_do_not_matter_and_anything_else_does() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        making.indefinite(0x30, bytes.fromhex("06092a864886f70d010702")),
+        bundles.indefinite(0x30, bytes.fromhex("06092a864886f70d010702")),
         element(0x30, bytes.fromhex("06092a864886f70d010702"), element(0xA1, b"")),
         element(0x30, bytes.fromhex("06092a864886f70d010702"), element(0xA0, element(0x31))),
         element(
@@ -111,6 +113,16 @@ def test_a_structure_without_certificates_is_refused(data: bytes) -> None:
     with pytest.raises(CertificateError, match="no certificates can be read from this PKCS#7 file") as caught:
         read(data)
     assert caught.value.details
+
+
+def test_a_trust_list_is_called_one() -> None:
+    """authroot.stl: the certificates in it signed the list, and are none of those that it names."""
+    content = element(0x30, bytes.fromhex("060a2b0601040182370a01"), element(0xA0, element(0x30)))
+    signed = element(0x30, element(2, b"\1"), element(0x31), content, element(0xA0, SUB, ROOT), element(0x31))
+    data = element(0x30, bytes.fromhex("06092a864886f70d010702"), element(0xA0, signed))
+    with pytest.raises(NoCertificateError, match=r"certificate trust list \(\.stl\)") as caught:
+        read(data)
+    assert ".sst" in caught.value.resolution
 
 
 def test_endless_nesting_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +151,6 @@ def test_broken_elements_are_refused(data: bytes, reason: str) -> None:
 
 
 def test_long_tags_and_nested_elements_of_indefinite_length_are_passed() -> None:
-    inner = making.indefinite(0x30, b"\xbf\x81\x01\x80", b"\x5f\x7f\x01x", b"\0\0", element(4, b"\0\0"))
+    inner = bundles.indefinite(0x30, b"\xbf\x81\x01\x80", b"\x5f\x7f\x01x", b"\0\0", element(4, b"\0\0"))
     found = ber.read_ber(inner + b"rest", 0, len(inner) + 4)
     assert (found.encoded, found.value) == (inner, inner[2:-2])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.testdata import bundles
+from scripts.testdata.bundles import POLICY_ROOT, instruction, policy_file
 from tests.unit.certs import making
-from tests.unit.certs.making import POLICY_ROOT, instruction, policy_file
 from winpe_certs.certs import policy_file as layout
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.sources import CertificateFile, read_parts
@@ -34,6 +35,7 @@ def read(*instructions: bytes) -> CertificateFile:
         (KEY.replace("Software\\", "Software\\WOW6432Node\\"), "ROOT"),
         (KEY.replace("SystemCertificates", "EnterpriseCertificates"), "ROOT"),
     ],
+    ids=["usual", "upper-case", "publisher", "custom", "not-of-policies", "32-bit", "enterprise"],
 )
 def test_certificate_keys(key: str, store: str) -> None:
     file = read(instruction(key, "Blob", BLOB))
@@ -45,7 +47,7 @@ def test_certificate_keys(key: str, store: str) -> None:
 
 
 def test_semicolons_brackets_and_zeros_in_the_data_do_not_end_it() -> None:
-    name = making.store_element(0x0B, "a;b]\0[c;\0".encode("utf-16-le"))
+    name = bundles.store_element(0x0B, "a;b]\0[c;\0".encode("utf-16-le"))
     file = read(
         instruction(KEY, "Blob", name + BLOB),
         instruction(f"{POLICY_ROOT}\\{making.sha1(SUB)}", "Blob", OTHER),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.testdata.bundles import serialized_store, store_element
 from tests.unit.certs import making
-from tests.unit.certs.making import serialized_store, store_element
 from winpe_certs.certs import serialized
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.sources import CertificateFile, read_parts

@@ -11,6 +11,7 @@ import pytest
 from scripts.testdata.images import variant
 from scripts.testdata.isos import make_iso, udf_alone
 from tests.unit.cli.conftest import Program
+from winpe_certs.certs.certificate_files import as_pem
 from winpe_certs.engines.iso import ExtentFile
 from winpe_certs.wim.manifest import digest, manifest
 from winpe_certs.wim.reader import WimFile
@@ -47,7 +48,13 @@ def test_no_advice_names_the_iso_in_a_command(run: Program, media: Path, root: P
     (advice,) = run("verify", media, "-c", root, "-f", "json").document["advice"]
     assert f"Copy {BOOT} out of it" in advice
     assert "winpe-certs inject" not in advice
-    chain = ("--chain", certs / "cmg-chain.pem", "--hostname", "cmg.contoso.example", *AT)
+    whole = media.with_name("whole.pem")
+    names = ("cmg-server", "corp-issuing", "corp-root")
+    whole.write_bytes(as_pem([(certs / f"{name}.cer").read_bytes() for name in names]))
+    chain = ("--chain", whole, "--hostname", "cmg.contoso.example", *AT)
+    inside = media.with_name("boot.wim")
+    inside.write_bytes(variant("small"))
+    assert f"winpe-certs inject {inside}" in run("check-server", inside, *chain).out
     done = run("check-server", media, *chain, "-f", "json")
     assert done.code == 1
     reasons = [each for image in done.document["images"] for each in image["servers"][0]["reasons"]]
@@ -126,6 +133,13 @@ def test_udf_alone_is_a_kind_that_is_not_read(run: Program, tmp_path: Path, root
     assert "Copy sources/boot.wim out of it" in told
     assert "damaged" not in told
     assert "download" not in told
+
+
+def test_an_iso_with_too_many_to_choose_from_is_refused(run: Program, tmp_path: Path) -> None:
+    path = tmp_path / "many.iso"
+    path.write_bytes(make_iso({f"{number}.wim": b"x%d" % number for number in range(51)}))
+    done = run("list", path)
+    assert (done.code, "51 WIM files in this .iso may be its boot image" in done.err) == (3, True)
 
 
 def test_an_iso_without_a_wim_says_so(run: Program, tmp_path: Path, root: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.testdata import pki
+from scripts.testdata import bundles, pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.engines.choose import is_certificate
-from winpe_certs.workflows import certificate_files
+from winpe_certs.workflows import given_files
 
 NOT_AN_IMAGE = (
     "is a certificate, not an image\nnext: Put --cert before each certificate file, this one included.\n"
@@ -51,13 +51,17 @@ def test_a_certificate_is_known_by_its_content(run: Program, image: Path, root: 
     text = pki.pem("corp-root").decode()
     (copied / "printed").write_text(f"Certificate:\n{'  more' * 1500}\n{text}")
     (copied / "ber").write_bytes(b"\x30\x80\x06\x09")
+    (copied / "store").write_bytes(bundles.serialized_store())
+    (copied / "policy").write_bytes(bundles.policy_file())
     found = sorted(copied.iterdir())
-    assert len(found) == 8
+    assert len(found) == 10
     for path in found:
         assert NOT_AN_IMAGE in run("inject", image, path, "-i", "1").err, path.name
 
 
-@pytest.mark.parametrize("name", ["a.cer", "a.CRT", "a.p12", "a.pfx", "a.p7b", "a.reg", "a.pem"])
+@pytest.mark.parametrize(
+    "name", ["a.cer", "a.CRT", "a.p12", "a.pfx", "a.p7b", "a.reg", "a.pem", "a.SST", "a.pol"]
+)
 def test_a_certificate_is_known_by_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"MIIB2zCCAYCgAwIBAgIUQ")
     assert is_certificate(tmp_path / name)
@@ -130,7 +134,7 @@ def test_an_export_to_where_no_file_can_be_is_wrong_usage(
 def test_an_empty_folder_or_a_silent_pipe_is_no_certificate_file(
     run: Program, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certificate_files, "_PIPE_SECONDS", 0.05)
+    monkeypatch.setattr(given_files, "_PIPE_SECONDS", 0.05)
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for arguments in (("inject", image, "-i", "1", "-c"), ("export",), ("audit", image, "-r")):

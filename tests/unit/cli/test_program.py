@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Program
+from tests.unit.cli.conftest import TESTDATA, Program
 from winpe_certs import __version__
 from winpe_certs.cli.main import COMMANDS, GROUPS
 from winpe_certs.errors import CleanupError, ExitCode
@@ -137,6 +138,12 @@ def test_exit_codes_are_the_contract() -> None:
         "INTERRUPTED": 130,
     }
     assert CleanupError.exit_code == 5
+
+
+def test_the_page_on_the_command_line_has_every_exit_code() -> None:
+    page = (TESTDATA.parent / "docs" / "command-line.md").read_text(encoding="utf-8")
+    told = [int(line.split("|")[1]) for line in page.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert told == [code.value for code in ExitCode]
 
 
 def test_heavy_modules_wait_until_they_are_used() -> None:

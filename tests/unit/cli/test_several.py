@@ -180,6 +180,16 @@ def test_a_data_image_is_no_windows_and_no_error(
     assert "no certificates" not in run("list", mixed).out
 
 
+def test_a_data_image_may_be_any_of_the_file(run: Program, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.wim"
+    for index in (1, 2, 3):
+        path.write_bytes(beside_data(index))
+        done = run("list", path, "-f", "json")
+        assert (done.code, "failures" in done.document) == (0, False)
+        assert [each["index"] for each in done.document["images"] if not each["windows"]] == [index]
+        assert run("remove", path, "-t", ROOT, "-i", "all").code == 0
+
+
 @pytest.mark.parametrize("choice", ["1", "1,2", "drivers"])
 def test_a_data_image_that_is_named_is_an_error(run: Program, mixed: Path, root: Path, choice: str) -> None:
     done = run("verify", mixed, "-c", root, "-i", choice, "-f", "json")

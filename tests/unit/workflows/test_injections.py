@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.testdata import bundles
 from tests.unit.certs import making
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Store
@@ -59,7 +60,9 @@ def test_all_that_is_refused_is_named_once_with_its_options(bundle: Path) -> Non
     assert lines[3].endswith("--skip unreadable)")
     skips = "--skip damaged --skip not-a-ca --skip expired --skip unreadable"
     assert f"To inject only the others: {skips}" in caught.value.resolution
-    assert "To inject them anyway: --allow not-a-ca --allow expired" in caught.value.resolution
+    assert caught.value.resolution.endswith(
+        "; to inject what can be allowed as well: --allow not-a-ca --allow expired --allow unreadable"
+    )
 
 
 def test_skip_takes_the_rest_and_names_what_it_leaves(bundle: Path) -> None:
@@ -80,6 +83,8 @@ def test_allow_and_skip_go_together_for_different_codes(bundle: Path) -> None:
         gather([bundle], keep_damaged=True), allowed="expired unreadable", skipped="damaged not-a-ca"
     )
     assert [each.certificate.der for each in done.going_in] == [ROOT, old(), FAULTY, SUB]
+    marks = [[(each.code, each.allowed) for each in injection.findings] for injection in done.going_in]
+    assert marks == [[], [("expired", True)], [("unreadable", True)], [("not-self-signed", False)]]
 
 
 def test_what_is_still_refused_is_named_without_what_is_left_out(bundle: Path) -> None:
@@ -118,7 +123,7 @@ def test_the_only_refused_one_of_several_can_be_left_out(bundle: Path) -> None:
     with pytest.raises(CertificateError) as caught:
         judge(gather([bundle], keep_damaged=True))
     assert caught.value.resolution.endswith(
-        "To inject it anyway: --allow not-a-ca To inject only the others: --skip not-a-ca"
+        "To inject only the others: --skip not-a-ca; to inject it as well: --allow not-a-ca"
     )
 
 
@@ -127,6 +132,7 @@ def test_a_file_of_another_kind_is_named_among_the_refused(bundle: Path) -> None
     with pytest.raises(CertificateError, match=r"^5 of 7 ") as caught:
         judge(gather([bundle, Path("notes.txt")], keep_damaged=True))
     assert caught.value.details.startswith("notes.txt: this is no certificate file\n")
+    assert caught.value.resolution.startswith("Give the call without the files that hold no certificate.")
     assert "--skip" not in caught.value.resolution
 
 
@@ -162,8 +168,8 @@ class TestStores:
         assert found == ([] if store is Store.DISALLOWED else [("expired", Severity.WARNING)])
 
     def test_a_blob_that_narrows_roots_is_fine_for_publishers(self) -> None:
-        use = making.store_element(0x09, bytes.fromhex("300a06082b06010505070303"))
-        data = making.serialized_store(use + blob_for(making.load(ROOT)).to_bytes())
+        use = bundles.store_element(0x09, bytes.fromhex("300a06082b06010505070303"))
+        data = bundles.serialized_store(use + blob_for(making.load(ROOT)).to_bytes())
         Path("s.sst").write_bytes(data)
         inputs = gather([Path("s.sst")])
         assert judge(inputs, stores=(Store.TRUSTED_PUBLISHER,)).going_in[0].findings == ()

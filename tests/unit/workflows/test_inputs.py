@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from scripts.testdata import bundles
 from tests.unit.certs import making
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.errors import CertificateError, EnvironmentFailure, PrivateKeyError, UsageError
-from winpe_certs.workflows import certificate_files, inputs
+from winpe_certs.workflows import given_files, inputs
 from winpe_certs.workflows.inputs import Inputs, gather, gather_replaced, read_chain_file
 
 ROOT, OTHER, SUB = making.root_der(), making.second_root_der(), making.intermediate_der()
@@ -55,7 +56,7 @@ class TestFolders:
     def test_what_is_no_certificate_is_named_and_never_read_further(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(certificate_files, "LARGEST_FILE", 5000)
+        monkeypatch.setattr(given_files, "LARGEST_FILE", 5000)
         write("f/a.cer", ROOT)
         write("f/boot.wim", b"MSWIM\0\0\0" + bytes(9000))
         write("f/big.bin", b"MZ" + bytes(9000))
@@ -92,17 +93,17 @@ class TestFolders:
     def test_what_is_read_is_limited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         write("f/a.cer", ROOT)
         write("f/b.cer", OTHER)
-        monkeypatch.setattr(certificate_files, "LARGEST_FILE", len(ROOT) + 10)
+        monkeypatch.setattr(given_files, "LARGEST_FILE", len(ROOT) + 10)
         with pytest.raises(UsageError, match="its files have more than"):
             gather([Path("f")])
-        monkeypatch.setattr(certificate_files, "_MOST_FILES", 1)
+        monkeypatch.setattr(given_files, "_MOST_FILES", 1)
         with pytest.raises(UsageError, match="2 files are too many"):
             gather([Path("f")])
 
 
 def test_natural_order_takes_any_name() -> None:
     names = ["b", "A10", "a9", "a²", "", "9", "10", "a" * 200 + "1" * 50, "A9"]
-    ordered = sorted(names, key=certificate_files._natural)
+    ordered = sorted(names, key=given_files._natural)
     assert ordered.index("A9") < ordered.index("a9") < ordered.index("A10")
     assert ordered.index("9") < ordered.index("10")
 
@@ -143,7 +144,7 @@ class TestPipes:
         thread.join()
 
     def test_a_silent_pipe_ends_in_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(certificate_files, "_PIPE_SECONDS", 0.05)
+        monkeypatch.setattr(given_files, "_PIPE_SECONDS", 0.05)
         os.mkfifo("pipe")
         with pytest.raises(EnvironmentFailure, match="nothing came out of this pipe"):
             gather([Path("pipe")])
@@ -151,7 +152,7 @@ class TestPipes:
     def test_an_endless_device_is_read_no_further_than_a_file_may_go(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(certificate_files, "LARGEST_FILE", 200_000)
+        monkeypatch.setattr(given_files, "LARGEST_FILE", 200_000)
         with pytest.raises(CertificateError, match="the file is empty"):
             gather([Path("/dev/zero")])
         with pytest.raises(CertificateError, match="the file is empty"):
@@ -178,8 +179,9 @@ class TestStandardInput:
 
     def test_it_can_be_read_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.given(ROOT, monkeypatch)
+        assert ders(gather([Path("-")])) == [ROOT]
         with pytest.raises(UsageError, match="nothing came from standard input") as caught:
-            gather([Path("-"), Path("-")])
+            gather([Path("-")])
         assert "only once" in caught.value.resolution
 
     def test_a_terminal_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +194,19 @@ class TestStandardInput:
         monkeypatch.setattr(sys, "stdin", None)
         with pytest.raises(UsageError, match="standard input"):
             gather([Path("-")])
+
+
+class TestPatterns:
+    def test_a_pattern_that_no_shell_has_expanded_means_what_it_matches(self) -> None:
+        write("a.cer", ROOT)
+        write("b.cer", OTHER)
+        assert ders(gather([Path("*.cer")])) == [ROOT, OTHER]
+        with pytest.raises(UsageError, match=r"nothing matches \*\.crt"):
+            gather([Path("*.crt")])
+
+    def test_a_file_that_is_called_so_is_that_file(self) -> None:
+        write("[a].cer", ROOT)
+        assert ders(gather([Path("[a].cer")])) == [ROOT]
 
 
 class TestRefusals:
@@ -224,7 +239,7 @@ class TestRefusals:
 
     def test_the_same_certificate_of_two_files_is_one(self) -> None:
         blob = blob_for(making.load(ROOT)).to_bytes()
-        files = [write("a.sst", making.serialized_store(blob)), write("b.cer", ROOT)]
+        files = [write("a.sst", bundles.serialized_store(blob)), write("b.cer", ROOT)]
         found = gather(files)
         assert [each.blob is not None for each in found.wanted] == [True]
         assert found.warnings == ("b.cer: the same certificate as a.sst, certificate 1: ignored",)
@@ -251,7 +266,11 @@ class TestReplaced:
         with pytest.raises(UsageError, match="no such certificate file"):
             gather_replaced([text])
 
-    @pytest.mark.parametrize("text", [T[:-1], T + "0", "xyz", "A" * 5000, f"{T} {U}"])
+    @pytest.mark.parametrize(
+        "text",
+        [T[:-1], T + "0", "xyz", "A" * 5000, f"{T} {U}"],
+        ids=["short", "long", "no-digits", "endless", "two"],
+    )
     def test_anything_else_is_a_mistyped_thumbprint(self, text: str) -> None:
         with pytest.raises(UsageError) as caught:
             gather_replaced([text])

@@ -142,8 +142,7 @@ def test_what_is_there_already_may_still_stand_in_the_way_of_its_file(desk: Desk
     assert desk.ask(gather([both])).holds
 
 
-def test_a_warning_that_skip_would_take_for_a_reason_gives_no_command(desk: Desk) -> None:
-    """``--skip`` leaves out whatever has the finding, be it an error or a warning."""
+def test_what_its_file_has_as_distrusted_is_left_out(desk: Desk) -> None:
     certificate = Certificate.from_der(_der("corp-root"), "root")
     server = Certificate.from_der(_der("cmg-server"), "server")
     path = desk.folder / "publisher.reg"
@@ -159,7 +158,9 @@ def test_a_warning_that_skip_would_take_for_a_reason_gives_no_command(desk: Desk
     assert desk.obey(command.command).error is None
 
 
-@pytest.mark.parametrize("origin", ["-", "-, certificate 2", "/dev/fd/63", "/dev/stdin, line 9", "gone.cer"])
+@pytest.mark.parametrize(
+    "origin", ["-", "-, certificate 2", "/dev/fd/63", "/proc/self/status", "gone.cer, line 9"]
+)
 def test_what_is_no_file_any_more_is_not_named(desk: Desk, origin: str) -> None:
     certificate = Certificate.from_der(_der("corp-root"), origin)
     file = Path(origin.partition(",")[0])

@@ -97,6 +97,21 @@ def test_findings_about_roots_are_not_for_other_stores(tmp_path: Path, store: st
         assert "not-a-ca" in _codes(found)
 
 
+@pytest.mark.parametrize(
+    ("store", "status"), [("TrustedPublisher", Status.PRESENT), ("ROOT", Status.DIFFERENT)]
+)
+def test_limits_for_tls_do_not_concern_a_publisher(tmp_path: Path, store: str, status: Status) -> None:
+    """The Blob allows code signing alone (property 9), which is all that a publisher needs."""
+    der = (CERTS / "corp-root.cer").read_bytes()
+    uses = bytes.fromhex("300A06082B06010505070303")
+    limited = struct.pack("<III", 9, 1, len(uses)) + uses + _blob(der)
+    key = (*store_key(store), ROOT)
+    path = tmp_path / "SOFTWARE"
+    edit = SetValue(key, "Blob", ValueType.BINARY, limited)
+    path.write_bytes(apply(hive_variant("software-1.5.hiv"), [edit], now=1))
+    assert _of(list_certificates([path], moment=MOMENT), ROOT).status is status
+
+
 def test_a_distrusted_certificate_is_there_when_that_is_asked(tmp_path: Path) -> None:
     path = _put(tmp_path, (CERTS / "expired-root.cer").read_bytes(), "Disallowed")
     inputs = gather([CERTS / "expired-root.cer"])
