@@ -35,10 +35,7 @@ OLD_PROVIDERS: Final = frozenset(
 KEY_STORAGE_WORDS: Final = ("key storage provider", "platform crypto provider")
 
 RECOMMENDATION = f"Microsoft recommends, but does not require, the {RECOMMENDED_PROVIDER}."
-CHANGE_PROVIDER = (
-    f'{RECOMMENDATION} To change it: certutil -csp "{RECOMMENDED_PROVIDER}" -importPFX FILE, then export'
-    " it again."
-)
+CHANGE_PROVIDER = f"{RECOMMENDATION} To change it, import the file with that provider and export it again."
 _ORDER: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
