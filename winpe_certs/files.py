@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, Self, TypeAlias
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
-from winpe_certs.shown import system_words
+from winpe_certs.shown import plain_words, system_words
 
 _SHARING_VIOLATION: Final = 32
 _CAUSES: Final = {
@@ -61,7 +61,7 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
+        why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or plain_words(error), ""))
         if error.errno in _FORBIDDEN and doing in _READING:
             remedy = _READING_ADVICE
         raise EnvironmentFailure(

@@ -168,7 +168,7 @@ class TestParsing:
     def test_a_url_without_a_name_gets_the_general_advice(self) -> None:
         with pytest.raises(UsageError) as caught:
             parse_endpoint("https://")
-        assert "HOST:PORT" in caught.value.resolution
+        assert "a colon and its port" in caught.value.resolution
 
 
 class TestChain:

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failure = WinpeCertsError(
             f"a defect of winpe-certs: {type(error).__name__}: {error}",
             details="Nothing was committed unless a report above says so.",
-            resolution="Please report it with the output of the same command and --verbose.",
+            resolution="Please report it with the output of the same command and -vv.",
         )
         failure.__cause__ = error
     with contextlib.suppress(OutputLostError):

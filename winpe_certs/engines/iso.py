@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from winpe_certs.errors import TargetError, WinpeCertsError
+from winpe_certs.shown import plain_words
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def _understood(origin: str) -> Iterator[None]:
         raise TargetError(
             f"{origin}: the .iso cannot be read: it is damaged, or of a kind that is not read here",
             # Of other errors the words are about Python.
-            details=str(error) if isinstance(error, PyCdlibException) else "",
+            details=plain_words(error) if isinstance(error, PyCdlibException) else "",
             resolution=f"{_TAKE_OUT} If that fails too, the .iso is damaged: copy or download it again.",
         ) from error
 

@@ -103,7 +103,7 @@ def test_a_certificate_that_is_distrusted_is_not_put_in(run: Program, hive: Path
     done = run("verify", hive, "-c", certs / "disallowed-root.cer", "-f", "json")
     (certificate,) = done.document["images"][0]["certificates"]
     assert (certificate["status"], done.document["advice"]) == ("missing", [])
-    assert "winpe-certs remove" in certificate["findings"][0]["advice"]
+    assert certificate["findings"][0]["command"][:2] == ["winpe-certs", "remove"]
 
 
 def test_one_that_is_there_but_narrowed_gets_no_command(run: Program, tmp_path: Path, root: Path) -> None:
