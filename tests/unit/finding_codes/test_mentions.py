@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(
 )
 # What a person reads; `metavar` and `help` name arguments in capitals, which is right.
 # What follows the name of an option in a sentence.
-_PROSE = {"and", "for", "takes", "asks", "does", "leaves", "lets", "puts", "kept"}
+_PROSE = {"and", "for", "take", "takes", "asks", "does", "leaves", "lets", "puts", "kept"}
 _SAID = {"details", "resolution", "advice", "remedy"}
 
 
