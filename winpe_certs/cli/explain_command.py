@@ -10,6 +10,7 @@ from winpe_certs.cli import options as o
 from winpe_certs.cli.near import near_ones
 from winpe_certs.cli.output import show_explanations, talk
 from winpe_certs.errors import UsageError
+from winpe_certs.shown import shown_text
 
 Codes = Annotated[
     list[str] | None,
@@ -45,7 +46,7 @@ def explain(
     if not found:
         near = near_ones(text, names())
         raise UsageError(
-            f"there is nothing to explain by the name {text}",
+            f"there is nothing to explain by the name {shown_text(text)}",
             resolution=f"Perhaps you mean {' or '.join(near)}. explain without a code lists all of them."
             if near
             else "explain without a code lists all that can be explained.",
