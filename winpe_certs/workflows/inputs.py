@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -154,10 +154,13 @@ def _add(content: CertificateFile, wanted: dict[str, Wanted], warnings: list[str
 
 def _is_file(text: str) -> bool:
     """A path that is there is a file, whatever it is called; what is no thumbprint can be only one."""
-    # What is too long for a name of the system names no file.
-    with contextlib.suppress(EnvironmentFailure):
+    try:
         if text == STANDARD_INPUT or path_kind(Path(text)) is not PathKind.MISSING:
             return True
+    except EnvironmentFailure as error:
+        # What is too long for a name of the system names no file.
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ENAMETOOLONG:
+            raise
     try:
         normalise_thumbprint(text)
     except UsageError as error:
