@@ -42,11 +42,13 @@ ALLOWED = {
         "hosts", "connection", "progress", "certs", "regf", "engines", "verification", "trust", "evidence",
         "shown",
     },
-    "finding_codes": {"findings"},
-    "report": {"command_lines", "errors", "edits", "findings", "results", "evidence", "shown"},
+    "finding_codes": {"errors", "findings"},
+    "report": {
+        "command_lines", "errors", "edits", "findings", "finding_codes", "results", "evidence", "shown",
+    },
     "cli": {
-        "command_lines", "errors", "findings", "results", "workflows", "report", "engines", "certs",
-        "evidence", "shown",
+        "command_lines", "errors", "findings", "finding_codes", "results", "workflows", "report", "engines",
+        "certs", "evidence", "shown",
     },
     "__main__": {"cli"},
     "__init__": set(),

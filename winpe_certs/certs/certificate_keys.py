@@ -21,12 +21,14 @@ from winpe_certs.certs.stores import BLOB_VALUE, canonical_store_name
 from winpe_certs.certs.thumbprints import THUMBPRINT
 from winpe_certs.edits import ValueType
 from winpe_certs.errors import CertificateError, InputError
+from winpe_certs.shown import shown_text
 
 _STORES = (
     r"(?:WOW6432Node\\)?(?:Policies\\)?Microsoft"
     r"\\(?:SystemCertificates|EnterpriseCertificates|Cryptography\\Services\\[^\\]+\\SystemCertificates)"
     r"(?:\\(?P<below>.*))?"
 )
+
 _MACHINE_OR_USER = r"HKEY_(?:LOCAL_MACHINE|USERS)\\[^\\]+(?:\\Software)?|HKEY_CURRENT_USER\\Software"
 EXPORTED_STORES = re.compile(rf"(?:{_MACHINE_OR_USER})\\{_STORES}", re.IGNORECASE | re.DOTALL)
 """Where a .reg export has stores; ``below`` is what follows the folder of the stores."""
@@ -159,4 +161,4 @@ def quoted(notes: Sequence[str]) -> str:
 
 def shown(text: str) -> str:
     """A text of the file for a message: short, and without anything that would disturb a terminal."""
-    return ascii(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")
+    return shown_text(text, _LONGEST_SHOWN)

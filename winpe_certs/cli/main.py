@@ -18,6 +18,7 @@ from winpe_certs import __version__
 from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, verbosity_of, wants_json
 from winpe_certs.cli.parsing import Commands, OneCommand
 from winpe_certs.cli.signals import ended_by_signals
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.errors import ExitCode, Interrupted, UsageError, WinpeCertsError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ COMMANDS: Final = {
     "undo": "evidence_commands:undo",
     "compact": "image_commands:compact",
     "diff": "image_commands:diff",
+    "explain": "explain_command:explain",
     "doctor": "machine_commands:doctor",
     "cleanup": "machine_commands:cleanup",
 }
@@ -168,6 +170,8 @@ def _run(arguments: list[str]) -> int:
     except ClickException as error:
         # What is wrong with a command line is told in our words; this is for what nobody has thought of.
         raise UsageError(
-            f"the command line cannot be read: {error}", resolution="See winpe-certs --help"
+            f"the command line cannot be read: {error}",
+            resolution="The help lists what there is:",
+            command=(PROGRAM, "--help"),
         ) from error
     return int(code or ExitCode.DONE)

@@ -17,6 +17,7 @@ from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
 from winpe_certs.shown import system_words
 
 if TYPE_CHECKING:
+    from winpe_certs.finding_codes.explanation import Explanation
     from winpe_certs.results import Report
 
 _UNWRAPPED: Final = 1_000
@@ -61,6 +62,17 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: int) -> int:
 def show_document(text: str) -> int:
     """Print a text as it is, for people to keep; returns the exit code."""
     _write_exactly(text)
+    return int(ExitCode.DONE)
+
+
+def show_explanations(found: Sequence[Explanation], *, as_json: bool, as_list: bool) -> int:
+    """Print what `explain` has found, one line for each with `as_list`; returns the exit code."""
+    from winpe_certs.report import explanations
+
+    if as_json:
+        _write(explanations.render_json(found) + "\n")
+    else:
+        _print(explanations.render_list(found) if as_list else explanations.render(found))
     return int(ExitCode.DONE)
 
 

@@ -28,6 +28,7 @@ _INSTEAD: Final = {
     "--chain": "It is for one server; give the others with --server.",
     "--expect-chain": "It is for one server; ask check-server about the others afterwards.",
 }
+_SEE: Final = "The help lists what there is:"
 _UNSET: Final = "In a script, a variable that is not set is a common cause."
 _MOST_LISTED: Final = 4
 # Hyphens, dashes and the minus sign that look like the one of the keyboard (U+002D).
@@ -110,7 +111,12 @@ class _Parser(_OptionParser):
         return word[:2] in self._short_opt
 
     def _error(self, message: str, resolution: str = "", *, details: str = "") -> UsageError:
-        return UsageError(message, details=details, resolution=f"{resolution} {_see(self._context)}".lstrip())
+        return UsageError(
+            message,
+            details=details,
+            resolution=f"{resolution} {_SEE}".lstrip(),
+            command=_help(self._context),
+        )
 
 
 class OneCommand(TyperCommand):
@@ -166,7 +172,9 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Context) -> Any:
         """Run the command that the words name; raises `UsageError` without one."""
         if not ctx._protected_args:  # noqa: SLF001 - the words that were left, of the class above this
-            raise UsageError(f"{ctx.command_path}: the command is missing", resolution=_see(ctx))
+            raise UsageError(
+                f"{ctx.command_path}: the command is missing", resolution=_SEE, command=_help(ctx)
+            )
         return super().invoke(ctx)
 
     def _no_such_command(self, name: str, rest: Sequence[str], ctx: Context) -> UsageError:
@@ -178,7 +186,9 @@ class Commands(TyperGroup):
         if not meant and later:
             meant = f"The command comes first: put {later} in front. "
         return UsageError(
-            f"{ctx.command_path}: there is no command {shown(name)}", resolution=f"{meant}{_see(ctx)}"
+            f"{ctx.command_path}: there is no command {shown(name)}",
+            resolution=f"{meant}{_SEE}",
+            command=_help(ctx),
         )
 
 
@@ -202,7 +212,8 @@ def _in_our_words(error: NoSuchOption | BadOptionUsage | MissingParameter, ctx: 
     return UsageError(
         f"{ctx.command_path}: {what} is missing",
         details=getattr(parameter, "help", None) or "",
-        resolution=_see(ctx),
+        resolution=_SEE,
+        command=_help(ctx),
     )
 
 
@@ -222,7 +233,8 @@ def _no_such_option(name: str, ctx: Context) -> UsageError:
     return UsageError(
         f"{ctx.command_path}: there is no option {shown(name)}",
         details=details,
-        resolution=f"{meant}{_see(ctx)}",
+        resolution=f"{meant}{_SEE}",
+        command=_help(ctx),
     )
 
 
@@ -248,7 +260,8 @@ def _too_many(rest: Sequence[str], command: AnyCommand, ctx: Context) -> UsageEr
     return UsageError(
         f"{ctx.command_path}: an argument too many{which}",
         details=takes,
-        resolution=f"A value with blanks needs quotes, and stands after its option. {_see(ctx)}",
+        resolution=f"A value with blanks needs quotes, and stands after its option. {_SEE}",
+        command=_help(ctx),
     )
 
 
@@ -269,5 +282,5 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _see(ctx: Context) -> str:
-    return f"See {ctx.command_path} --help"
+def _help(ctx: Context) -> tuple[str, ...]:
+    return (*ctx.command_path.split(), "--help")

@@ -155,7 +155,7 @@ def _unknown(path: Path, *, reading: bool) -> WinpeCertsError:
         return TargetError(
             f"{path}: this is a certificate, not an image",
             resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive. A certificate "
-            "goes after the option that takes it (see --help of the command).",
+            "goes after the option that takes it; the help of the command names that.",
         )
     return TargetError(
         f"{path}: neither a WIM image nor a registry hive{' nor an ISO image' if reading else ''}: {what}",

@@ -32,9 +32,6 @@ KINDS: Final = (
         "The reasons are in the report, each with what helps.",
     ),
     _kind(
-        "input", _REFUSED, "An input file is refused.", "It is damaged, unsupported, or too risky to work on."
-    ),
-    _kind(
         "certificate",
         _REFUSED,
         "A certificate file cannot be read, or its certificate must not be injected.",

@@ -102,7 +102,8 @@ def gather(
         wanted.setdefault(thumbprint, Wanted(thumbprint, "--thumbprint"))
     if not wanted and not damaged and not unread:
         raise UsageError(
-            "no certificate was given", resolution="Give the certificate file (see --help of the command)."
+            "no certificate was given",
+            resolution="Give the certificate file; the help of the command says how.",
         )
     inputs = Inputs(tuple(wanted.values()), tuple(warnings), tuple(read), tuple(damaged), tuple(unread))
     if not keep_damaged:

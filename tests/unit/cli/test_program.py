@@ -209,7 +209,7 @@ def test_every_summary_is_whole_in_a_narrow_terminal(run: Program, monkeypatch: 
 def test_wrong_usage_names_the_help_of_its_own_command(
     run: Program, arguments: list[str], program: str
 ) -> None:
-    assert run(*arguments).err.endswith(f" See {program} --help\n")
+    assert run(*arguments).err.endswith(f" The help lists what there is:\n  {program} --help\n")
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,10 @@ def test_a_thumbprint_may_come_from_the_clipboard(run: Program, hive: Path, root
     assert run("verify", hive, "-t", forms.get(text) or text.format(ROOT)).code == 0
 
 
-@pytest.mark.parametrize("text", ["", "12", "G" * 40, "A" * 64])
+@pytest.mark.parametrize("text", ["", "12", "G" * 40, "G" * 64])
 def test_what_is_no_thumbprint_is_wrong_usage(run: Program, hive: Path, text: str) -> None:
     done = run("verify", hive, "-t", text)
     assert done.code == 2
-    if len(text) == 64:
-        assert "SHA-256" in done.err
 
 
 def test_an_expired_certificate_that_is_there_is_present(run: Program, hive: Path, certs: Path) -> None:
