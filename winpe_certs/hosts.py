@@ -30,7 +30,8 @@ _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 # them, so the same text means two different hosts.
 _READ_IN_TWO_WAYS: Final = "\u00df\u03c2\u200c\u200d"
 _HOW_TO_WRITE: Final = (
-    "Give the server as HOST or HOST:PORT, for example cmg.contoso.com or cmg.contoso.com:8443. "
+    "Give the name of the server, with a colon and its port unless that is 443, for example "
+    "cmg.contoso.com or cmg.contoso.com:8443. "
     "An IPv6 address with a port goes in brackets: [2001:db8::1]:443."
 )
 

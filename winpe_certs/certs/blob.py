@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from winpe_certs.certs.der import DerError, identifier_list
+from winpe_certs.certs.object_identifiers import with_name
 from winpe_certs.certs.usages import covers_servers
 from winpe_certs.errors import BlobError
 from winpe_certs.findings import Finding, Severity
@@ -245,7 +246,7 @@ def _usages(data: bytes) -> tuple[str, ...] | None:
 def _list(usages: tuple[str, ...] | None) -> str:
     if usages is None:
         return "an unreadable list of uses"
-    return ", ".join(usages) or "no use at all"
+    return ", ".join(map(with_name, usages)) or "no use at all"
 
 
 def _moment(data: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from winpe_certs.certs.blob import FILETIME, FILETIME_EPOCH, Blob, PropertyId
 from winpe_certs.certs.der import DerError, identifier_list
+from winpe_certs.certs.object_identifiers import with_name
 
 _TEXTS: Final = frozenset({PropertyId.FRIENDLY_NAME, PropertyId.DESCRIPTION, PropertyId.SIGN_HASH_CNG_ALG})
 _TIMES: Final = frozenset({PropertyId.DISALLOWED_FILETIME, PropertyId.NOT_BEFORE_FILETIME})
@@ -136,7 +137,7 @@ def _uses(data: bytes) -> str | None:
         found = identifier_list(data)
     except DerError:
         return None
-    text = ", ".join(found) or "no use at all"
+    text = ", ".join(map(with_name, found)) or "no use at all"
     return text if len(text) <= _SHOWN_LETTERS else None
 
 

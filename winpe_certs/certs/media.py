@@ -15,6 +15,7 @@ from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.findings import EXPIRES_SOON, SMALLEST_RSA_KEY
+from winpe_certs.certs.object_identifiers import with_name
 from winpe_certs.certs.pkcs12 import MediaStore
 from winpe_certs.certs.usages import ANY_EXTENDED_KEY_USAGE
 from winpe_certs.findings import Finding, Severity
@@ -34,10 +35,7 @@ OLD_PROVIDERS: Final = frozenset(
 KEY_STORAGE_WORDS: Final = ("key storage provider", "platform crypto provider")
 
 RECOMMENDATION = f"Microsoft recommends, but does not require, the {RECOMMENDED_PROVIDER}."
-CHANGE_PROVIDER = (
-    f'{RECOMMENDATION} To change it: certutil -csp "{RECOMMENDED_PROVIDER}" -importPFX FILE, then export'
-    " it again."
-)
+CHANGE_PROVIDER = f"{RECOMMENDATION} To change it, import the file with that provider and export it again."
 _ORDER: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -77,7 +75,7 @@ def _role(store: MediaStore) -> Iterator[Finding]:
         yield Finding(
             "no-client-auth",
             Severity.ERROR,
-            f"Its extended key usage does not include client authentication ({CLIENT_AUTHENTICATION}).",
+            f"Its extended key usage does not include {with_name(CLIENT_AUTHENTICATION)}.",
             "Have one issued with client authentication, as from the template Workstation Authentication.",
         )
     if store.certificate.is_ca:

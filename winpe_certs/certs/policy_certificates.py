@@ -96,7 +96,7 @@ def _refuse_deletions(
         raise CertificateError(
             f"{place}: this policy file deletes from {shown(each.key)} ({shown(each.name)})",
             details="A certificate file can only add certificates.",
-            resolution="Use 'winpe-certs remove' to take a certificate out of an image.",
+            resolution="Use winpe-certs remove to take a certificate out of an image.",
         )
 
 

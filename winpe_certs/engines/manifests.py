@@ -34,7 +34,7 @@ def open_wims(place: Place, progress: Progress = silent) -> Iterator[tuple[Conta
 def manifest_result(place: Place, container: Container, images: Images, image: ImageInfo) -> ManifestResult:
     """The manifest of one image, and its digest; raises as reading does."""
     if image.index is None or not isinstance(images, WimImages):
-        raise TargetError(f"{place.path}: no image was chosen", resolution="Choose one: --index N")
+        raise TargetError(f"{place.path}: no image was chosen", resolution="Choose one with --index.")
     entries = images.manifest(image.index)
     lines = tuple(entry.line for entry in entries)
     return ManifestResult(str(place.path), image.index, image.name, lines, digest(entries), container.inside)

@@ -145,7 +145,7 @@ def _uses(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
             Severity.ERROR,
             f"{who} is not for server authentication: its {deciding_list(certificate.extensions)} do not "
             "include it.",
-            "Have it issued from a template with server authentication (1.3.6.1.5.5.7.3.1).",
+            "Have it issued from a template with server authentication, serverAuth (1.3.6.1.5.5.7.3.1).",
             WRONG_USAGE,
         )
     key_uses = certificate.extensions.key_uses

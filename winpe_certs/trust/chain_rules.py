@@ -19,6 +19,7 @@ from winpe_certs.certs.extensions import (
     POLICY_CONSTRAINTS,
     POLICY_MAPPINGS,
 )
+from winpe_certs.certs.object_identifiers import with_name
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.certificate_rules import Role
 from winpe_certs.trust.constraints import NameComparisons, common_name_faults
@@ -112,20 +113,20 @@ def _critical_extensions(path: CertificationPath) -> Iterator[Reason]:
         unknown = sorted(certificate.extensions.critical - _UNDERSTOOD)
         if not unknown:
             continue
+        which = listed([with_name(each) for each in unknown])
         is_root = certificate is path.anchor
         if not is_root and any(not each.startswith(_MICROSOFT) for each in unknown):
             yield Reason(
                 "invalid-chain",
                 Severity.ERROR,
-                f"{in_words(path, certificate)} has a critical extension that is not understood: "
-                f"{listed(unknown)}.",
+                f"{in_words(path, certificate)} has a critical extension that is not understood: {which}.",
                 "Have it issued without this extension, or with the extension not critical.",
             )
         else:
             yield Reason(
                 "invalid-chain",
                 Severity.WARNING,
-                f"{in_words(path, certificate)} has a critical extension ({listed(unknown)}). What Windows "
+                f"{in_words(path, certificate)} has a critical extension ({which}). What Windows "
                 f"does with it{' in a root' if is_root else ''} is not documented.",
                 "To be sure, have it issued with the extension not critical.",
                 undocumented=True,

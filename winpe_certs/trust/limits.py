@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from winpe_certs.certs.blob import FILETIME, FILETIME_EPOCH, Blob, PropertyId
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.der import DerError, identifier_list
+from winpe_certs.certs.object_identifiers import with_name
 from winpe_certs.certs.usages import covers_servers
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.constraints import NameComparisons
@@ -198,4 +199,4 @@ def _shown(moment: datetime) -> str:
 def _list(uses: Uses) -> str:
     if uses is None:
         return "an unreadable list of uses"
-    return listed(uses) or "no use at all"
+    return listed([with_name(each) for each in uses]) or "no use at all"

@@ -9,9 +9,9 @@ from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.findings import examine, refusals
+from winpe_certs.command_lines import PROGRAM, file_word
 from winpe_certs.findings import Reason
 
-_PROGRAM: Final = "winpe-certs"
 _FROM_IMAGE: Final = "This command takes its file out of the image; then inject that file."
 
 
@@ -43,7 +43,7 @@ class Remedies:
         if self.file is not None and certificate in self.contents:
             return replace(reason, command=inject_command(self.image, self.file, self._skips(), store))
         if certificate.der in self.held:
-            command = (_PROGRAM, "export", *self.image, "--thumbprint", certificate.thumbprint, "--as", "der")
+            command = (PROGRAM, "export", *self.image, "--thumbprint", certificate.thumbprint, "--as", "der")
             return replace(reason, advice=f"{reason.advice} {_FROM_IMAGE}".strip(), command=command)
         return reason
 
@@ -52,7 +52,7 @@ class Remedies:
         if not self.image:
             return ()
         return (
-            _PROGRAM, "remove", *self.image, "--thumbprint", certificate.thumbprint, "--store", str(store)
+            PROGRAM, "remove", *self.image, "--thumbprint", certificate.thumbprint, "--store", str(store)
         )  # fmt: skip
 
     def _refusals(self, certificate: Certificate) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def inject_command(
     """The command that puts the certificates of a file into an image, but for those with a finding."""
     where = ("--store", str(store)) if store else ()
     skips = [word for code in skipped for word in ("--skip", code)]
-    return (_PROGRAM, "inject", *image, "--cert", file, *where, *skips)
+    return (PROGRAM, "inject", *image, "--cert", file_word(file), *where, *skips)
 
 
 def _what_is_wrong(codes: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from winpe_certs.files import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, ServerResult, Status, Verdict
+from winpe_certs.shown import cause_words
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.check_server import judge_all
 from winpe_certs.workflows.describe import stored_result
@@ -74,7 +75,7 @@ def lost(
 def _what_happened(error: Exception | str) -> Finding:
     if isinstance(error, WinpeCertsError):
         advice = " ".join(part for part in (_sentence(error.details), error.resolution) if part)
-        return Finding(error.kind, Severity.ERROR, _sentence(error.message), advice)
+        return Finding(error.kind, Severity.ERROR, _sentence(error.message), advice, error.command)
     if isinstance(error, MemoryError):
         return Finding("memory", Severity.ERROR, "There is not enough memory to read it.", "Audit it alone.")
     if isinstance(error, str):
@@ -85,7 +86,7 @@ def _what_happened(error: Exception | str) -> Finding:
     return Finding(
         "defect",
         Severity.ERROR,
-        f"A defect of winpe-certs ended the look at it: {type(error).__name__}: {error}",
+        f"It could not be read to the end: {cause_words(error)}.",
         "Please report it, with the image if you can.",
     )
 

@@ -19,7 +19,7 @@ DISALLOWED = Finding(
     "disallowed",
     Severity.ERROR,
     "It is also in the store Disallowed, so Windows refuses it wherever else it is.",
-    "Take it out of that store first: winpe-certs remove, with --store Disallowed.",
+    "Take it out of that store first, with remove and --store Disallowed.",
 )
 
 

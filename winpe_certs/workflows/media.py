@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from winpe_certs.certs.certificate import Certificate
-from winpe_certs.certs.media import examine_media
+from winpe_certs.certs.media import CHANGE_PROVIDER, RECOMMENDED_PROVIDER, examine_media
 from winpe_certs.certs.pkcs12 import LARGEST_FILE, MediaStore, PasswordError, read_media
+from winpe_certs.command_lines import file_word
 from winpe_certs.errors import UsageError
 from winpe_certs.files import PathKind, path_kind, system_errors
-from winpe_certs.findings import Severity
+from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import MediaResult, Report
 from winpe_certs.workflows.clock import Moment
 
@@ -29,7 +31,7 @@ def check_media_certificate(path: Path, password: Callable[[], str], moment: Mom
         data = file.read(LARGEST_FILE + 1)
     store = _read(data, password, str(path))
     certificate = store.certificate
-    findings = examine_media(store, moment.at)
+    findings = tuple(_with_command(each, str(path)) for each in examine_media(store, moment.at))
     media = MediaResult(
         path=str(path),
         thumbprint=certificate.thumbprint,
@@ -53,6 +55,13 @@ def _read(data: bytes, password: Callable[[], str], origin: str) -> MediaStore:
         # Asked for outside, so that what goes wrong there does not seem to come from here.
         pass
     return read_media(data, password(), origin)
+
+
+def _with_command(finding: Finding, path: str) -> Finding:
+    """Add the command that imports the file with the recommended provider, where that is the advice."""
+    if finding.advice != CHANGE_PROVIDER:
+        return finding
+    return replace(finding, command=("certutil", "-csp", RECOMMENDED_PROVIDER, "-importPFX", file_word(path)))
 
 
 def _key_words(certificate: Certificate) -> str:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from winpe_certs.certs.findings import refusals
 from winpe_certs.certs.stores import Store, default_store
 from winpe_certs.certs.usages import ServerUse, server_use
+from winpe_certs.command_lines import file_word
 from winpe_certs.engines.choose import recognise
 from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
@@ -85,7 +86,7 @@ def _given(inputs: Inputs, stores: tuple[Store, ...], moment: Moment) -> Iterato
 
 def _can_go_in(result: CertificateResult) -> bool:
     """One that is disallowed is refused by `inject`; its finding says what to do first."""
-    return result.status is Status.MISSING and DISALLOWED not in result.findings
+    return result.status is Status.MISSING and DISALLOWED.code not in {each.code for each in result.findings}
 
 
 def _obstacle(image: ImageName) -> tuple[Advice, ...]:
@@ -116,7 +117,7 @@ def _commands(
     if files:
         usual = [default_store(each.injection.certificate) for each in named]
         into = [word for store in _into(usual, stores) for word in ("--store", str(store))]
-        more = [word for file in files[1:] for word in ("--cert", file)]
+        more = [word for file in files[1:] for word in ("--cert", file_word(file))]
         yield Advice(
             "Put what is missing into the image:",
             (*inject_command(words, files[0], ()), *more, *into, *_skip(skips)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from winpe_certs.command_lines import file_word
 from winpe_certs.engines.base import ImageInfo, Images
 from winpe_certs.errors import UsageError
 
@@ -93,8 +94,8 @@ def select(origin: str, images: Images, choice: Choice | None, *, writing: bool)
 def words_for(origin: str, image: ImageInfo, images: Images) -> tuple[str, ...]:
     """The words that name an image in a command line: its file, and its index where that is needed."""
     if image.index is None or len(images.images) == 1:
-        return (origin,)
-    return (origin, "--index", str(image.index))
+        return (file_word(origin),)
+    return (file_word(origin), "--index", str(image.index))
 
 
 def _number(digits: str, text: str) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store, default_store
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Advice, CertificateResult, Report, Status
@@ -46,7 +47,11 @@ def verify(
 
     def look(found: StoredCertificates, image: ImageName) -> Seen:
         results = tuple(
-            verify_one(found, wanted, stores, moment, image.file, strict_blob=strict_blob)
+            _with_way_out(
+                verify_one(found, wanted, stores, moment, image.file, strict_blob=strict_blob),
+                found,
+                image.words,
+            )
             for wanted in inputs.wanted
         )
         judged.append((image, results))
@@ -99,6 +104,30 @@ def verify_one(
     return best
 
 
+def _with_way_out(
+    result: CertificateResult, found: StoredCertificates, words: tuple[str, ...]
+) -> CertificateResult:
+    """Add the command that takes a certificate out of the store Disallowed, where one does.
+
+    `words` name the image; there are none for one that no command changes.
+    """
+    is_ours = any(
+        stored.store == Store.DISALLOWED and stored.location is Location.MACHINE
+        for stored in found.find(result.thumbprint)
+    )
+    if not words or not is_ours:
+        return result
+    where = ("--thumbprint", result.thumbprint, "--store", str(Store.DISALLOWED))
+    command = (PROGRAM, "remove", *words, *where)
+    return replace(
+        result,
+        findings=tuple(
+            replace(finding, command=command) if finding.code == DISALLOWED.code else finding
+            for finding in result.findings
+        ),
+    )
+
+
 def _accepted(wanted: Wanted, stores: tuple[Store, ...]) -> tuple[Store, ...]:
     if stores:
         return stores
@@ -119,7 +148,7 @@ def _other_store(stored: StoredCertificate) -> Finding:
     return Finding(
         "other-store",
         Severity.INFO,
-        f"It stands in the store {place_name(stored)}, where it does not count here.",
+        f"It is in the store {place_name(stored)}, where it does not count here.",
         "Inject it into the right store, or name that store with --store.",
     )
 

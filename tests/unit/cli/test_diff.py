@@ -95,7 +95,7 @@ def test_properties_are_told_in_words(run: Program, pair: tuple[Path, Path]) -> 
     assert found["side"] == "both"
     told = {(each["id"], each["name"]): (each["first"], each["second"]) for each in found["properties"]}
     assert told[0x0B, "FRIENDLY_NAME"] == ('"Contoso"', '"Fabrikam"')
-    assert told[0x09, "ENHKEY_USAGE"] == ("1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2")
+    assert told[0x09, "ENHKEY_USAGE"] == ("serverAuth (1.3.6.1.5.5.7.3.1)", "clientAuth (1.3.6.1.5.5.7.3.2)")
     assert told[0x14, "KEY_IDENTIFIER"] == ("01" * 20, "02" * 20)
     assert told[0x5C, "SUBJECT_PUB_KEY_BIT_LENGTH"] == ("2048 bits", "4096 bits")
     assert told[0x68, "DISALLOWED_FILETIME"] == (None, "2020-01-01 00:00:00 UTC")
