@@ -174,9 +174,17 @@ def _is_file(text: str) -> bool:
 
 
 def _refuse_certificates(targets: Iterable[Path]) -> None:
-    """Raise `UsageError` for a certificate among the images: it stands there when --cert is not repeated."""
+    """Raise `UsageError` for a certificate among the images: it is there when --cert is not repeated."""
+    targets = tuple(targets)
     for path in targets:
-        if is_certificate(path):
+        try:
+            is_given_wrongly = is_certificate(path)
+        except EnvironmentFailure:
+            # Of several images one that cannot be read is reported in its turn.
+            if len(targets) == 1:
+                raise
+            continue
+        if is_given_wrongly:
             raise UsageError(
                 f"{path} is a certificate, not an image",
                 resolution="Put --cert before each certificate file, this one included.",
