@@ -50,8 +50,8 @@ _CAUSES: Final = {
     errno.EISDIR: ("it is a folder", "Give the path of a file."),
 }
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
-# What is done to a file that nothing is written to, in the words of those who do it.
-_READING: Final = frozenset({"read", "list", "look at", "look at it", "look into the folder"})
+# How those who write nothing begin to say what they do to a file.
+_READING: Final = ("read", "list", "look")
 _READING_ADVICE: Final = "Run as a user that may read it, or have its permissions changed."
 
 
@@ -62,7 +62,7 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or plain_words(error), ""))
-        if error.errno in _FORBIDDEN and doing in _READING:
+        if error.errno in _FORBIDDEN and doing.startswith(_READING):
             remedy = _READING_ADVICE
         raise EnvironmentFailure(
             f"{path}: cannot {doing}: {why}",

@@ -80,6 +80,18 @@ _BLOB: Final = tuple(
     for number in (0x00, 0x02, 0x03, 0x09, 0x13, 0x20, 0x54, 0x68, 0x69, 0x7A, 0x7E, 0x7F)
     for size in (0, 8)
 )
+_BUNDLES: Final = (
+    b"\0\0\0\0CERT",
+    bytes(12),
+    b"\x21\0\0\0\1\0\0\0\2\0\0\0ab",
+    b"PReg\1\0\0\0",
+    "[;]".encode("utf-16-le"),
+    "Blob\0".encode("utf-16-le"),
+    "**DelVals.\0".encode("utf-16-le"),
+    b"\x30\x80",
+    b"\0\0",
+)
+
 _REG: Final = (
     b"REGEDIT4\r\n",
     b"Windows Registry Editor Version 5.00\r\n",
@@ -137,7 +149,7 @@ _XML: Final = tuple(text.encode("utf-16-le") for text in _TAGS)
 
 TARGETS: Final[dict[str, Target]] = {
     "certificate": Target(
-        certificate_targets.certificate_file, longest=6000, words=(*_DER, *_PEM), is_der=True
+        certificate_targets.certificate_file, longest=6000, words=(*_DER, *_PEM, *_BUNDLES), is_der=True
     ),
     "blob": Target(certificate_targets.blob, words=(*_BLOB, *_DER)),
     "reg": Target(certificate_targets.reg_file, longest=12_000, words=_REG),

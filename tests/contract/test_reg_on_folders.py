@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from tests.contract.dism_machine import (
     snapshot,
     unless_named,
 )
+from winpe_certs.edits import DeleteKey, Edit, SetValue
+from winpe_certs.regf.hive import apply
+from winpe_certs.regf.reading import Hive
 
 
 @pytest.fixture
@@ -79,6 +83,25 @@ def test_a_folder_is_changed_by_reg(kind: str, with_logs: bool, station: Station
     assert _through_reg(station, target, command="remove").code == 0
     assert called("verify", target, "--cert", CERTIFICATE, "--format", "json").code == 1
     assert set(snapshot(folder)) == names
+    station.assert_nothing_left()
+
+
+def test_reg_gives_a_key_in_lower_case_its_right_name(station: Station, judge: Judge) -> None:
+    folder = _folder(station)
+    hive = folder / SOFTWARE
+    assert called("inject", hive, "--cert", CERTIFICATE, "--format", "json").code == 0
+    thumbprint = hashlib.sha1(Path(CERTIFICATE).read_bytes()).hexdigest().upper()
+    path = ("Microsoft", "SystemCertificates", "AuthRoot", "Certificates")
+    blob = Hive(hive.read_bytes()).value((*path, thumbprint), "Blob")
+    assert blob is not None
+    odd: list[Edit] = [DeleteKey((*path, thumbprint)), SetValue((*path, thumbprint.lower()), "Blob", *blob)]
+    hive.write_bytes(apply(hive.read_bytes(), odd, now=133_000_000_000_000_000))
+    ran = _through_reg(station, folder)
+    assert ran.code == 0, ran.told
+    assert {status[3] for status in ran.statuses} == {"replaced"}
+    exported = judge("hivexregedit", "--export", hive, STORES).stdout.decode()
+    assert thumbprint in exported
+    assert thumbprint.lower() not in exported
     station.assert_nothing_left()
 
 

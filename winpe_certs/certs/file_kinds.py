@@ -30,6 +30,7 @@ PKCS12_START = b"\x02\x01\x03\x30"
 PKCS7_START = bytes.fromhex("06092a864886f70d0107")
 ENCRYPTION_IDENTIFIERS = (bytes.fromhex("2a864886f70d0105"), bytes.fromhex("2a864886f70d010c01"))
 ISO_MARK_OFFSET = 0x8001
+EXPLICIT_VERSION = 0xA0
 
 GIVE_CERTIFICATE = "Give the root's certificate as a .cer, .pem, .p7b, .sst or .reg file."
 WITHOUT_KEY = (
@@ -125,10 +126,7 @@ def der_kind(data: bytes) -> DerKind:
         return DerKind.PUBLIC_KEY
     if tags == [SEQUENCE, SEQUENCE, BIT_STRING]:
         return _signed_kind(parts[0])
-    if tags[:2] == [SEQUENCE, SEQUENCE]:
-        # Signed like a certificate but for its signature: unreadable, and nothing else.
-        return DerKind.CERTIFICATE
-    return DerKind.UNKNOWN
+    return DerKind.CERTIFICATE if tags[:1] == [SEQUENCE] and _is_to_be_signed(parts[0]) else DerKind.UNKNOWN
 
 
 def refuse_der_kind(kind: DerKind, origin: str) -> None:
@@ -163,6 +161,16 @@ def _first_parts(element: Element, most: int) -> list[Element]:
 def _is_encryption(algorithm: Element) -> bool:
     identifier = algorithm.value[2:] if algorithm.value[:1] == bytes([OBJECT_IDENTIFIER]) else b""
     return identifier.startswith(ENCRYPTION_IDENTIFIERS)
+
+
+def _is_to_be_signed(part: Element) -> bool:
+    """Whether something begins as the signed part of a certificate; what follows it may be damaged."""
+    try:
+        tags = [each.tag for each in _first_parts(part, 6)]
+    except DerError:
+        return False
+    without_version = tags[1:] if tags[:1] == [EXPLICIT_VERSION] else tags
+    return without_version[:5] == [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE]
 
 
 def _signed_kind(signed: Element) -> DerKind:

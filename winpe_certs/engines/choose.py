@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from winpe_certs.engines.base import Images, Target
 from winpe_certs.engines.direct import WimImages, WimTarget
 from winpe_certs.engines.folder import FolderImages
-from winpe_certs.errors import EnvironmentFailure, GuardError, TargetError, UsageError, WinpeCertsError
+from winpe_certs.errors import GuardError, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files import PathKind, path_kind, system_errors
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
@@ -164,17 +164,11 @@ def _unknown(path: Path, *, reading: bool) -> WinpeCertsError:
 
 
 def is_certificate(path: Path) -> bool:
-    """Whether a file is a certificate, or a store or export of some, by its content or else by its name.
-
-    One that cannot be read is not known to be one.
-    """
-    try:
-        if path_kind(path) is not PathKind.FILE:
-            return False
-        with system_errors(path, "read"), path.open("rb") as file:
-            head = file.read(_LOOKED_AT)
-    except EnvironmentFailure:
+    """Whether a file is a certificate, or a store or export of some, by its content or else by its name."""
+    if path_kind(path) is not PathKind.FILE:
         return False
+    with system_errors(path, "read"), path.open("rb") as file:
+        head = file.read(_LOOKED_AT)
     if not head or head[: len(MAGIC)] in _WIM_MAGICS or head.startswith(_HIVE_MAGIC):
         return False
     # UTF-16, in which Windows writes .reg files, is ASCII with zeros and a mark before it.

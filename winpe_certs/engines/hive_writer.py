@@ -143,11 +143,15 @@ class RegWriter:
             remove_folder(Path(self._folder))
 
     def _looks(self, replacement: Replacement) -> list[tuple[str, bool]]:
-        """The keys to look for after the import, and whether they must be there."""
-        return [
-            ("\\".join((self._key, *edit.path)), not isinstance(edit, DeleteKey))
-            for edit in replacement.edits
-        ]
+        """The keys to look for after the import, and whether they must be there.
+
+        The last edit of a key decides: one that is deleted may be created again under the same name.
+        """
+        looks: dict[str, tuple[str, bool]] = {}
+        for edit in replacement.edits:
+            key = "\\".join((self._key, *edit.path))
+            looks[key.upper()] = (key, not isinstance(edit, DeleteKey))
+        return list(looks.values())
 
     def _look(self, key: str, *, is_expected: bool) -> None:
         if self._reg.has(key) is not is_expected:

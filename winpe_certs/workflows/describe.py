@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
@@ -14,6 +15,7 @@ from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Status
 from winpe_certs.verification.stored import StoredCertificate
 from winpe_certs.workflows.clock import Moment
+from winpe_certs.workflows.issuers import namesakes_of_issuer, needs_issuer, with_issuer
 
 DISALLOWED = Finding(
     "disallowed",
@@ -69,8 +71,10 @@ def place_name(stored: StoredCertificate) -> str:
     return place_in_words(stored.store, stored.location)
 
 
-def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> CertificateResult:
-    """The result for a certificate that stands in an image.
+def stored_result(
+    stored: StoredCertificate, origin: str, moment: Moment, beside: Iterable[StoredCertificate] = ()
+) -> CertificateResult:
+    """The result for a certificate of an image; `beside` are all certificates of that image.
 
     It is `DIFFERENT` when it is not what its key says, or when properties of its Blob take trust away.
     """
@@ -90,7 +94,9 @@ def stored_result(stored: StoredCertificate, origin: str, moment: Moment) -> Cer
         # Its SHA-1 says that it is intact, and what Windows makes of it is not known.
         odd = Finding("unreadable", Severity.WARNING, error.message, error.details)
         return CertificateResult(thumbprint, place, status, findings=(odd, *limits))
-    found = map(_where_it_is, examine_in(certificate, stored.store, moment.at))
+    found = tuple(map(_where_it_is, examine_in(certificate, stored.store, moment.at)))
+    if needs_issuer(found):
+        found = with_issuer(found, certificate, namesakes_of_issuer(certificate, beside))
     return result_for(certificate, place, status, (*found, *limits))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.errors import GuardError
-from winpe_certs.files import system_errors
+from winpe_certs.files import PathKind, path_kind, system_errors
 
 MANAGED_NAME: Final = re.compile(r"boot\.[A-Z0-9]{3}[0-9A-F]{5}\.wim", re.IGNORECASE)
 _MANAGED_FOLDER: Final = re.compile(
@@ -53,5 +53,8 @@ def refuse_protected(place: Place) -> None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same existing file."""
-    return one.exists() and other.exists() and one.samefile(other)
+    """Whether two paths lead to the same file; raises `EnvironmentFailure` if that cannot be seen."""
+    if PathKind.MISSING in {path_kind(one), path_kind(other)}:
+        return False
+    with system_errors(one, "look at it"):
+        return one.samefile(other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -154,10 +154,13 @@ def _add(content: CertificateFile, wanted: dict[str, Wanted], warnings: list[str
 
 def _is_file(text: str) -> bool:
     """A path that is there is a file, whatever it is called; what is no thumbprint can be only one."""
-    # What is too long for a name of the system names no file.
-    with contextlib.suppress(EnvironmentFailure):
+    try:
         if text == STANDARD_INPUT or path_kind(Path(text)) is not PathKind.MISSING:
             return True
+    except EnvironmentFailure as error:
+        # What is too long for a name of the system names no file.
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ENAMETOOLONG:
+            raise
     try:
         normalise_thumbprint(text)
     except UsageError as error:
@@ -171,9 +174,17 @@ def _is_file(text: str) -> bool:
 
 
 def _refuse_certificates(targets: Iterable[Path]) -> None:
-    """Raise `UsageError` for a certificate among the images: it stands there when --cert is not repeated."""
+    """Raise `UsageError` for a certificate among the images: it is there when --cert is not repeated."""
+    targets = tuple(targets)
     for path in targets:
-        if is_certificate(path):
+        try:
+            is_given_wrongly = is_certificate(path)
+        except EnvironmentFailure:
+            # Of several images one that cannot be read is reported in its turn.
+            if len(targets) == 1:
+                raise
+            continue
+        if is_given_wrongly:
             raise UsageError(
                 f"{path} is a certificate, not an image",
                 resolution="Put --cert before each certificate file, this one included.",

@@ -14,6 +14,7 @@ from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.trust.issuers import is_issuer
+from winpe_certs.verification.stored import StoredCertificate
 
 ISSUER_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
 _NO_ROOT: Final = "not-self-signed"
@@ -37,6 +38,20 @@ def stored_certificates(hive: Hive, origin: str, without: Collection[str]) -> It
                     yield Certificate.from_der(der, f"{origin}, key {name}")
                 except (BlobError, CertificateError):
                     continue
+
+
+def namesakes_of_issuer(child: Certificate, stored: Iterable[StoredCertificate]) -> Iterator[Certificate]:
+    """The readable certificates of an image, in stores that chains go through, with the name of an issuer.
+
+    Most certificates have other names, and those are not read at all.
+    """
+    for each in stored:
+        if each.store in ISSUER_STORES and each.blob is not None and child.issuer_name.der in each.blob:
+            try:
+                der = parse(each.blob, each.key_name).certificate_der
+                yield Certificate.from_der(der, each.key_name)
+            except (BlobError, CertificateError):
+                continue
 
 
 def with_issuer(

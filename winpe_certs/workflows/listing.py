@@ -28,7 +28,7 @@ def list_certificates(
     def look(found: StoredCertificates, image: ImageName) -> Seen:
         return Seen(
             tuple(
-                stored_result(stored, image.file, moment)
+                stored_result(stored, image.file, moment, found.certificates)
                 for stored in found.certificates
                 if not stores or stored.store in stores
             )

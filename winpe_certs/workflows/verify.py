@@ -97,7 +97,7 @@ def verify_one(
         if wanted.certificate is None:
             return CertificateResult(wanted.thumbprint, name, Status.MISSING, findings=elsewhere)
         return result_for(wanted.certificate, name, Status.MISSING, elsewhere)
-    candidates = [_judge(stored, wanted, moment, origin, strict_blob=strict_blob) for stored in here]
+    candidates = [_judge(stored, wanted, found, moment, origin, strict_blob=strict_blob) for stored in here]
     best = min(candidates, key=lambda result: not result.is_sound)
     if any(stored.store == Store.DISALLOWED for stored in everywhere) and Store.DISALLOWED not in stores:
         return _with(best, Status.DIFFERENT, DISALLOWED)
@@ -154,9 +154,15 @@ def _other_store(stored: StoredCertificate) -> Finding:
 
 
 def _judge(
-    stored: StoredCertificate, wanted: Wanted, moment: Moment, origin: str, *, strict_blob: bool
+    stored: StoredCertificate,
+    wanted: Wanted,
+    found: StoredCertificates,
+    moment: Moment,
+    origin: str,
+    *,
+    strict_blob: bool,
 ) -> CertificateResult:
-    result = stored_result(stored, origin, moment)
+    result = stored_result(stored, origin, moment, found.certificates)
     if result.status is Status.PRESENT and wanted.certificate is not None:
         given = wanted.blob or blob_for(wanted.certificate)
         if stored.blob != given.to_bytes():

@@ -272,3 +272,14 @@ def test_a_pkcs7_refusal_has_a_reason(kind: str, reason: str) -> None:
 def test_the_second_certificate_of_a_chain_is_named_when_it_is_damaged() -> None:
     with pytest.raises(CertificateError, match=r"^chain, certificate 2: "):
         read(pem(ROOT) + pem(SUB[:-1]))
+
+
+def test_a_certificate_whose_signature_is_no_bit_string_is_still_one() -> None:
+    """What is odd about it is said when it is read as a certificate."""
+    outer = element(0x30, ROOT[4:])
+    signature = outer.rindex(b"\x03\x82\x01\x01")
+    odd = (
+        ROOT[: signature - len(outer) + len(ROOT)] + b"\x04" + ROOT[signature - len(outer) + len(ROOT) + 1 :]
+    )
+    (entry,) = read(odd).entries
+    assert (entry.certificate.der, bool(entry.certificate.fault)) == (odd, True)
