@@ -61,8 +61,8 @@ def _common_names() -> Iterator[Case]:
                [_named(der.utf8(f"{HOST} (old)")), ISSUING], codes="name-mismatch")
     yield case("common-name-absent", NOT_TRUSTED, "There is no name at all.", [_named(), ISSUING],
                codes="name-mismatch")
-    yield case("common-name-odd-length", NOT_TRUSTED, "A common name that is no text.",
-               [_named(der.string(der.BMP_STRING, b"\0c\0")), ISSUING], codes="name-mismatch")
+    yield case("common-name-odd-length", UNDOCUMENTED, "A common name that is no text.",
+               [_named(der.string(der.BMP_STRING, b"\0c\0")), ISSUING])
     yield case("common-names-equal", TRUSTED, "It is there twice.",
                [_named(der.utf8(HOST), der.utf8(HOST)), ISSUING], codes="common-name-only")
     for name, texts in (("first", (HOST, OTHER_HOST)), ("last", (OTHER_HOST, HOST))):
@@ -207,6 +207,16 @@ def _exact_issuers() -> Iterator[Case]:
         yield case(f"exact-{name}-server", verdict, about, at_server(at_lower), [root], codes=codes)
         yield case(f"exact-{name}-intermediate", verdict, about, at_intermediate(at_upper), [root],
                    codes=codes)
+    foreign = odd.exact_issuer(ROOT.subject, own, key=bytes(20))
+    for place, sent in (("server", at_server(foreign)), ("intermediate", at_intermediate(foreign))):
+        yield case(f"exact-right-with-other-key-{place}", UNDOCUMENTED,
+                   "Issuer and serial number fit, and the key identifier does not.", sent, [root],
+                   codes="key-identifier-differs")
+    nameless = odd.without(replace(ISSUING, identifiers=False), odd.SUBJECT_KEY)
+    by_key = odd.authority_key(der.tagged(0, bytes(20), constructed=False))
+    yield case("key-of-nobody", UNDOCUMENTED, "A key identifier, below a CA that has none.",
+               (odd.changed(replace(SERVER, issuer=nameless), by_key), nameless),
+               codes="key-identifier-differs", openssl="it compares key identifiers only when there are two")
     named = odd.exact_issuer(ROOT.subject, other)
     yield case("exact-old-root-still-there", TRUSTED, "Both roots of one key are there, the named one too.",
                at_intermediate(named), [root, replace(old, ends=ROOT.ends)])

@@ -110,6 +110,19 @@ def _keys_written_otherwise() -> Iterator[Case]:
     numbers = der.content_of(_key_bits(SERVER.key))[1:]
     modulus = der.content_of(der.content_of(numbers))[1:257]
     negative = der.sequence(der.element(der.INTEGER, modulus), der.integer(65537))
+    for name, about, key, why in (
+        ("of-17000-bits", "RSA longer than the 16,384 bits of CNG.", (1 << 16999 | 1, 65537), _KNOWS),
+        ("exponent-1", "An exponent of 1.", (1 << 2047 | 1, 1), _KNOWS),
+        ("of-three-numbers", "A third number in the key.", (1 << 2047 | 1, 65537, 3), AGREES),
+    ):
+        numbers_given = der.bits(der.sequence(*map(der.integer, key)))
+        yield case(f"server-key-rsa-{name}", UNDOCUMENTED, about,
+                   [replace(SERVER, key_info=der.sequence(rsa, numbers_given)), ISSUING],
+                   codes="undocumented-key", openssl=why)
+    hybrid = bytes([6 + (point[-1] & 1)]) + point
+    yield case("server-key-hybrid", UNDOCUMENTED, "A point in the hybrid form of X9.62.",
+               [replace(_server("p256 server"), key_info=der.sequence(p256, der.bits(hybrid))), ISSUING],
+               codes="undocumented-key", openssl=_KNOWS)
     yield case("server-key-negative-modulus", TRUSTED, "A modulus without the zero octet in front.",
                [replace(SERVER, key_info=der.sequence(rsa, der.bits(negative))), ISSUING])
     yield case("server-key-rsa-without-null", TRUSTED, "RSA without the NULL that belongs to it.",

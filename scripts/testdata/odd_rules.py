@@ -24,6 +24,7 @@ _NO_CA = "it builds no chain below a root of version 2 or 3 that does not say wh
 def cases() -> Iterator[Case]:
     """Every case about uses and about what a CA says of itself."""
     yield from _application_policies()
+    yield from _uses_of_no_source()
     yield from _critical_and_microsofts()
     yield from _constraints_of_a_server()
     yield from _constraints_of_a_ca()
@@ -67,6 +68,22 @@ def _application_policies() -> Iterator[Case]:
                "The server's own do not help below a CA for clients.",
                (odd.changed(replace(SERVER, issuer=both[0]), odd.application_policies(server)), both[0]),
                codes="no-server-auth", openssl=_IGNORES)
+
+
+def _uses_of_no_source() -> Iterator[Case]:
+    gated = "1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"
+    for name, about, uses, why in (
+        ("gated", "Server gated cryptography, as in the nineties.", gated,
+         "it takes server gated cryptography for servers"),
+        ("any-policy", "Any application policy, among the extended uses.", (odd.ANY_APPLICATION,), AGREES),
+    ):
+        server = odd.changed(SERVER, odd.extended_uses(*uses))
+        yield case(f"uses-{name}-server", UNDOCUMENTED, about, [server, ISSUING], openssl=why)
+    mapped = der.sequence(der.sequence(der.identifier(odd.SERVER_USE), der.identifier(odd.CLIENT_USE)))
+    issuing = odd.changed(ISSUING, odd.extension(odd.APPLICATION_MAPPINGS, mapped))
+    server = odd.changed(replace(SERVER, issuer=issuing), odd.extended_uses(odd.CLIENT_USE))
+    yield case("uses-mapped-by-the-ca", UNDOCUMENTED, "For this CA, client authentication is the server's.",
+               (server, issuing), codes="no-server-auth")
 
 
 def _critical_and_microsofts() -> Iterator[Case]:

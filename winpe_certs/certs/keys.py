@@ -12,6 +12,7 @@ from typing import Final
 from winpe_certs.certs.der import (
     INTEGER,
     OBJECT_IDENTIFIER,
+    SEQUENCE,
     DerError,
     Element,
     bits,
@@ -39,7 +40,12 @@ _KINDS: Final = {
 _CURVES: Final = {
     "1.2.840.10045.3.1.1": ("secp192r1", 192),
     "1.2.840.10045.3.1.7": ("secp256r1", 256),
+    "1.3.132.0.8": ("secp160r1", 160),
+    "1.3.132.0.9": ("secp160k1", 160),
     "1.3.132.0.10": ("secp256k1", 256),
+    "1.3.132.0.30": ("secp160r2", 160),
+    "1.3.132.0.31": ("secp192k1", 192),
+    "1.3.132.0.32": ("secp224k1", 224),
     "1.3.132.0.33": ("secp224r1", 224),
     "1.3.132.0.34": ("secp384r1", 384),
     "1.3.132.0.35": ("secp521r1", 521),
@@ -54,7 +60,8 @@ class PublicKey:
     """A public key: `info` is the whole SubjectPublicKeyInfo, `key` the content of its bit string.
 
     `kind` is the object identifier of a kind without a name here; so is `curve`, which is None for keys
-    without one, and ``explicit`` for one that is spelled out. `bits` is None where it is not known.
+    without one, and in words for one that has no identifier. `bits` is None where it is not known.
+    `lacks_sign` says that the modulus has no zero octet in front, so that its first bit would be its sign.
     """
 
     info: bytes
@@ -62,6 +69,7 @@ class PublicKey:
     kind: str
     bits: int | None = None
     curve: str | None = None
+    lacks_sign: bool = False
 
     def __str__(self) -> str:
         """Say what the key is: ``RSA, 2048 bits``."""
@@ -84,29 +92,32 @@ def read_public_key(info: Element) -> PublicKey:
     if kind == EC:
         curve, size = _curve(algorithm[1:])
         return PublicKey(info.encoded, key, kind, size, curve)
-    size = None
-    if kind in (RSA, RSA_PSS):
-        size = _first_number_bits(key)
-    elif kind == "DSA" and len(algorithm) > 1:
-        size = _first_number_bits(algorithm[1].encoded)
-    return PublicKey(info.encoded, key, kind, size)
+    numbers = key if kind in (RSA, RSA_PSS) else b""
+    if kind == "DSA" and len(algorithm) > 1:
+        numbers = algorithm[1].encoded
+    modulus = _first_number(numbers)
+    if modulus is None:
+        return PublicKey(info.encoded, key, kind)
+    size = int.from_bytes(modulus, "big").bit_length()
+    return PublicKey(info.encoded, key, kind, size, lacks_sign=bool(modulus) and modulus[0] >= 0x80)
 
 
 def _curve(parameters: list[Element]) -> tuple[str, int | None]:
-    if not parameters or parameters[0].tag != OBJECT_IDENTIFIER:
-        return "explicit", None
+    if not parameters or parameters[0].tag not in (OBJECT_IDENTIFIER, SEQUENCE):
+        return "no named curve", None
+    if parameters[0].tag == SEQUENCE:
+        return "an explicit curve", None
     identifier = object_identifier(parameters[0])
     return _CURVES.get(identifier, (identifier, None))
 
 
-def _first_number_bits(data: bytes) -> int | None:
-    """The bits of the modulus, which comes first in a list of numbers.
+def _first_number(data: bytes) -> bytes | None:
+    """The modulus, which comes first in a list of numbers; None when it cannot be read.
 
     It is taken without its sign: "Root Agency", which every Windows has in its store CA, lacks the zero
     octet in front.
     """
     try:
-        modulus = expect(read_whole(data).children()[0], INTEGER, "the modulus")
+        return expect(read_whole(data).children()[0], INTEGER, "the modulus").value
     except (DerError, IndexError):
         return None
-    return int.from_bytes(modulus.value, "big").bit_length()

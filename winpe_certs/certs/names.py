@@ -121,6 +121,12 @@ class Name:
             if (text := each.text) is not None
         )
 
+    def has_unread(self, attribute_type: str) -> bool:
+        """Whether there is a value of one type of attribute that cannot be read, or may be one."""
+        return self.parts is None or any(
+            each.type == attribute_type and each.text is None for each in self._attributes()
+        )
+
     def is_readable(self) -> bool:
         """Whether the name and all of its values can be read."""
         return self.parts is not None and all(each.text is not None for each in self._attributes())

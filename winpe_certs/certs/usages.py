@@ -15,14 +15,22 @@ from winpe_certs.certs.extensions import APPLICATION_POLICIES, EXTENDED_KEY_USAG
 ANY_EXTENDED_KEY_USAGE: Final = "2.5.29.37.0"
 ANY_APPLICATION_POLICY: Final = "1.3.6.1.4.1.311.10.12.1"
 SERVER_AUTHENTICATION: Final = "1.3.6.1.5.5.7.3.1"
+# "Server gated cryptography" of Microsoft and Netscape, from when strong ciphers needed a permit. Windows'
+# reference of HTTPS policies has known them; what today's Windows makes of them is not documented.
+_GATED: Final = frozenset({"1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"})
 
 
 class ServerUse(Enum):
-    """Whether a certificate allows TLS servers; `UNKNOWN` when the list that decides cannot be read."""
+    """Whether a certificate allows TLS servers.
+
+    `UNREAD`: the list that decides cannot be read. `UNDOCUMENTED`: it has uses of which no source says
+    whether they include TLS servers.
+    """
 
     YES = auto()
     NO = auto()
-    UNKNOWN = auto()
+    UNREAD = auto()
+    UNDOCUMENTED = auto()
 
 
 def covers_servers(usages: Collection[str]) -> bool:
@@ -35,16 +43,22 @@ def server_use(extensions: Extensions) -> ServerUse:
     if APPLICATION_POLICIES in extensions.present:
         policies = extensions.application_policies
         if policies is None:
-            return ServerUse.UNKNOWN
-        return (
-            ServerUse.YES if covers_servers(policies) or ANY_APPLICATION_POLICY in policies else ServerUse.NO
-        )
+            return ServerUse.UNREAD
+        if ANY_APPLICATION_POLICY in policies:
+            return ServerUse.YES
+        return _judged(policies, unclear=_GATED)
     if EXTENDED_KEY_USAGE in extensions.present:
         usages = extensions.extended_uses
         if usages is None:
-            return ServerUse.UNKNOWN
-        return ServerUse.YES if covers_servers(usages) else ServerUse.NO
+            return ServerUse.UNREAD
+        return _judged(usages, unclear=_GATED | {ANY_APPLICATION_POLICY})
     return ServerUse.YES
+
+
+def _judged(usages: Collection[str], *, unclear: Collection[str]) -> ServerUse:
+    if covers_servers(usages):
+        return ServerUse.YES
+    return ServerUse.UNDOCUMENTED if any(each in unclear for each in usages) else ServerUse.NO
 
 
 def deciding_list(extensions: Extensions) -> str:

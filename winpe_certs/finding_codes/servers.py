@@ -62,6 +62,14 @@ SERVERS: Final = (
         "INVALID_CA",
     ),
     Entry(
+        "key-identifier-differs",
+        (WARNING,),
+        "The certificate names a key identifier that its issuer does not have.",
+        "The issuer fits by serial number, or has no key identifier of its own, so Windows' key match does "
+        "not decide. What does is not documented.",
+        "Have it issued again by a CA whose certificate has the key identifier that it writes.",
+    ),
+    Entry(
         "issuer-other-certificate",
         (ERROR,),
         "The certificate names another certificate of its CA, by its serial number.",

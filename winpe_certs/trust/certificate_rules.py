@@ -23,7 +23,7 @@ from winpe_certs.certs.extensions import (
     SUBJECT_KEY_IDENTIFIER,
 )
 from winpe_certs.certs.findings import lacks_basic_constraints
-from winpe_certs.certs.keys import EC, RSA
+from winpe_certs.certs.keys import EC, RSA, PublicKey
 from winpe_certs.certs.signatures import is_usable
 from winpe_certs.certs.usages import ServerUse, deciding_list, server_use
 from winpe_certs.findings import Reason, Severity
@@ -35,6 +35,8 @@ WRONG_USAGE: Final = "CERT_WRONG_USAGE"
 
 _REFUSED_RSA: Final = 1024
 _WEAK_RSA: Final = 2048
+# Microsoft, "CNG Algorithm Identifiers": RSA keys have 512 to 16384 bits.
+_LARGEST_RSA: Final = 16384
 _SERVER_USES: Final = frozenset({"digital_signature", "key_encipherment", "key_agreement"})
 # Microsoft, "TLS Elliptic Curves in Windows 10 version 1607 and later": these two are enabled (and
 # curve25519, which no certificate has), the others are supported and not enabled. The brainpool curves are
@@ -42,11 +44,11 @@ _SERVER_USES: Final = frozenset({"digital_signature", "key_encipherment", "key_a
 _ENABLED_CURVES: Final = frozenset({"secp256r1", "secp384r1"})
 _SWITCHED_OFF_CURVES: Final = frozenset(
     {
-        "secp521r1", "secp192r1", "secp224r1", "secp256k1",
-        "1.3.132.0.8", "1.3.132.0.9", "1.3.132.0.30", "1.3.132.0.31", "1.3.132.0.32",
+        "secp521r1", "secp192r1", "secp192k1", "secp224r1", "secp224k1", "secp256k1", "secp160r1",
+        "secp160k1", "secp160r2",
     }
 )  # fmt: skip
-_COMPRESSED: Final = (b"\x02", b"\x03")  # SEC 1 section 2.3.3
+_UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3
 _CA_CURVES: Final = _ENABLED_CURVES | {"secp521r1"}
 
 # Parts that rules need: of any certificate, of the server's, and of a CA's.
@@ -139,7 +141,18 @@ def _right_to_issue(certificate: Certificate, who: str) -> Iterator[Reason]:
 
 def _uses(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
     """Windows nests extended key usages: a use must be allowed by every certificate of the chain."""
-    if server_use(certificate.extensions) is ServerUse.NO:
+    use = server_use(certificate.extensions)
+    if use is ServerUse.UNDOCUMENTED:
+        yield Reason(
+            "no-server-auth",
+            Severity.WARNING,
+            f"{who} does not name server authentication: its {deciding_list(certificate.extensions)} have "
+            "other uses, of which it is not documented whether Windows takes them for TLS servers.",
+            "Have it issued from a template with server authentication, serverAuth (1.3.6.1.5.5.7.3.1).",
+            WRONG_USAGE,
+            undocumented=True,
+        )
+    if use is ServerUse.NO:
         yield Reason(
             "no-server-auth",
             Severity.ERROR,
@@ -161,14 +174,8 @@ def _uses(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
 
 def _key(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
     key = certificate.key
-    if key.kind == RSA and key.bits is not None:
-        if key.bits < _WEAK_RSA:
-            yield Reason(
-                "weak-key",
-                Severity.ERROR if key.bits < _REFUSED_RSA else Severity.WARNING,
-                f"{who} has a key of only {key.bits} bits.",
-                "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
-            )
+    if key.kind == RSA:
+        yield from _rsa_key(key, who)
     elif role is Role.SERVER and key.kind == EC and key.curve in _SWITCHED_OFF_CURVES:
         yield Reason(
             "curve-not-enabled",
@@ -179,11 +186,24 @@ def _key(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
         )
     elif key.curve not in (_ENABLED_CURVES if role is Role.SERVER else _CA_CURVES) and key.kind:
         yield from _undocumented_key(f"{who} has a key of the kind {key}")
-        return
-    if key.kind == EC and key.key[:1] in _COMPRESSED:
-        yield from _undocumented_key(f"{who} has a key whose point is compressed")
+    elif key.kind == EC and key.key[:1] != _UNCOMPRESSED:
+        yield from _undocumented_key(f"{who} has a key whose point is not written with both coordinates")
     elif key.kind == EC and not is_usable(key.info):
         yield from _undocumented_key(f"{who} has a key that is damaged or encoded in an unusual way")
+
+
+def _rsa_key(key: PublicKey, who: str) -> Iterator[Reason]:
+    if key.bits is None or (not is_usable(key.info) and not key.lacks_sign):
+        yield from _undocumented_key(f"{who} has an RSA key that is damaged or encoded in an unusual way")
+    elif key.bits > _LARGEST_RSA:
+        yield from _undocumented_key(f"{who} has an RSA key of {key.bits} bits")
+    elif key.bits < _WEAK_RSA:
+        yield Reason(
+            "weak-key",
+            Severity.ERROR if key.bits < _REFUSED_RSA else Severity.WARNING,
+            f"{who} has a key of only {key.bits} bits.",
+            "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
+        )
 
 
 def _undocumented_key(what: str) -> Iterator[Reason]:
@@ -191,7 +211,7 @@ def _undocumented_key(what: str) -> Iterator[Reason]:
         "undocumented-key",
         Severity.WARNING,
         f"{what}. Whether TLS in Windows takes it is not documented.",
-        "To be sure, have it issued with an RSA key, or an EC key on P-256 or P-384.",
+        "To be sure, have it issued with an RSA key of 2048 to 4096 bits, or an EC key on P-256 or P-384.",
         undocumented=True,
     )
 

@@ -23,6 +23,7 @@ from winpe_certs.certs.object_identifiers import with_name
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.certificate_rules import Role
 from winpe_certs.trust.constraints import NameComparisons, common_name_faults
+from winpe_certs.trust.issuers import has_named_key
 from winpe_certs.trust.names import is_named_by_subject
 from winpe_certs.trust.paths import CertificationPath, Signatures
 from winpe_certs.trust.policies import policies_hold
@@ -59,6 +60,11 @@ def in_words(path: CertificationPath, certificate: Certificate) -> str:
     return f"The {role_of(path, certificate)} {named(certificate)}"
 
 
+def maps_policies(path: CertificationPath) -> bool:
+    """Whether a CA of a chain says that application policies stand for others."""
+    return any(APPLICATION_POLICY_MAPPINGS in each.extensions.present for each in path.certificates[1:])
+
+
 def chain_reasons(
     path: CertificationPath, signatures: Signatures, comparisons: NameComparisons
 ) -> Iterator[Reason]:
@@ -66,6 +72,7 @@ def chain_reasons(
     yield from _signatures(path, signatures)
     yield from _path_lengths(path)
     yield from _critical_extensions(path)
+    yield from _identifiers(path)
     yield from _encodings(path)
     yield from _constraints(path, comparisons)
     yield from _policies(path)
@@ -129,6 +136,20 @@ def _critical_extensions(path: CertificationPath) -> Iterator[Reason]:
                 f"{in_words(path, certificate)} has a critical extension ({which}). What Windows "
                 f"does with it{' in a root' if is_root else ''} is not documented.",
                 "To be sure, have it issued with the extension not critical.",
+                undocumented=True,
+            )
+
+
+def _identifiers(path: CertificationPath) -> Iterator[Reason]:
+    """An issuer that fits although it does not have the key identifier that its child names."""
+    for child, issuer in itertools.pairwise(path.certificates):
+        if not has_named_key(issuer, child):
+            yield Reason(
+                "key-identifier-differs",
+                Severity.WARNING,
+                f"{in_words(path, child)} names a key identifier that {named(issuer)} does not have. Whether "
+                "Windows takes that certificate as its issuer is not documented.",
+                "Have it issued again by a CA whose certificate has the key identifier that it writes.",
                 undocumented=True,
             )
 

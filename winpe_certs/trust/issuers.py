@@ -9,6 +9,7 @@ flag for each of the three. Nothing says that a key match is tried after an exac
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from enum import Enum, auto
 
@@ -37,12 +38,32 @@ def match(candidate: Certificate, child: Certificate) -> Match:
     if named is None:
         return Match.FITS
     own_key = candidate.extensions.subject_key
-    if named.key is not None and own_key is not None and named.key != own_key:
-        return Match.OTHER_KEY
+    has_other_key = named.key is not None and own_key is not None and named.key != own_key
     if named.serial is not None and named.issuers:
-        is_named = named.serial == candidate.serial and candidate.issuer_name.comparable in named.issuers
-        return Match.FITS if is_named else Match.OTHER_CERTIFICATE
-    return Match.FITS
+        if named.serial == candidate.serial and candidate.issuer_name.comparable in named.issuers:
+            return Match.FITS
+        return Match.OTHER_KEY if has_other_key else Match.OTHER_CERTIFICATE
+    return Match.OTHER_KEY if has_other_key else Match.FITS
+
+
+def has_named_key(candidate: Certificate, child: Certificate) -> bool:
+    """Whether a certificate has the key identifier that another names, or none is named.
+
+    Without an extension of its own it has the identifiers that are computed from its key: SHA-1 of the key
+    (RFC 5280 section 4.2.1.2), or of SubjectPublicKeyInfo, as Windows stores it.
+    """
+    named = child.extensions.authority_key
+    if named is None or named.key is None:
+        return True
+    own_key = candidate.extensions.subject_key
+    if own_key is not None:
+        return own_key == named.key
+    computed = (hashlib.sha1(each, usedforsecurity=False).digest() for each in _identified_by(candidate))
+    return named.key in computed
+
+
+def _identified_by(certificate: Certificate) -> tuple[bytes, bytes]:
+    return certificate.key.key, certificate.key.info
 
 
 def is_issuer(candidate: Certificate, child: Certificate) -> bool:

@@ -167,6 +167,15 @@ def _other_issuer(certificate: Certificate, found: str, child: Certificate, sign
             "certificate issued again.",
             INVALID_CA,
         )
+    if signatures.holds(child, certificate):
+        return Reason(
+            "issuer-has-other-key",
+            Severity.ERROR,
+            f"{where} whose key has signed {named(child)}, but {named(child)} names another key identifier"
+            f"{_keys(certificate, child)}. Windows looks for the certificate that has it.",
+            "Have the server's certificate issued again by a CA that writes its own key identifier.",
+            INVALID_CA,
+        )
     return Reason(
         "issuer-has-other-key",
         Severity.ERROR,
@@ -181,8 +190,8 @@ def _keys(certificate: Certificate, child: Certificate) -> str:
     own, named_key = certificate.extensions.subject_key, child.extensions.authority_key
     if own is None or named_key is None or named_key.key is None:
         return ""
-    wanted = shortened(named_key.key.hex().upper())
-    return f" (key identifier {wanted}; that one has {shortened(own.hex().upper())})"
+    wanted, held = (shortened(each.hex().upper()) or "of no length" for each in (named_key.key, own))
+    return f" (key identifier {wanted}; that one has {held})"
 
 
 def _wrong_store(certificate: Certificate, places: Sequence[Held], remedies: Remedies) -> Reason:

@@ -51,6 +51,9 @@ def is_named_by_subject(certificate: Certificate) -> bool:
 
 def _by_common_name(certificate: Certificate, host: HostName) -> tuple[Reason, ...]:
     common_names = certificate.subject_name.texts(COMMON_NAME)
+    if certificate.subject_name.has_unread(COMMON_NAME):
+        message = f"Whether the certificate is for {host.text} cannot be told: its common name cannot be read"
+        return (_undocumented(message),)
     if any(each.value is None and each.fault for each in certificate.extensions.alternative_names or ()):
         message = (
             "The certificate has an alternative name that cannot be read, and otherwise only a common name"

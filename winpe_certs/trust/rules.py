@@ -6,7 +6,7 @@ Names of failures are WinHTTP's, as smsts.log shows them, where they are known; 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,7 +14,7 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.results import Verdict
 from winpe_certs.trust.certificate_rules import DATE_INVALID, Role, certificate_reasons
-from winpe_certs.trust.chain_rules import chain_reasons, role_of
+from winpe_certs.trust.chain_rules import chain_reasons, maps_policies, role_of
 from winpe_certs.trust.constraints import NameComparisons
 from winpe_certs.trust.image_rules import image_reasons, limited
 from winpe_certs.trust.paths import ERROR_COST, CertificationPath, Signatures
@@ -92,12 +92,13 @@ class Judgement:
         """Hold a chain against every rule."""
         begins, expires = _window(path)
         ends = min([expires, *self._disabled(path)])
+        own = (
+            reason
+            for each in path.certificates
+            for reason in certificate_reasons(each, role_of(path, each), self.at)
+        )
         reasons = [
-            *(
-                reason
-                for each in path.certificates
-                for reason in certificate_reasons(each, role_of(path, each), self.at)
-            ),
+            *(map(_with_mappings, own) if maps_policies(path) else own),
             *chain_reasons(path, self.signatures, self.comparisons),
             *image_reasons(path, self.stores, self.at, self.remedies, self.sent, self.comparisons),
             *_never_valid(begins, expires),
@@ -111,6 +112,15 @@ class Judgement:
         for held in limited(path, self.stores):
             if held.limits.ends is not None:
                 yield held.limits.ends
+
+
+def _with_mappings(reason: Reason) -> Reason:
+    """A missing use below a CA that maps application policies: what comes of it is not documented."""
+    if reason.code != "no-server-auth" or reason.severity is not Severity.ERROR:
+        return reason
+    mapped = "A CA of the chain maps application policies; what Windows makes of that is not documented."
+    message = f"{reason.message} {mapped}"
+    return replace(reason, severity=Severity.WARNING, message=message, undocumented=True)
 
 
 def _window(path: CertificationPath) -> tuple[datetime, datetime]:

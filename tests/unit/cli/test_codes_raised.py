@@ -462,6 +462,7 @@ RAISERS: dict[str, Raiser] = {
     "issuer-not-sent": _asked("issuer-on-the-web"),
     "issuer-in-wrong-store": _asked("self-signed-server-in-ca"),
     "issuer-has-other-key": _asked("new-key-old-root"),
+    "key-identifier-differs": _asked("key-of-nobody"),
     "issuer-other-certificate": _asked("exact-other-serial-server"),
     "judged-unreadable": _asked("length-indefinite-name-root"),
     "intermediate-in-root-store": _asked("intermediate-sent-and-in-root"),
