@@ -55,6 +55,9 @@ _NULL: Final = b"\x05\0"
 _DEFAULT_SALT: Final = 20
 _CACHED: Final = 4096
 
+# OpenSSL's own bound for long keys. An exponent as long as the modulus makes a check a hundred times slower.
+_MOST_EXPONENT_BITS: Final = 64
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
@@ -88,7 +91,8 @@ def read_algorithm(element: Element) -> SignatureAlgorithm:
 def is_signed_by(certificate: Structure, key_info: bytes) -> bool | None:
     """Say whether the key of a SubjectPublicKeyInfo has signed a certificate; None when that cannot be told.
 
-    It cannot for algorithms and keys that the library does not know, MD2 among them.
+    It cannot for algorithms and keys that the library does not know, MD2 among them, and for RSA keys with an
+    exponent of more than 64 bits.
     """
     if not _same_algorithm(certificate.inner_algorithm, certificate.algorithm):
         return False
@@ -124,6 +128,8 @@ def _check(key_info: bytes, algorithm: bytes, signature: bytes, signed: bytes) -
         return None
     family, own_family = _family_of(named), _family_of_key(key)
     if family is None or own_family is None:
+        return None
+    if own_family == _RSA and key.public_numbers().e.bit_length() > _MOST_EXPONENT_BITS:
         return None
     if family != own_family:
         return False

@@ -45,7 +45,8 @@ def judge(
 
 
 def _for_host(answer: ServerResult, host: str, reasons: Sequence[Reason]) -> ServerResult:
-    everything = sorted((*answer.reasons, *reasons), key=lambda reason: _ORDER[reason.severity])
+    each_once = dict.fromkeys((*answer.reasons, *reasons))
+    everything = sorted(each_once, key=lambda reason: _ORDER[reason.severity])
     verdict = max(answer.verdict, verdict_of(reasons), key=_VERDICTS.index)
     return replace(answer, server=host, verdict=verdict, reasons=tuple(everything))
 

@@ -89,6 +89,15 @@ def _signatures(path: CertificationPath, signatures: Signatures) -> Iterator[Rea
                 "not fit.",
                 "Have the PKI team check the chain; the certificate may be damaged.",
             )
+        elif signatures.is_beyond_bound(child, issuer):
+            yield Reason(
+                "search-ended",
+                Severity.WARNING,
+                f"{in_words(path, child)} has a signature by {named(issuer)} that was not checked: the "
+                "certificates make too many to check them all.",
+                "Give the chain that the server really sends, without further certificates.",
+                undocumented=True,
+            )
         elif holds is None:
             yield Reason(
                 "invalid-chain",

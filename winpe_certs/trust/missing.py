@@ -11,7 +11,7 @@ from winpe_certs.trust.issuers import Issuers, Match, has_issuer_name, is_issuer
 from winpe_certs.trust.paths import Signatures
 from winpe_certs.trust.remedies import Remedies
 from winpe_certs.trust.rules import Judgement
-from winpe_certs.trust.stores import Held, ImageStores
+from winpe_certs.trust.stores import Held, ImageStores, has_name_of_issuer
 from winpe_certs.trust.words import named, shortened
 
 
@@ -45,7 +45,7 @@ def missing_reasons(
     if distrusted and not top.is_self_signed:
         return (_distrusted(distrusted[0], top, remedies),)
     unread = [each.place for each in stores.unreadable if each.may_be_issuer_of(top)]
-    unread += [f"{each.thumbprint}, sent" for each in unread_sent if top.issuer_name.der in each.der]
+    unread += [f"{each.thumbprint}, sent" for each in unread_sent if has_name_of_issuer(each.der, top)]
     if unread and not top.is_self_signed:
         return (_unreadable_issuer(top, unread[0]),)
     if top.is_self_signed:

@@ -24,6 +24,7 @@ _MOST_LINKS: Final = 4_000
 _MOST_STEPS: Final = 4_000
 _MOST_EDGES: Final = 200_000
 _MOST_SIGNATURES: Final = 5_000
+_USUAL_BITS: Final = 2_048
 
 ERROR_COST: Final = 1_000
 """What a certificate or signature that speaks against a path costs; what is not documented costs 1."""
@@ -59,7 +60,8 @@ class CertificationPath:
 class Signatures:
     """The signatures of one judgement, each checked once, and no more than a bound.
 
-    `is_spent` says that the bound was met; a signature beyond it counts as one that cannot be checked.
+    `left` counts signatures by a key of up to 4095 bits; by a longer one each takes more of it. `is_spent`
+    says that the bound was met; a signature beyond it counts as one that cannot be checked.
     """
 
     left: int = _MOST_SIGNATURES
@@ -72,12 +74,17 @@ class Signatures:
             return None
         pair = (child.der, issuer.structure.key.encoded)
         if pair not in self._known:
-            if not self.left:
+            work = max(1, (issuer.key.bits or 0) // _USUAL_BITS) ** 2
+            if work > self.left:
                 self.is_spent = True
                 return None
-            self.left -= 1
+            self.left -= work
             self._known[pair] = is_signed_by(child.structure, pair[1])
         return self._known[pair]
+
+    def is_beyond_bound(self, child: Certificate, issuer: Certificate) -> bool:
+        """Whether the bound kept a signature from being checked."""
+        return self.is_spent and (child.der, issuer.key.info) not in self._known
 
 
 @dataclass(frozen=True, slots=True)

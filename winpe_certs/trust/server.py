@@ -46,7 +46,7 @@ def chain_from(
 
     It is the one that issued none of the others. A CA counts only when it carries host names, as self-made
     server certificates do. When several are left, the one that has the names asked for is meant; if that
-    leaves a choice, there is no telling. What cannot be read takes no part, unless there is nothing else.
+    leaves a choice, there is no telling. What cannot be read is the server's only if nothing else can be.
     """
     if len(certificates) > _MOST_CERTIFICATES:
         raise CertificateError(
@@ -54,14 +54,14 @@ def chain_from(
             resolution="Give the file with the server's certificate and its intermediates alone.",
         )
     readable = [each for each in certificates if not each.fault]
-    if not readable and len(certificates) == 1:
-        return ServerChain(server, source, certificates[0], (), tuple(hosts), file)
     issuers = {each.issuer_name.comparable for each in readable if not each.is_self_issued}
     ends = [each for each in readable if each.subject_name.comparable not in issuers]
-    servers = [each for each in ends if _may_be_a_server(each)]
+    servers = [each for each in ends if _may_be_a_server(each) or _has_all(each, hosts)]
     servers = [each for each in servers if not each.is_ca] or servers
     if len(servers) > 1:
         servers = [each for each in servers if _has_all(each, hosts)] or servers
+    if not servers:
+        servers = [each for each in certificates if each.fault][:1]
     if not servers:
         raise CertificateError(
             f"{source}: there is no server's certificate in it",

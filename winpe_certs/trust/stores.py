@@ -72,7 +72,12 @@ class Unread:
         """Whether the name that a certificate names as its issuer is somewhere in these bytes."""
         if self.der is None or self.store == Store.DISALLOWED or child.issuer_name.is_empty:
             return False
-        return child.issuer_name.der in self.der
+        return has_name_of_issuer(self.der, child)
+
+
+def has_name_of_issuer(der: bytes, child: Certificate) -> bool:
+    """Whether bytes that cannot be read hold the name of a certificate's issuer, in capitals or not."""
+    return child.issuer_name.der.lower() in der.lower()
 
 
 @dataclass(frozen=True)

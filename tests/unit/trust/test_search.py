@@ -10,6 +10,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 
@@ -17,6 +18,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from scripts.testdata import der_pieces as der
+from scripts.testdata.odd_certificates import ISSUING, SERVER, der_of
 from tests.unit.certs import making
 from tests.unit.trust.certificates import dns, excluding, make
 from winpe_certs.certs.certificate import Certificate
@@ -274,6 +277,38 @@ def test_a_pki_in_the_image_is_answered_like_one_that_is_sent(name: str) -> None
     leaf, sent, roots = made()
     answer, seconds = _answer((leaf, (), roots), in_ca=sent)
     _holds(answer, verdict)
+    assert seconds < SECONDS * SLOWER_MACHINES
+
+
+def _rsa_circle(count: int, bits: int, exponent: int) -> Pki:
+    """CAs of one name, each with its own RSA key; signatures by none of them."""
+    algorithm = der.sequence(der.identifier("1.2.840.113549.1.1.1"), der.null())
+    made = []
+    for number in range(count):
+        modulus = (1 << bits - 1) + 2 * number + 1
+        numbers = der.sequence(der.integer(modulus), der.integer(exponent))
+        info = der.sequence(algorithm, der.bits(numbers))
+        parts = replace(
+            ISSUING,
+            key_info=info,
+            identifiers=False,
+            issuer_name=ISSUING.subject,
+            signature=der.bits(bytes(bits // 8)),
+            serial=der.integer(number + 1),
+        )
+        made.append(Certificate.from_der(der_of(parts), "x"))
+    leaf = Certificate.from_der(der_of(replace(SERVER, identifiers=False)), "x")
+    return leaf, made, [authority("Root")]
+
+
+@pytest.mark.parametrize(
+    ("count", "bits", "exponent"),
+    [(70, 3072, (1 << 3070) + 1), (70, 16384, 65537), (70, 4096, (1 << 63) + 1), (120, 2048, 65537)],
+)
+def test_slow_keys_are_answered_in_time(count: int, bits: int, exponent: int) -> None:
+    answer, seconds = _answer(_rsa_circle(count, bits, exponent))
+    assert answer.verdict in ("undocumented", NOT_TRUSTED)
+    assert len(answer.reasons) == len(set(answer.reasons)) < 10
     assert seconds < SECONDS * SLOWER_MACHINES
 
 

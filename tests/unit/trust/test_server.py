@@ -57,6 +57,19 @@ def test_a_self_made_certificate_may_call_itself_a_ca() -> None:
     assert leaf(own) == own
 
 
+def test_so_may_one_whose_only_name_is_the_common_name() -> None:
+    own = make("cmg.contoso.com", ca=True)
+    found = chain_from([own], server="x", source="chain.pem", hosts=[parse_host("cmg.contoso.com")])
+    assert found.leaf == own
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_certificate_that_cannot_be_read_is_the_servers_if_no_other_can_be(order: int) -> None:
+    unreadable = Certificate.from_der(b"\x30\x03\x02\x01\x05", "chain.pem")
+    assert leaf(*(unreadable, ISSUING)[::order]) == unreadable
+    assert leaf(*(unreadable, SERVER, ISSUING)[::order]) == SERVER
+
+
 @pytest.mark.parametrize("certificates", [(ROOT,), (ISSUING, ROOT), (ISSUING,)])
 def test_cas_alone_are_refused(certificates: tuple[Certificate, ...]) -> None:
     with pytest.raises(CertificateError, match="no server's certificate") as raised:
