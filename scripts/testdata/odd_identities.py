@@ -232,6 +232,8 @@ def _issuers_elsewhere() -> Iterator[Case]:
                codes="issuer-not-sent")
     yield case("issuer-on-the-web-and-in-ca", TRUSTED, "Nothing has to be fetched.", [fetched],
                also=[("CA", ISSUING)])
+    yield case("issuer-on-the-web-and-in-my", UNDOCUMENTED, "A copy that does not count takes nothing away.",
+               [fetched], also=[("My", ISSUING)], codes="issuer-not-sent issuer-in-wrong-store")
     yield case("issuer-on-the-web-and-sent", TRUSTED, "Nothing has to be fetched.", [fetched, ISSUING])
     yield case("issuer-in-the-directory", NOT_TRUSTED, "Windows PE reaches no directory.",
                [odd.changed(SERVER, ldap)], codes="issuer-missing")

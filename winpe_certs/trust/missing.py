@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
@@ -52,7 +53,7 @@ def missing_reasons(
         return (_root_missing(top, stores, remedies),)
     if issuers.of(top):
         return (_circle(top),)
-    return (_issuer_missing(top, issuers, judgement),)
+    return _issuer_missing(top, issuers, judgement)
 
 
 def _unreadable_issuer(child: Certificate, place: str) -> Reason:
@@ -110,24 +111,27 @@ def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies) ->
     return remedies.put_in(reason, root)
 
 
-def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) -> Reason:
+def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) -> tuple[Reason, ...]:
     stores, remedies = judgement.stores, judgement.remedies
+    urls = [url for url in top.extensions.issuer_urls if url.lower().startswith("http:")]
     misplaced = [held for held in stores.held if is_issuer(held.certificate, top)]
     if misplaced:
-        return _wrong_store(misplaced[0].certificate, misplaced, remedies)
+        found = _wrong_store(misplaced[0].certificate, misplaced, remedies)
+        if not urls or misplaced[0].certificate.is_self_signed:
+            return (found,)
+        return _can_be_fetched(top, urls[0]), replace(found, severity=Severity.WARNING)
     namesakes = [
         (held.certificate, f"The image has a certificate {named(held.certificate)} in {held.place}")
         for held in stores.held
         if has_issuer_name(held.certificate, top)
     ]
     namesakes += [(each, f"The server sends a certificate {named(each)}") for each in issuers.named(top)]
-    urls = [url for url in top.extensions.issuer_urls if url.lower().startswith("http:")]
     if urls:
-        return _can_be_fetched(top, urls[0])
+        return (_can_be_fetched(top, urls[0]),)
     if namesakes:
-        return _other_issuer(*namesakes[0], top, judgement.signatures)
+        return (_other_issuer(*namesakes[0], top, judgement.signatures),)
     issuer = shortened(top.issuer) or "without a name"
-    return Reason(
+    reason = Reason(
         "issuer-missing",
         Severity.ERROR,
         f"The issuer of {named(top)} is not in this image, and the server does not send it: {issuer}.",
@@ -135,6 +139,7 @@ def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) ->
         "PKI team and inject that.",
         INVALID_CA,
     )
+    return (reason,)
 
 
 def _can_be_fetched(top: Certificate, url: str) -> Reason:
@@ -144,7 +149,8 @@ def _can_be_fetched(top: Certificate, url: str) -> Reason:
         f"The issuer of {named(top)} is not in this image, and the server does not send it: "
         f"{shortened(top.issuer) or 'without a name'}. Full Windows would fetch it from {shortened(url)}; "
         "what Windows PE does is not documented.",
-        "To be sure, have the server send it, or get the file from that address and inject it.",
+        "If it is an intermediate, have the server send it, or get the file from that address and inject it. "
+        "If it is the root, inject it: a root is never trusted because it was fetched or sent.",
         INVALID_CA,
         undocumented=True,
     )
