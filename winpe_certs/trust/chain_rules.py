@@ -87,7 +87,8 @@ def _signatures(path: CertificationPath, signatures: Signatures) -> Iterator[Rea
                 Severity.ERROR,
                 f"{in_words(path, child)} was not signed by the key of {named(issuer)}: its signature does "
                 "not fit.",
-                "Have the PKI team check the chain; the certificate may be damaged.",
+                "Have the PKI team check the chain: the certificate may be damaged, or the CA may have "
+                "another certificate of that name with another key.",
             )
         elif signatures.is_beyond_bound(child, issuer):
             yield Reason(
@@ -203,7 +204,7 @@ def _constraints(path: CertificationPath, comparisons: NameComparisons) -> Itera
                 f"{in_words(path, authority)} may not issue for names of {named(certificate)}: "
                 + listed(certain or [fault.text for fault in faults])
                 + ("" if certain else ". What Windows does then is not documented."),
-                "Use a server name that the CA is allowed to issue for, or another CA.",
+                "Use names that the CA is allowed to issue for, or another CA.",
                 undocumented=not certain,
             )
 

@@ -1,11 +1,10 @@
 """Name constraints: which names a CA may give to the certificates below it (RFC 5280 section 4.2.1.10).
 
-Excluded beats permitted, and permitted names limit only the kinds that occur among them. Where RFC 5280
-leaves room, the stricter reading is taken: a wildcard is excluded when one of the hosts it stands for is.
-What cannot be judged (names of unknown kinds, malformed ones) is an uncertain fault as soon as the
-constraints speak of its kind. Beyond RFC 5280: a DNS constraint with a dot in front covers only the names
-below (so does OpenSSL), and an empty one covers all names of its kind (OpenSSL: for DNS names). The common
-name is not considered.
+Excluded beats permitted, and permitted names limit only the kinds that occur among them. What cannot be
+judged (names of unknown kinds, malformed ones) is an uncertain fault as soon as the constraints speak of its
+kind. So is a wildcard of whose hosts some are excluded: RFC 5280 does not speak of it. Beyond RFC 5280: a
+DNS constraint with a dot in front covers only the names below (so does OpenSSL), and an empty one covers all
+names of its kind (OpenSSL: for DNS names). The common name is not considered.
 """
 
 from __future__ import annotations
@@ -113,16 +112,20 @@ def _fault(
     name: GeneralName, permitted: Sequence[GeneralName], excluded: Sequence[GeneralName]
 ) -> NameFault | None:
     lies_in = _LIES_IN.get(name.kind, _cannot_judge)
-    meets = _dns_meets if name.kind == DNS else lies_in
     allowed = [base for base in permitted if base.kind == name.kind]
     shown = f"the {name.kind} {shortened(name.text) or '(empty)'}"
     try:
-        for base in excluded:
-            if base.kind == name.kind and meets(name.value, base.value):
+        forbidden = [base for base in excluded if base.kind == name.kind]
+        for base in forbidden:
+            if lies_in(name.value, base.value):
                 return NameFault(f"{shown} is excluded ({shortened(base.text) or 'as all of its kind'})")
         if allowed and not any(lies_in(name.value, base.value) for base in allowed):
             texts = [base.text or "(empty)" for base in allowed]
             return NameFault(f"{shown} is not among the permitted ones ({listed(texts)})")
+        for base in forbidden:
+            if name.kind == DNS and _dns_meets(name.value, base.value):
+                text = f"{shown} stands for excluded hosts too ({shortened(base.text)})"
+                return NameFault(text, is_certain=False)
     except ValueError as error:
         return NameFault(f"{shown} cannot be judged: {name.fault or error}", is_certain=False)
     return None

@@ -42,7 +42,11 @@ def _read(constraints: x509.NameConstraints) -> NameConstraints:
 
 
 def constraint_faults(constraints: x509.NameConstraints, certificate: Certificate) -> tuple[str, ...]:
-    return tuple(fault.text for fault in faults_of_read(_read(constraints), certificate))
+    return tuple(fault.text for fault in _faults(constraints, certificate))
+
+
+def _faults(constraints: x509.NameConstraints, certificate: Certificate) -> tuple[NameFault, ...]:
+    return faults_of_read(_read(constraints), certificate)
 
 
 def _directory(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.DirectoryName:
@@ -153,11 +157,20 @@ def test_excluded_names_are_those_within(
         ("*", "contoso.com", False),
     ],
 )
-def test_a_wildcard_is_excluded_with_any_host_it_stands_for(
+def test_it_is_uncertain_whether_a_wildcard_is_excluded_with_a_host_it_stands_for(
     wildcard: str, base: str, may_stand_for_it: bool
 ) -> None:
-    faults = constraint_faults(excluding(dns(base)), _certificate(dns(wildcard)))
-    assert bool(faults) is may_stand_for_it
+    faults = _faults(excluding(dns(base)), _certificate(dns(wildcard)))
+    assert [fault.is_certain for fault in faults] == [False] * may_stand_for_it
+
+
+def test_what_is_certain_comes_before_what_is_not() -> None:
+    found = _certificate(dns("*.contoso.com"))
+    for constraints in (
+        excluding(dns("cmg.contoso.com"), dns("contoso.com")),
+        x509.NameConstraints([dns("fabrikam.com")], [dns("cmg.contoso.com")]),
+    ):
+        assert [fault.is_certain for fault in _faults(constraints, found)] == [True]
 
 
 @pytest.mark.parametrize("base", ["cmg.contoso.com", "www.contoso.com"])
