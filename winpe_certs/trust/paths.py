@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.keys import RSA, RSA_PSS, PublicKey
 from winpe_certs.certs.names import ComparableName
 from winpe_certs.certs.signatures import is_signed_by
 from winpe_certs.trust.issuers import Issuers
@@ -25,6 +26,8 @@ _MOST_STEPS: Final = 4_000
 _MOST_EDGES: Final = 200_000
 _MOST_SIGNATURES: Final = 5_000
 _USUAL_BITS: Final = 2_048
+_FAST_CURVE: Final = "secp256r1"
+_SLOW_KEY_WORK: Final = 10
 
 ERROR_COST: Final = 1_000
 """What a certificate or signature that speaks against a path costs; what is not documented costs 1."""
@@ -60,7 +63,7 @@ class CertificationPath:
 class Signatures:
     """The signatures of one judgement, each checked once, and no more than a bound.
 
-    `left` counts signatures by a key of up to 4095 bits; by a longer one each takes more of it. `is_spent`
+    `left` counts signatures by an RSA key of up to 4095 bits or on P-256; others take more of it. `is_spent`
     says that the bound was met; a signature beyond it counts as one that cannot be checked.
     """
 
@@ -74,7 +77,7 @@ class Signatures:
             return None
         pair = (child.der, issuer.structure.key.encoded)
         if pair not in self._known:
-            work = max(1, (issuer.key.bits or 0) // _USUAL_BITS) ** 2
+            work = _work(issuer.key)
             if work > self.left:
                 self.is_spent = True
                 return None
@@ -85,6 +88,13 @@ class Signatures:
     def is_beyond_bound(self, child: Certificate, issuer: Certificate) -> bool:
         """Whether the bound kept a signature from being checked."""
         return self.is_spent and (child.der, issuer.key.info) not in self._known
+
+
+def _work(key: PublicKey) -> int:
+    """How many usual signatures one by this key is worth, roughly, as OpenSSL checks them."""
+    if key.kind in (RSA, RSA_PSS):
+        return max(1, (key.bits or 0) // _USUAL_BITS) ** 2
+    return 1 if key.curve == _FAST_CURVE else _SLOW_KEY_WORK
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,6 +312,26 @@ def test_slow_keys_are_answered_in_time(count: int, bits: int, exponent: int) ->
     assert seconds < SECONDS * SLOWER_MACHINES
 
 
+@pytest.mark.parametrize("curve", ["p521", "brainpool512"])
+def test_slow_curves_are_answered_in_time(curve: str) -> None:
+    count = 70
+    made = [
+        replace(
+            ISSUING,
+            key=f"{curve} {number}",
+            signer=f"{curve} {(number + 1) % count}",
+            issuer_name=ISSUING.subject,
+            identifiers=False,
+        )
+        for number in range(count)
+    ]
+    sent = [Certificate.from_der(der_of(each), "x") for each in made]
+    leaf = Certificate.from_der(der_of(replace(SERVER, issuer=made[0], identifiers=False)), "x")
+    answer, seconds = _answer((leaf, sent, [authority("Root")]))
+    _holds(answer, NOT_TRUSTED)
+    assert seconds < SECONDS
+
+
 @pytest.mark.parametrize("order", ["as-made", "backwards"])
 def test_the_order_of_what_is_sent_does_not_matter(order: str) -> None:
     leaf, sent, roots = _layers_with_expired_ways(4, 6)
