@@ -36,9 +36,8 @@ def _rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_all_23_steps_of_the_procedure_are_there_in_order() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    rows = _rows(readme, "### Microsoft's procedure, step by step")
+def test_all_23_steps_of_the_procedure_are_there_in_order(page: str) -> None:
+    rows = _rows(page, "## Microsoft's procedure, step by step")
     assert [row[0] for row in rows] == [str(number) for number in range(1, 24)]
     assert all(len(row) == 3 and all(row) for row in rows)
 

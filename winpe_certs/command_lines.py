@@ -1,9 +1,9 @@
 """One way to write a command line as text that can be pasted, for the whole program.
 
 POSIX: the rules of `sh`, as `shlex.quote` applies them. Windows: a word is quoted by the rules of
-CommandLineToArgvW, and then so that cmd.exe leaves it alone (Microsoft, "CommandLineToArgvW function" and
-"Parsing C++ command-line arguments"; cmd /?). The line of a program of Windows is always written for Windows:
-that is where it is typed, wherever it was printed.
+CommandLineToArgvW, and then so that cmd.exe passes it on unchanged (Microsoft, "CommandLineToArgvW function"
+and "Parsing C++ command-line arguments"; cmd /?). A command line for a Windows program is always written for
+Windows: that is where it is typed, wherever it was printed.
 """
 
 from __future__ import annotations

@@ -361,7 +361,7 @@ class Leftover:
     """Something that is still mounted, loaded or in a work folder, and how to free it.
 
     `run` is empty when it is not ours; `problem` says why it could not be freed. `commands` free it, one
-    after the other; `alternative` does so alone.
+    after the other; `alternative` does so by itself.
     """
 
     run: str

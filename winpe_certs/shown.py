@@ -74,5 +74,5 @@ def cause_words(error: BaseException) -> str:
         return "there is not enough memory"
     if isinstance(error, OSError):
         return system_words(error)
-    # The name of the exception is for whoever mends the defect.
+    # The name of the exception helps the person who mends the defect.
     return f"a defect of winpe-certs ({type(error).__name__})"

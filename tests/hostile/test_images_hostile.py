@@ -158,7 +158,7 @@ IMAGES_AND_HIVES = [
     *(f"refused/{name}" for name in images.REFUSED),
 ]
 CERTIFICATES = [name for name in HOSTILE if name.startswith("certificate/")]
-# Its dates cannot be read, and its signature does not fit: a file of it can be made, an image is left alone.
+# Its dates cannot be read, and its signature does not fit: a file of it can be made, an image is not changed.
 READABLE_IN_PART = frozenset({"certificate/der-bad-time"})
 READABLE_CERTIFICATES = {"certificate/utf16": "Windows tools write UTF-16, so it is read like any PEM"}
 

@@ -35,7 +35,7 @@ class BerElement:
 
     @property
     def encoded(self) -> bytes:
-        """The element as it stands there, with tag and length."""
+        """The bytes of the element as found, with tag and length."""
         return self.source[self.start : self.end]
 
     @property

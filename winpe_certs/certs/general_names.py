@@ -23,7 +23,7 @@ OTHER: Final = "other name"
 REGISTERED: Final = "registered identifier"
 UNKNOWN: Final = "name of an unknown kind"
 
-# The tags of GeneralName; 3 is x400Address, 5 is ediPartyName: nobody uses them, nothing here reads them.
+# The tags of GeneralName; 3 is x400Address, 5 is ediPartyName: they are unused, and nothing here reads them.
 _TEXTS: Final = {0x81: MAIL, 0x82: DNS, 0x86: URI}
 _OTHER_NAME: Final = 0xA0
 _X400: Final = 0xA3

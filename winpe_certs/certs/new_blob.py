@@ -4,7 +4,7 @@ Contents and order are those of freshly added certificates in real registries: 0
 the layout of MS-GPEF section 2.2.1.1.1.1. Only element 0x20 is needed; the others are caches, so what
 cannot be computed rightly is left out rather than guessed: 0F when the signature has no hash of its own
 (Ed25519, Ed448) or one this computer lacks (MD2), 5C when the size of the key is not known, and all but the
-hashes of the whole certificate when its fields cannot be told apart.
+hashes of the whole certificate when its fields cannot be found.
 """
 
 from __future__ import annotations

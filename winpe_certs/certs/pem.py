@@ -1,6 +1,6 @@
 r"""Finds the blocks of a PEM file (RFC 7468): label, line, bytes.
 
-Markers count wherever they stand, because files are joined without a line break, pasted into one line, and
+Markers count anywhere in a line, because files are joined without a line break, pasted into one line, and
 carried through JSON or YAML. Inside a block, blanks, line breaks and byte order marks mean nothing, and the
 escapes of JSON (RFC 8259 section 7) are read. Text between blocks is passed over, as openssl prints it there.
 A block without its end, with another end, or with something that is not base64 is damaged: it is named, never

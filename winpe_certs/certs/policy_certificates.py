@@ -104,7 +104,7 @@ def _refuse_odd(contents: Contents, damage: PolicyError | None, origin: str) -> 
     if len(contents.found) > MOST_CERTIFICATES:
         raise CertificateError(
             f"{origin}: more than {MOST_CERTIFICATES} certificates are too many",
-            resolution="Give the certificate files (.cer) of those that are meant.",
+            resolution="Give the certificate files (.cer) of those you want.",
         )
     if damage is not None and not contents.found:
         raise damage

@@ -3,7 +3,7 @@
 Layout: MS-GPREG section 2.2.1. A signature ``PReg``, a 32-bit version of 1, then instructions
 ``[key;value;type;size;data]``: brackets, semicolons and names in UTF-16LE, the two names closed by a NUL,
 type and size as 32-bit little-endian numbers, data as it is. Names that begin with two asterisks are orders,
-such as deleting a value; they are handed on as they stand.
+such as deleting a value; they are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOST_INSTRUCTIONS = 200_000
 class Instruction:
     """One instruction: a key below HKEY_LOCAL_MACHINE or HKEY_CURRENT_USER, and a value or an order for it.
 
-    `offset` is where it stands in the file, in bytes.
+    `offset` is its position in the file, in bytes.
     """
 
     key: str

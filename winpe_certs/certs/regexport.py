@@ -1,6 +1,6 @@
 r"""Certificates → the .reg file that regedit would have exported for the offline hive of a boot image.
 
-Keys stand under ``HKEY_LOCAL_MACHINE\<hive name>\Microsoft\SystemCertificates\<store>\Certificates``,
+Keys are under ``HKEY_LOCAL_MACHINE\<hive name>\Microsoft\SystemCertificates\<store>\Certificates``,
 the name being the one that the hive is loaded under (``winpe-offline`` in Microsoft's procedure), in
 alphabetical order.
 """

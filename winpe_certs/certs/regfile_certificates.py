@@ -42,7 +42,7 @@ def reg_certificates(data: bytes, origin: str) -> Contents:
         if len(contents.found) > MOST_CERTIFICATES:
             raise CertificateError(
                 f"{origin}: more than {MOST_CERTIFICATES} certificates are too many",
-                resolution="Export only the keys of the certificates that are meant.",
+                resolution="Export only the keys of the certificates you want.",
             )
     contents.warnings += [text for _, text in sorted(warnings, key=lambda entry: entry[0])]
     if not contents.found:

@@ -142,5 +142,5 @@ def _refuse_many(certificates: int, origin: str) -> None:
     if certificates > MOST_CERTIFICATES:
         raise CertificateError(
             f"{origin}: more than {MOST_CERTIFICATES} certificates are too many",
-            resolution="Save only the certificates that are meant.",
+            resolution="Save only the certificates you want.",
         )

@@ -108,7 +108,7 @@ def read_parts(data: bytes, origin: str) -> CertificateFile:
 def _too_many(origin: str) -> CertificateError:
     return CertificateError(
         f"{origin}: more than {MOST_CERTIFICATES} certificates are too many",
-        resolution="Give a file with only those that are meant.",
+        resolution="Give a file with only those you want.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What is wrong or risky about a certificate for the store that it goes to or stands in.
+"""What is wrong or risky about a certificate for the store that it goes to or is in.
 
 `findings` judges a certificate as a root or an intermediate of HTTPS. The stores of trusted publishers,
 trusted people and distrusted certificates hold others (Microsoft, "Trusted Publishers Certificate Store",

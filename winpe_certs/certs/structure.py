@@ -23,7 +23,7 @@ from winpe_certs.certs.der import (
 
 _EXPLICIT_VERSION: Final = 0xA0
 _EXTENSIONS: Final = 0xA3
-# Identifiers of issuer and subject, which nobody uses, as they should be encoded and as they are found.
+# Identifiers of issuer and subject: unused in practice; as they should be encoded, and as they are found.
 _UNIQUE_IDENTIFIERS: Final = frozenset({0x81, 0x82, 0xA1, 0xA2})
 _VERSIONS: Final = (1, 2, 3)
 
@@ -49,7 +49,7 @@ class Structure:
 
 
 def take_apart(der: bytes) -> Structure:
-    """Find the fields of a certificate; raises `DerError` when they cannot be told apart."""
+    """Find the fields of a certificate; raises `DerError` when they cannot be found."""
     parts = read_whole(der).children()
     if len(parts) != 3:
         raise DerError(0, f"a certificate has 3 parts, this {len(parts)}")

@@ -63,10 +63,10 @@ def export(
     r"""Write certificates as .reg or other files.
 
     Certificates come from files, or by --thumbprint out of images (a media folder or an .iso too), their
-    properties as they are stored. A .reg is as regedit would have exported it: its keys stand under
+    properties as they are stored. A .reg is as regedit would have exported it: its keys are under
     HKEY_LOCAL_MACHINE\winpe-offline, ready for the hive of a mounted image; --as der, pem or p7b is for
     other programs. Without -o each certificate goes to a file of its own in the current folder, named by its
-    thumbprint. On Windows --thumbprint alone takes it out of the machine's own stores.
+    thumbprint. On Windows, --thumbprint without a file takes it out of the machine's own stores.
     """
     from winpe_certs.certs.certificate_files import Form
     from winpe_certs.engines.choose import expand
@@ -117,8 +117,8 @@ def export(
 def _images_among(paths: Sequence[Path], *, is_meant: bool) -> list[Path]:
     """The images, hives, media folders and .iso files among paths, by their content.
 
-    The others are for whoever reads certificates. Where an image `is_meant`, `TargetError` or `UsageError`
-    says what is wrong with a path that is neither.
+    The others are read as certificate files. Where an image `is_meant`, `TargetError` or `UsageError` says
+    what is wrong with a path that is neither.
     """
     from winpe_certs.engines.choose import is_certificate, recognise
     from winpe_certs.errors import TargetError, UsageError

@@ -20,7 +20,7 @@ def manifest(
 
     Folders have lines too. For comparing: path, attributes, security descriptor, times, the SHA-1 of each
     stream, link group. Of one image nothing else is printed, so that diff and sha256sum can be put behind.
-    All images of a .wim, each behind a line with its name and digest, unless --index names some. A media
+    All images of a .wim, each after a line with its name and digest, unless --index names some. A media
     folder stands for its sources/boot.wim.
     """
     from winpe_certs.engines.choose import expand

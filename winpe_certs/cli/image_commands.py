@@ -61,7 +61,7 @@ def diff(
     """Show in which certificates two images differ.
 
     Of a certificate that both have, the properties that differ are shown. Images are compared by index, or
-    in the order of --index and --index-b where both name several; a single one is held against each of the
+    in the order of --index and --index-b where both name several; a single one is compared with each of the
     other file. Exit code 0 when all stores are the same, 1 when they differ.
     """
     from winpe_certs.engines.codecs import use

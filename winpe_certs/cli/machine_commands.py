@@ -17,7 +17,7 @@ def doctor(
     verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
-    """Look whether this machine is fit for the job.
+    """Check whether this machine is ready.
 
     Programs, rights, room, mounts that were left. Exit code 1 when something that is needed is missing.
     """

@@ -168,7 +168,7 @@ def _run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt) as error:
         raise Interrupted from error
     except ClickException as error:
-        # What is wrong with a command line is told in our words; this is for what nobody has thought of.
+        # Usage errors have our own words; this catches any that were not foreseen.
         raise UsageError(
             f"the command line cannot be read: {error}",
             resolution="The help lists what there is:",

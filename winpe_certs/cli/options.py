@@ -309,7 +309,7 @@ EvidenceOutput: TypeAlias = Annotated[
     typer.Option(
         "--evidence",
         metavar="FILE",
-        help="Write what the change was as JSON: for the auditor, and for `undo`.",
+        help="Record the change as JSON, for audit and for `undo`.",
         show_default=False,
     ),
 ]
@@ -320,7 +320,7 @@ ChangeId: TypeAlias = Annotated[
     ),
 ]
 Redact: TypeAlias = Annotated[
-    bool, typer.Option("--redact", help="Leave user, host and paths out of the evidence.")
+    bool, typer.Option("--redact", help="Omit user, host and paths from the evidence.")
 ]
 EvidenceInput: TypeAlias = Annotated[
     Path,
@@ -343,7 +343,7 @@ CodecName: TypeAlias = Annotated[
     typer.Option(
         "--codec",
         metavar="NAME",
-        help="What codes the chunks of a .wim: auto (libwim where it is installed), python or libwim.",
+        help="Codec for .wim chunks: auto (libwim where it is installed), python or libwim.",
     ),
 ]
 EngineName: TypeAlias = Annotated[
@@ -412,7 +412,7 @@ Verbose: TypeAlias = Annotated[
         "--verbose",
         "-v",
         count=True,
-        help="Tell each step; twice (-vv): also where in the program an error came from.",
+        help="Log each step; twice (-vv): also show tracebacks.",
         show_default=False,
     ),
 ]

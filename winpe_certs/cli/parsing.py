@@ -33,12 +33,12 @@ _UNSET: Final = "In a script, a variable that is not set is a common cause."
 _MOST_LISTED: Final = 4
 # Hyphens, dashes and the minus sign that look like the one of the keyboard (U+002D).
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
-# A password may stand by mistake where these want a name, and no message shows a password.
+# A password may be given by mistake where these want a name, and no message may show it.
 _UNSHOWN: Final = ("--password-file", "--password-env")
 
 
 class _Parser(_OptionParser):
-    """The parser of one command line; raises `UsageError` for what cannot be meant."""
+    """The parser of one command line; raises `UsageError` for invalid ones."""
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -70,7 +70,7 @@ class _Parser(_OptionParser):
         return value
 
     def _refuse_no_value(self, typed: str, option: _Option, words: Sequence[str]) -> None:
-        """Raise `UsageError` unless the next word can be meant as the value of an option."""
+        """Raise `UsageError` unless the next word can be the value of an option."""
         name = _long_name(option.obj)
         # A value that is joined to its option was put back by the parser, in front of the words.
         is_joined = len(words) > self._words_left
@@ -120,13 +120,13 @@ class _Parser(_OptionParser):
 
 
 class OneCommand(TyperCommand):
-    """A command whose wrong usage is told in our words."""
+    """A command that reports wrong usage in our words."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         for parameter in self.params:
             if isinstance(parameter.type, TyperPath):
-                # Whoever reads a file says what is wrong with it; a right that is missing is no wrong usage.
+                # The code that reads a file reports missing permissions: they are not wrong usage.
                 parameter.type.readable = False
 
     def make_parser(self, ctx: Context) -> _OptionParser:
@@ -146,10 +146,10 @@ class OneCommand(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """Commands below one name; wrong usage is told in our words."""
+    """Commands below one name, which report wrong usage in our words."""
 
     def make_parser(self, ctx: Context) -> _OptionParser:
-        """The parser of what stands before the command."""
+        """The parser of what comes before the command."""
         return _parser(self, ctx)
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
@@ -260,7 +260,7 @@ def _too_many(rest: Sequence[str], command: AnyCommand, ctx: Context) -> UsageEr
     return UsageError(
         f"{ctx.command_path}: an argument too many{which}",
         details=takes,
-        resolution=f"A value with blanks needs quotes, and stands after its option. {_SEE}",
+        resolution=f"A value with blanks needs quotes, and follows its option. {_SEE}",
         command=_help(ctx),
     )
 

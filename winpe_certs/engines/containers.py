@@ -84,7 +84,7 @@ def boot_images(
     if len(chosen) > _MOST_BOOT_IMAGES:
         raise TargetError(
             f"{place.path}: {len(chosen)} WIM files in this .iso may be its boot image",
-            resolution="Copy the one that is meant out of the .iso, and give that.",
+            resolution="Copy the one you want out of the .iso, and give that.",
         )
     others = itertools.compress(containers, (not each for each in boots))
     return chosen, tuple(each.inside for each in others)

@@ -198,7 +198,7 @@ class DismTarget:
             raise EnvironmentFailure(
                 f"{folder}: image {taken[0].index} of {taken[0].image} is mounted there already",
                 details=f"Its status is {taken[0].status}; it is left alone.",
-                resolution="Name another folder with --mount-dir, or let whoever mounted it finish.",
+                resolution="Name another folder with --mount-dir, or let the other mount finish.",
             )
 
     def _is_mounted(self, folder: Path) -> bool:

@@ -55,7 +55,7 @@ _NOT_ERRORS: Final = frozenset({"index"})
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a failure number stands for.
+    """The meaning of a failure number.
 
     `source` is where cause and remedy come from; `then` are the arguments of the DISM command that helps,
     with ``/MountDir`` for the mount folder of the command that failed.
@@ -196,8 +196,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ALREADY_MOUNTED: Meaning(
         "already mounted",
         "This image of the file is mounted for writing already, by an earlier run or by somebody else.",
-        "See its status in the list of mounts. Ok: whoever mounted it unmounts it (/Unmount-Image with "
-        "/Commit or /Discard). Needs Remount: /Remount-Image first. Invalid: /Cleanup-Mountpoints.",
+        "See its status in the list of mounts. Ok: the person who mounted it unmounts it (/Unmount-Image "
+        "with /Commit or /Discard). Needs Remount: /Remount-Image first. Invalid: /Cleanup-Mountpoints.",
         "pbatard/rufus, issue 2199",
         _LIST_MOUNTS,
     ),
@@ -263,7 +263,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     HARD_LINK_NOT_SET: Meaning(
         "hard link not set",
         "DISM could not make a hard link of the image in the mount folder. The volume cannot hold it, for "
-        "example one with deduplication; 0x80070032 (not supported) stands beside it in the log.",
+        "example one with deduplication; 0x80070032 (not supported) is next to it in the log.",
         "Use a mount folder on another local NTFS volume, without deduplication.",
         "OSDeploy/OSDBuilder, issue 63; slorelee/wimbuilder2, issue 58",
     ),

@@ -4,7 +4,7 @@ pycdlib reads the directories (ECMA-119, Joliet, ECMA-167 and OSTA UDF); where a
 records, and its bytes are read from the .iso itself, within bounds that are checked here. Of several trees
 the one counts that Windows would show: UDF, then Joliet, then ISO 9660.
 Refused by name: UDF without ISO 9660, extents that are interleaved, not recorded, or outside the file, and
-directories of more records than can be meant.
+directories with absurdly many records.
 """
 
 from __future__ import annotations

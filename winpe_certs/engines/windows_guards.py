@@ -92,8 +92,8 @@ def refuse_mounted(image: PurePath, mounted: tuple[MountedImage, ...]) -> None:
     raise GuardError(
         f"{image}: this file is mounted: {'; '.join(lines)}",
         details="Whoever unmounts it with /Commit would save over a change made now.",
-        resolution="Let whoever mounted it finish and run the same command again. If nobody needs the mount, "
-        f"{free}; if its folder is gone, DISM /Cleanup-Mountpoints frees it.",
+        resolution="Let the program that mounted it finish, and run the same command again. If the mount is "
+        f"not needed, {free}; if its folder is gone, DISM /Cleanup-Mountpoints frees it.",
         command=command,
     )
 

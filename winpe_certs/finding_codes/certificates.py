@@ -148,7 +148,7 @@ CERTIFICATES: Final = (
         "unreadable",
         (ERROR, WARNING, INFO),
         "The bytes cannot be read as an X.509 certificate.",
-        "Even its outer fields cannot be told apart. Windows stores a certificate by its bytes and their "
+        "Even its outer fields cannot be found. Windows stores a certificate by its bytes and their "
         "SHA-1. In an image it is a warning, and in an answer about a server nothing can be said of it.",
         "Compare the thumbprint with the one that the PKI team publishes before you let it in.",
         allow=True,

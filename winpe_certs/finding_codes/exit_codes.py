@@ -26,7 +26,7 @@ EXIT_MEANINGS: Final[Mapping[ExitCode, ExitMeaning]] = {
     ),
     ExitCode.NO: ExitMeaning(
         "verification says no",
-        "A verification was completed, and its answer is no. It never stands for a failure.",
+        "A verification was completed, and its answer is no. It never means a failure.",
         "The report says what is missing or different, and what helps.",
     ),
     ExitCode.USAGE: ExitMeaning(
@@ -53,7 +53,7 @@ EXIT_MEANINGS: Final[Mapping[ExitCode, ExitMeaning]] = {
     ),
     ExitCode.DEFECT: ExitMeaning(
         "a defect of this program",
-        "Something happened that nobody thought of. Nothing was committed unless the report says so.",
+        "Something unforeseen happened. Nothing was committed unless the report says so.",
         "Please report it with the output of the same command and -vv.",
     ),
     ExitCode.INTERRUPTED: ExitMeaning(

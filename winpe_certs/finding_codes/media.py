@@ -37,7 +37,7 @@ MEDIA: Final = (
         (WARNING,),
         "The certificate is that of a certificate authority, not of a client.",
         "The wrong certificate was exported.",
-        "Use a client certificate: whoever has the boot media could issue certificates with this one.",
+        "Use a client certificate: anyone who has the boot media could issue certificates with this one.",
     ),
     Entry(
         "media-key-kind",

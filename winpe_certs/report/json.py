@@ -1,4 +1,4 @@
-"""The JSON report: one document, ASCII only, whose keys are a contract (README, "JSON")."""
+"""The JSON report: one document, ASCII only, whose keys are a contract (docs/json.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command lines in reports: each alone on its line, whole however narrow the terminal is, ready to paste."""
+"""Command lines in reports: each on its own line, whole however narrow the terminal is, ready to paste."""
 
 from __future__ import annotations
 

@@ -77,11 +77,16 @@ def _what_happened(error: Exception | str) -> Finding:
         advice = " ".join(part for part in (_sentence(error.details), error.resolution) if part)
         return Finding(error.kind, Severity.ERROR, _sentence(error.message), advice, error.command)
     if isinstance(error, MemoryError):
-        return Finding("memory", Severity.ERROR, "There is not enough memory to read it.", "Audit it alone.")
+        return Finding(
+            "memory", Severity.ERROR, "There is not enough memory to read it.", "Audit this image separately."
+        )
     if isinstance(error, str):
         message = f"The process that read it died: {error}."
         return Finding(
-            "died", Severity.ERROR, message, "Audit it alone; the memory may not be enough for it."
+            "died",
+            Severity.ERROR,
+            message,
+            "Audit this image separately; there may not be enough memory for it.",
         )
     return Finding(
         "defect",

@@ -30,7 +30,7 @@ def compact(
     machine: Machine,
     progress: Progress = silent,
 ) -> Report:
-    """Write a compact copy of a WIM to `output`, or put it in the place of the file when that saves anything.
+    """Write a compact copy of a WIM to `output`, or replace the file with it when that saves anything.
 
     Raises as `compact_file` does, and `UsageError` and `GuardError` for what must not be changed.
     """

@@ -54,8 +54,8 @@ def diff(
 ) -> Report:
     """Hold each image of `first` against the one of the same index in `second`.
 
-    Where one of them has a single image (or one was chosen), it is held against each of the other; where
-    several were chosen in both, the first is held against the first, and so on. Raises as the reading
+    Where one of them has a single image (or one was chosen), it is compared with each of the other; where
+    several were chosen in both, the first is compared with the first, and so on. Raises as the reading
     commands do: what cannot be read is neither the same nor different.
     """
     chosen = index if second_index is None else second_index
@@ -81,7 +81,7 @@ def _read(path: Path, index: Choice | None, progress: Progress) -> tuple[list[_S
             raise TargetError(
                 f"{place.path}: the .iso has {len(chosen)} boot images, and only one can be compared",
                 details="\n".join(each.inside for each in chosen),
-                resolution="Copy the one that is meant out of the .iso, and give that.",
+                resolution="Copy the one you want out of the .iso, and give that.",
             )
         found, remarks = _stores_of(place, chosen[0], index)
     if others:

@@ -1,4 +1,4 @@
-"""``doctor``: whether this machine is fit for the job, line by line, each with a remedy."""
+"""``doctor``: whether this machine is ready, line by line, each with a remedy."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _dism(options: EngineOptions, machine: Machine) -> Iterator[HealthLine]:
             f"image {mount.index} of {mount.image} is mounted in {mount.folder} "
             f"({'read/write' if mount.writable else 'read-only'}, status {mount.status})",
             "If a run of winpe-certs left it, the command below lists it as such and says how to free it. "
-            "Otherwise ask whoever mounted it.",
+            "Otherwise ask the person who mounted it.",
             (PROGRAM, "cleanup"),
         )
 

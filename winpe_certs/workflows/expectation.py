@@ -22,7 +22,7 @@ def expect_trust(
             f"{image}: not changed, for it would still not trust {refused[0].server}",
             answers,
             details="\n".join(f"{answer.server}: {answer.verdict}" for answer in refused),
-            resolution="The reasons stand above, each with what helps. Certificates that are missing can go "
+            resolution="The reasons are above, each with its remedy. Certificates that are missing can go "
             "in by the same command: --cert, repeatable.",
         )
     return answers

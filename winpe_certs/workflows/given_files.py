@@ -50,14 +50,14 @@ class GivenFile:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one argument stands for: the files, and warnings about what a folder holds besides."""
+    """What one argument names: the files, and warnings about what a folder holds besides."""
 
     files: tuple[GivenFile, ...]
     warnings: tuple[str, ...] = ()
 
 
 def read_given(path: Path) -> Given:
-    """Read what a path stands for.
+    """Read the files that a path names.
 
     Raises `UsageError` when there is nothing to read, `PrivateKeyError` for a file with a private key, and
     `EnvironmentFailure` when the system refuses.
@@ -91,7 +91,7 @@ def _folder(folder: Path) -> Given:
         raise UsageError(
             f"{folder}: {len(names)} files are too many for a folder of certificates",
             details=f"At most {_MOST_FILES} are looked at.",
-            resolution="Put the certificates that are meant into a folder of their own.",
+            resolution="Put the certificates you want into a folder of their own.",
         )
     files: list[GivenFile] = []
     warnings: list[str] = []
@@ -106,7 +106,7 @@ def _folder(folder: Path) -> Given:
         if len(data) > left:
             raise UsageError(
                 f"{folder}: its files have more than {LARGEST_FILE} bytes",
-                resolution="Put the certificates that are meant into a folder of their own.",
+                resolution="Put the certificates you want into a folder of their own.",
             )
         left -= len(data)
         try:
@@ -174,7 +174,7 @@ def _from_standard_input() -> bytes:
 
 
 def _from_pipe(path: Path) -> bytes:
-    """What comes out of a pipe or device, until it ends; nobody may ever write into one."""
+    """What comes out of a pipe or device, until it ends; a writer may never come."""
     if not hasattr(select, "poll"):
         return _from_file(path)
     pieces: list[bytes] = []

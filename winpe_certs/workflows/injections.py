@@ -119,7 +119,7 @@ def _refuse_contradictions(allowed: frozenset[str], skipped: frozenset[str]) -> 
 def _certificate(wanted: Wanted) -> Certificate:
     if wanted.certificate is None:
         raise UsageError(
-            f"{wanted.thumbprint}: a thumbprint alone cannot be injected",
+            f"{wanted.thumbprint}: a thumbprint without its certificate cannot be injected",
             resolution="Give the certificate file with --cert.",
         )
     return wanted.certificate

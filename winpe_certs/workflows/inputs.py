@@ -112,7 +112,7 @@ def gather(
 
 
 def gather_replaced(texts: Iterable[str]) -> Inputs:
-    """The certificates of ``--replace``: thumbprints, or files all of whose certificates are meant.
+    """The certificates of ``--replace``: thumbprints, or files, each with all of its certificates.
 
     Raises as `gather`, and `UsageError` for a text that is neither.
     """
@@ -153,7 +153,7 @@ def _add(content: CertificateFile, wanted: dict[str, Wanted], warnings: list[str
 
 
 def _is_file(text: str) -> bool:
-    """A path that is there is a file, whatever it is called; what is no thumbprint can be only one."""
+    """An existing path is a file, whatever its name; anything that is no thumbprint can only be a path."""
     try:
         if text == STANDARD_INPUT or path_kind(Path(text)) is not PathKind.MISSING:
             return True

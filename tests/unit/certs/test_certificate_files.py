@@ -35,7 +35,7 @@ def test_pkcs7_holds_the_bytes() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 254, 255, 256, 65_535, 65_536, 300_000])
 def test_lengths_of_every_form_are_right(size: int) -> None:
-    """What stands for a certificate here is an octet string: nothing looks into it."""
+    """An octet string takes the role of a certificate here: nothing looks into it."""
     length = size.to_bytes(4, "big")
     anything = b"\x04\x84" + length + bytes(size)
     outer = read_element(as_pkcs7([anything]))

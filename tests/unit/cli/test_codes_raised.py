@@ -379,7 +379,7 @@ def _output(bench: Bench) -> set[str]:
 
     bench.patch.setattr(sys, "stdout", Full())
     found = _kind(lambda: show_document("x"))
-    sys.stdout.close()  # it was put in the place of the lost one
+    sys.stdout.close()  # it replaced the lost one
     return found
 
 

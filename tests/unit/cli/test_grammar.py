@@ -15,7 +15,7 @@ from scripts.testdata import pki
 from tests.unit.cli.conftest import Program
 from winpe_certs.cli.main import app
 
-# Words of the parser that nobody should see: what is said about wrong usage is ours.
+# Words of the parser that must not reach users: messages about wrong usage are ours.
 FOREIGN = re.compile(
     r"No such|Missing |unexpected extra|is not one of '|Invalid value|requires an argument|Possible option"
     r"|does not take|in the range|not a valid|cannot be read"
@@ -90,7 +90,7 @@ def test_an_option_of_one_value_given_twice_is_refused(
         assert (done.code, done.out) == (2, "")
         values = "" if name.startswith("--password") else ": one and two"
         assert done.err.startswith(f"error: {name} is given twice{values}\nnext: ")
-    # The same value twice is no better: nobody knows which of the two was to be another.
+    # The same value twice is no better: one of the two was probably meant to be another value.
     assert "is given twice" in run(*words, name, "one", name, "one").err
 
 

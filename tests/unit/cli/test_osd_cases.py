@@ -206,7 +206,7 @@ def test_every_certificate_of_joined_files_is_taken(run: Program, cases: Path, h
 
 
 def _udf_without_iso_9660() -> bytes:
-    """A volume recognition sequence of UDF alone (ECMA-167 part 2), and an anchor where UDF has it."""
+    """A volume recognition sequence with UDF only (ECMA-167 part 2), and an anchor where UDF has it."""
     sectors = bytearray(2048 * 600)
     for number, identifier in ((16, b"BEA01"), (17, b"NSR02"), (18, b"TEA01")):
         sectors[number * 2048 : number * 2048 + 7] = b"\0" + identifier + b"\1"

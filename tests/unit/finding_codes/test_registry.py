@@ -22,7 +22,7 @@ from winpe_certs.findings import Severity
 PACKAGE = Path(winpe_certs.__file__).parent
 RAISERS = {"Finding", "Reason"}
 HELPERS_OF_TRUST = {"_error", "_warning", "_open"}
-# What stands there in place of a literal: parameters of the helpers above, kinds of errors, and the code of a
+# What is there instead of a literal: parameters of the helpers above, kinds of errors, and the code of a
 # finding that is passed on.
 NOT_LITERAL = {
     "trust/limits.py": {"code"},

@@ -9,4 +9,4 @@ from scripts.testdata.der_pieces import bits, identifier, integer, octets, seque
 UNREADABLE: Final = sequence(
     sequence(integer(1), octets(b"\xff" * 144)), sequence(identifier("1.2.3")), bits(b"\xff")
 )
-"""The frame of a certificate (RFC 5280, 4.1), and nothing in it that can be told apart."""
+"""The frame of a certificate (RFC 5280, 4.1), with no recognisable fields in it."""

@@ -93,7 +93,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_the_rest_of_a_file_that_is_refused_in_part_goes_in(desk: Desk) -> None:
-    """A chain as a server sends it: nobody has to take it apart."""
+    """A chain as a server sends it: no one has to take it apart."""
     chain = desk.file("chain.pem", "cmg-server", "corp-issuing", "corp-root", "expired-root")
     inputs = gather([chain])
     report = desk.ask(inputs)
@@ -185,7 +185,7 @@ def test_the_file_is_the_one_that_was_read_and_no_other_that_begins_like_it(desk
 
 @pytest.mark.parametrize("store", [Store.TRUSTED_PUBLISHER, Store.DISALLOWED, Store.ROOT])
 def test_a_store_is_judged_by_what_concerns_it(desk: Desk, store: Store) -> None:
-    """Nobody asks of a trusted publisher, or of what is distrusted, that it is a CA."""
+    """A trusted publisher need not be a CA, nor must a distrusted certificate."""
     inputs = gather([desk.file("leaf.pem", "cmg-server")])
     (advice,) = desk.ask(inputs, stores=(store,)).advice
     if store is Store.ROOT:

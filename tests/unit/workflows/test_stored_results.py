@@ -101,7 +101,7 @@ def test_findings_about_roots_are_not_for_other_stores(tmp_path: Path, store: st
     ("store", "status"), [("TrustedPublisher", Status.PRESENT), ("ROOT", Status.DIFFERENT)]
 )
 def test_limits_for_tls_do_not_concern_a_publisher(tmp_path: Path, store: str, status: Status) -> None:
-    """The Blob allows code signing alone (property 9), which is all that a publisher needs."""
+    """The Blob allows only code signing (property 9), which is all that a publisher needs."""
     der = (CERTS / "corp-root.cer").read_bytes()
     uses = bytes.fromhex("300A06082B06010505070303")
     limited = struct.pack("<III", 9, 1, len(uses)) + uses + _blob(der)

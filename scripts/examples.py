@@ -1,7 +1,8 @@
-"""Run the ``winpe-certs`` examples of README.md in order and put their output behind them.
+"""Run the ``winpe-certs`` examples of README.md and docs/ and put their output after them.
 
-``python -m scripts.readme`` rewrites README.md; a test compares. The examples run in a folder that has a copy
-of ``testdata/boot.wim`` and the test certificates; versions of libraries are left as they are in the text.
+``python -m scripts.examples`` rewrites the pages; a test compares. The examples of one page run in order, in
+a folder with a copy of ``testdata/boot.wim`` and the test certificates. Versions of libraries are left as
+they are in the text.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from winpe_certs.cli.main import main as winpe_certs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = REPOSITORY / "README.md"
+HELP = REPOSITORY / "docs" / "help.md"
+PAGES = (README, HELP, *(REPOSITORY / "docs" / name for name in ("commands.md", "windows.md")))
 _BLOCK = re.compile(r"```console\n(\$ winpe-certs (.*)\n)((?:.*\n)*?)```\n")
 _RUN = re.compile(r"\b\d+-[0-9a-f]{8}\b")
 _VERSION = re.compile(r"(regipy|python-registry) [0-9][0-9.]*[0-9]")
 
 
 def updated(text: str) -> str:
-    """The text with fresh output behind every example."""
+    """The text with fresh output after every example."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         shutil.copy(REPOSITORY / "testdata" / "boot.wim", "boot.wim")
         for pattern in ("*.cer", "*-chain.pem"):
@@ -57,8 +60,9 @@ def _run(arguments: list[str]) -> str:
 
 
 def main() -> int:
-    """Rewrite README.md."""
-    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Rewrite every page."""
+    for page in PAGES:
+        page.write_text(updated(page.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 
