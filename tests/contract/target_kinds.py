@@ -145,7 +145,6 @@ def replace_hive(target: Target) -> None:
 
 _SIGNALLED = """
 import os, sys
-import winpe_certs.files
 signal, number = map(int, sys.argv[1:3])
 calls, real = [], os.fsync
 def fsync(descriptor):
@@ -153,7 +152,7 @@ def fsync(descriptor):
     if len(calls) == number:
         os.kill(os.getpid(), signal)
     real(descriptor)
-winpe_certs.files.os.fsync = fsync
+os.fsync = fsync
 from winpe_certs.cli.main import main
 sys.exit(main(sys.argv[3:]))
 """

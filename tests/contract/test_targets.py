@@ -241,7 +241,7 @@ def _failing_syncs(monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> l
             raise OSError(code, os.strerror(code))
         real(descriptor)
 
-    monkeypatch.setattr("winpe_certs.files.os.fsync", fsync)
+    monkeypatch.setattr("os.fsync", fsync)
     return calls
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
-from winpe_certs.files import LockedFile, system_errors, write_new
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.locked import LockedFile
+from winpe_certs.files.new import write_new
 
 
 @pytest.fixture

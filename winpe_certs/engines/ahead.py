@@ -14,7 +14,7 @@ from pathlib import Path
 
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import WinpeCertsError
-from winpe_certs.files import Identity, PathKind, identity, path_kind
+from winpe_certs.files.paths import Identity, PathKind, identity, path_kind
 from winpe_certs.wim.parallel import may_fork
 from winpe_certs.wim.reader import WimFile
 from winpe_certs.wim.resource import Resource

@@ -15,7 +15,8 @@ from winpe_certs.engines.base import Images, Target
 from winpe_certs.engines.direct import WimImages, WimTarget
 from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import GuardError, TargetError, UsageError, WinpeCertsError
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
 

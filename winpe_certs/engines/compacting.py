@@ -15,7 +15,10 @@ from typing import BinaryIO, Final
 
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure, WimError
-from winpe_certs.files import LockedFile, identity, system_errors, write_new
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.locked import LockedFile
+from winpe_certs.files.new import write_new
+from winpe_certs.files.paths import identity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.ranges import FileRange, reader
 from winpe_certs.wim.changes import prepare

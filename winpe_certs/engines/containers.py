@@ -20,7 +20,7 @@ from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import TargetError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.reader import WimFile
 

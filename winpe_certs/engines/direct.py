@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
-from winpe_certs.files import LockedFile, identity, system_errors, write_new
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.locked import LockedFile
+from winpe_certs.files.new import write_new
+from winpe_certs.files.paths import identity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.shown import cause_words
 from winpe_certs.wim.pages import Pages

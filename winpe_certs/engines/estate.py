@@ -20,7 +20,8 @@ from winpe_certs.engines.containers import Container, open_containers
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import EnvironmentFailure, TargetError, UsageError, WinpeCertsError
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 
 _EXTENSIONS: Final = frozenset({".wim", ".iso", ".esd", ".swm"})
 # A longer file is looked at whatever its name is; most files of a share are never opened.

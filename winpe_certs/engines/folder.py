@@ -15,7 +15,9 @@ from winpe_certs.errors import (
     VerificationFailure,
     WinpeCertsError,
 )
-from winpe_certs.files import Identity, identity, system_errors, write_new
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.new import write_new
+from winpe_certs.files.paths import Identity, identity
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
 

@@ -13,15 +13,9 @@ from winpe_certs.engines.base import Replacement
 from winpe_certs.engines.records import Record, Records
 from winpe_certs.engines.reg_program import Reg
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure
-from winpe_certs.files import (
-    empty_folder,
-    make_folder,
-    overwrite,
-    remove_file,
-    remove_folder,
-    system_errors,
-    write_new,
-)
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.new import write_new
+from winpe_certs.files.places import empty_folder, make_folder, overwrite, remove_file, remove_folder
 
 
 class HiveWriter(Protocol):

@@ -10,7 +10,7 @@ from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.engines.containers import Container, boot_images, open_containers
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import TargetError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import ManifestResult
 from winpe_certs.wim.manifest import digest

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath, PureWindowsPath
 
 from winpe_certs.errors import CleanupError, EnvironmentFailure
-from winpe_certs.files import make_folder, remove_file, system_errors, write_new
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.new import write_new
+from winpe_certs.files.places import make_folder, remove_file
 from winpe_certs.shown import shown_text
 
 

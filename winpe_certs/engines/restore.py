@@ -18,7 +18,8 @@ from winpe_certs.engines.base import Manifest
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.survey import Part, hash_parts
 from winpe_certs.errors import GuardError, VerificationFailure, WimError
-from winpe_certs.files import LockedFile, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.locked import LockedFile
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.append import live_end
 from winpe_certs.wim.header import Header

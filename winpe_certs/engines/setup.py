@@ -31,7 +31,8 @@ from winpe_certs.engines.windows_guards import (
     restrict_to_administrators,
 )
 from winpe_certs.errors import EnvironmentFailure, UsageError
-from winpe_certs.files import PathKind, make_folder, path_kind, remove_folder
+from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.places import make_folder, remove_folder
 from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import EngineUse

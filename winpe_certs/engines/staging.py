@@ -14,7 +14,9 @@ from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Target, Ver
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import EnvironmentFailure
-from winpe_certs.files import remove_file, remove_folder, system_errors, write_new
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.new import write_new
+from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
 
 _PIECE: Final = 1 << 20

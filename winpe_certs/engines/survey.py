@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 
 from winpe_certs.engines.base import ImageSurvey, Survey
 from winpe_certs.engines.codecs import codecs
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.progress import Progress
 from winpe_certs.wim.append import live_end
 from winpe_certs.wim.manifest import manifest

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from winpe_certs.engines.live_stores import Registry, open_machine_key, system_registry
 from winpe_certs.errors import GuardError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 
 LONGEST_WORK_FOLDER: Final = 80
 """Characters; what stands in an image adds up to 180 more, and many programs end at 260."""

@@ -13,7 +13,7 @@ from winpe_certs.engines.codecs import use
 from winpe_certs.engines.containers import Container
 from winpe_certs.engines.estate import Source, contents_hash, opened, read
 from winpe_certs.errors import DirtyHiveError, MissingFileError, WinpeCertsError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, ServerResult, Status, Verdict

@@ -20,7 +20,8 @@ from winpe_certs.engines.records import Record, is_in_folder, is_running, is_sam
 from winpe_certs.engines.reg_program import Reg
 from winpe_certs.engines.setup import EngineOptions, Machine, Workshop
 from winpe_certs.errors import CleanupError, EnvironmentFailure, WinpeCertsError
-from winpe_certs.files import empty_folder, remove_file, remove_folder, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.places import empty_folder, remove_file, remove_folder
 from winpe_certs.results import Leftover, Report
 
 _FREE_OURS: Final = (PROGRAM, "cleanup", "--apply")

@@ -9,7 +9,7 @@ from winpe_certs.engines.choose import Kind, Place, recognise
 from winpe_certs.engines.compacting import compact_file
 from winpe_certs.engines.setup import Machine
 from winpe_certs.errors import GuardError, UsageError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Advice, Compaction, Report
 from winpe_certs.workflows.guards import refuse_managed

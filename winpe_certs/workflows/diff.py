@@ -15,7 +15,7 @@ from winpe_certs.engines.base import ImageInfo
 from winpe_certs.engines.choose import Place, recognise
 from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
 from winpe_certs.errors import BlobError, CertificateError, MissingFileError, TargetError, UsageError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import (
     CertificateDifference,

@@ -14,7 +14,7 @@ from winpe_certs.engines.records import Record, is_running
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.engines.windows_guards import controlled_folder_access, is_elevated
 from winpe_certs.errors import EnvironmentFailure, WinpeCertsError
-from winpe_certs.files import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.results import Health, HealthLine, Report
 from winpe_certs.verification.readers import reader_versions
 

@@ -10,7 +10,8 @@ from typing import Final
 from winpe_certs.certs.certificate_files import Form, as_pem, as_pkcs7
 from winpe_certs.certs.regexport import export_reg
 from winpe_certs.errors import UsageError
-from winpe_certs.files import PathKind, path_kind, refuse_existing, write_new
+from winpe_certs.files.new import refuse_existing, write_new
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.workflows.guards import same_file
 from winpe_certs.workflows.outputs import refuse_missing_folder
 

@@ -25,7 +25,8 @@ from winpe_certs.errors import (
     PrivateKeyError,
     UsageError,
 )
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 
 STANDARD_INPUT: Final = "-"
 # What is there is gone when the command line is run again.

@@ -12,7 +12,8 @@ from typing import Final
 
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.errors import GuardError
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 
 MANAGED_NAME: Final = re.compile(r"boot\.[A-Z0-9]{3}[0-9A-F]{5}\.wim", re.IGNORECASE)
 _MANAGED_FOLDER: Final = re.compile(

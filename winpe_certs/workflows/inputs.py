@@ -15,7 +15,7 @@ from winpe_certs.certs.sources import CertificateFile, SourceCertificate
 from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.engines.choose import expand, is_certificate
 from winpe_certs.errors import EnvironmentFailure, InputError, UsageError
-from winpe_certs.files import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.workflows.given_files import STANDARD_INPUT, read_given
 from winpe_certs.workflows.refusing import raise_unread, refused_damage, refused_file
 

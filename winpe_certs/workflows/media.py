@@ -11,7 +11,8 @@ from winpe_certs.certs.media import CHANGE_PROVIDER, RECOMMENDED_PROVIDER, exami
 from winpe_certs.certs.pkcs12 import LARGEST_FILE, MediaStore, PasswordError, read_media
 from winpe_certs.command_lines import file_word
 from winpe_certs.errors import UsageError
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import MediaResult, Report
 from winpe_certs.workflows.clock import Moment

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from winpe_certs.engines.choose import Place
 from winpe_certs.errors import UsageError
-from winpe_certs.files import PathKind, path_kind, refuse_existing
+from winpe_certs.files.new import refuse_existing
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.workflows.guards import refuse_managed, same_file
 
 

@@ -14,7 +14,7 @@ from winpe_certs.engines.base import ImageInfo, Images
 from winpe_certs.engines.choose import Place, how_to_change, pages_of, recognise
 from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
 from winpe_certs.errors import Interrupted, MissingFileError, WinpeCertsError
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress
 from winpe_certs.results import Advice, CertificateResult, Failure, ImageResult, ServerResult

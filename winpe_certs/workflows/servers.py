@@ -11,7 +11,7 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.file_kinds import GIVE_CERTIFICATE
 from winpe_certs.connection import fetch_chain
 from winpe_certs.errors import CertificateError, PrivateKeyError, UsageError
-from winpe_certs.files import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
 from winpe_certs.trust.server import ServerChain, chain_from
 from winpe_certs.trust.words import listed, named

@@ -25,7 +25,7 @@ from winpe_certs.errors import (
     VerificationFailure,
     WinpeCertsError,
 )
-from winpe_certs.files import system_errors
+from winpe_certs.files.failures import system_errors
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import apply
 from winpe_certs.results import (

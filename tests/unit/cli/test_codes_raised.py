@@ -333,7 +333,7 @@ def _environment(bench: Bench) -> set[str]:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    bench.patch.setattr("winpe_certs.files.os.fsync", full)
+    bench.patch.setattr("os.fsync", full)
     return bench.seen("inject", bench.hive, "-c", bench.root)
 
 

@@ -257,7 +257,7 @@ def refusal(run: Program, patched: Path, monkeypatch: pytest.MonkeyPatch) -> Ref
                 damage(WimFile(again, "copy"), file)
 
         with monkeypatch.context() as patch:
-            patch.setattr("winpe_certs.files.os.fsync", damaging)
+            patch.setattr("os.fsync", damaging)
             done = run("compact", patched)
         assert done.code == 4
         assert "could not be verified" in done.err
@@ -371,7 +371,7 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_not_replaced(
         os.utime(patched, ns=(1, 1))
 
     with monkeypatch.context() as patch:
-        patch.setattr("winpe_certs.files.copy_range", meddling)
+        patch.setattr("winpe_certs.files.new.copy_range", meddling)
         done = run("compact", patched)
     assert done.code == 4
     assert "another program has changed the image during this run" in done.err
@@ -380,10 +380,10 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_not_replaced(
 
 _KILLED = """
 import os, signal, sys
-import pathlib, winpe_certs.files, winpe_certs.ranges
+import pathlib, winpe_certs.ranges
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
-module, name = {"copy": (winpe_certs.ranges.os, "copy_file_range"), "sync": (winpe_certs.files.os, "fsync"),
+module, name = {"copy": (winpe_certs.ranges.os, "copy_file_range"), "sync": (os, "fsync"),
                 "rename": (pathlib.Path, "replace")}[sys.argv[1]]
 setattr(module, name, die)
 from winpe_certs.cli.main import main
@@ -415,7 +415,7 @@ def test_an_interruption_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("winpe_certs.files.copy_range", interrupted)
+        patch.setattr("winpe_certs.files.new.copy_range", interrupted)
         assert run("compact", patched).code == 130
     assert patched.read_bytes() == before
     assert names(patched.parent) == {"boot.wim"}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.cli.conftest import Program, read_document
 from winpe_certs.errors import EnvironmentFailure, UsageError
-from winpe_certs.files import write_new
+from winpe_certs.files.new import write_new
 from winpe_certs.workflows.evidence import recorder
 
 

@@ -16,10 +16,10 @@ from scripts.testdata import images
 from tests.conftest import Judge
 from tests.contract.dism_machine import ready_station
 from tests.unit.cli.conftest import Program
-from winpe_certs import files
 from winpe_certs.engines import restore, setup
 from winpe_certs.engines.survey import hash_parts
 from winpe_certs.errors import GuardError
+from winpe_certs.files import locked
 
 REST = b"left over from an interrupted run" * 300
 
@@ -358,14 +358,14 @@ def test_a_file_that_is_not_there(run: Program, changed: Changed, what: str) -> 
 def test_a_read_only_image_is_told_and_a_dry_run_works(
     run: Program, changed: Changed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = files._open_exclusively
+    real = locked._open_exclusively
 
     def refuse(path: Path, mode: str) -> BinaryIO:
         if mode != "rb":
             raise PermissionError(errno.EACCES, "Permission denied")
         return real(path, mode)
 
-    monkeypatch.setattr(files, "_open_exclusively", refuse)
+    monkeypatch.setattr(locked, "_open_exclusively", refuse)
     done = run("undo", changed.image, "--evidence", changed.proof)
     assert done.code == 4
     assert "cannot write: permission denied" in done.err
@@ -374,7 +374,7 @@ def test_a_read_only_image_is_told_and_a_dry_run_works(
 
 
 def test_an_image_that_somebody_works_on_is_left_alone(run: Program, changed: Changed) -> None:
-    with files.LockedFile(changed.image):
+    with locked.LockedFile(changed.image):
         assert run("undo", changed.image, "--evidence", changed.proof).code == 4
     assert changed.image.read_bytes() == changed.after
 
@@ -425,7 +425,7 @@ def test_a_cut_that_fails_is_told_and_the_next_run_does_it(
         raise OSError(errno.EIO, "bad sector")
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.LockedFile, "_cut", fail)
+        patch.setattr(locked.LockedFile, "_cut", fail)
         done = run("undo", changed.image, "--evidence", changed.proof)
     assert done.code == 4
     assert "cannot cut off its end" in done.err

@@ -12,7 +12,7 @@ import pytest
 from winpe_certs.engines.restore import Known, restore
 from winpe_certs.engines.survey import Part, hash_parts
 from winpe_certs.errors import EnvironmentFailure, EvidenceError, GuardError
-from winpe_certs.files import LockedFile
+from winpe_certs.files.locked import LockedFile
 from winpe_certs.progress import silent
 
 OLD, NEW = b"o" * 208, b"n" * 208

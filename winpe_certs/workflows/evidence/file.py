@@ -7,7 +7,8 @@ from pathlib import Path
 from winpe_certs.errors import UsageError
 from winpe_certs.evidence.canonical import LARGEST, from_json
 from winpe_certs.evidence.document import Evidence
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 
 
 def read_evidence(path: Path) -> Evidence:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.errors import UsageError
-from winpe_certs.files import PathKind, path_kind, refuse_existing
+from winpe_certs.files.new import refuse_existing
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.workflows.evidence.watching import EvidenceOptions
 from winpe_certs.workflows.guards import same_file
 from winpe_certs.workflows.outputs import refuse_missing_folder

@@ -16,7 +16,7 @@ from winpe_certs.engines.choose import Place
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import EnvironmentFailure, Interrupted, WinpeCertsError
 from winpe_certs.evidence.document import Evidence, RunEvidence, TargetEvidence, ToolEvidence
-from winpe_certs.files import write_new
+from winpe_certs.files.new import write_new
 from winpe_certs.progress import Progress
 from winpe_certs.results import EngineUse, ImageResult, Plan
 from winpe_certs.workflows.clock import Moment

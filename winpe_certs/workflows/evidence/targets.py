@@ -9,7 +9,8 @@ from winpe_certs.engines.folder import FolderImages
 from winpe_certs.engines.survey import Part, hash_parts
 from winpe_certs.errors import EvidenceError, TargetError
 from winpe_certs.evidence.document import Evidence, FileState, TargetEvidence
-from winpe_certs.files import PathKind, path_kind, system_errors
+from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.progress import Progress
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 

@@ -1,0 +1,118 @@
+"""Beside and rename: a new file next to its final place, synced, checked, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from winpe_certs.errors import UsageError
+from winpe_certs.files.failures import system_errors
+from winpe_certs.ranges import FileRange, copy_range, write_all
+from winpe_certs.sharing import retry_sharing
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise `UsageError` when an output exists and may not be overwritten."""
+    if not overwrite and os.path.lexists(path):
+        raise UsageError(f"{path} exists already", resolution="Choose another name, or add --overwrite.")
+
+
+def write_new(
+    path: Path,
+    pieces: Iterable[bytes | FileRange],
+    *,
+    like: Path | None = None,
+    overwrite: bool = False,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a file beside its final place, sync it, let `check` judge it, then rename it to `path`.
+
+    `like` is a file whose mode, owner and extended attributes the new one takes (the target itself when it is
+    replaced). Raises `UsageError` for an existing `path` without `overwrite`, `EnvironmentFailure` otherwise.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    is_new = not os.path.lexists(path)
+    with system_errors(path, "write"):
+        # The name is known before there is a file: an interrupt at any moment from then on removes it.
+        temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
+        try:
+            # Without a buffer: what the system copies itself must follow what was written before it.
+            with open(temporary, "xb", buffering=0, opener=partial(os.open, mode=0o600)) as file:
+                for piece in pieces:
+                    if isinstance(piece, FileRange):
+                        copy_range(piece, file)
+                    else:
+                        write_all(file, piece)
+                os.fsync(file.fileno())
+            _take_after(temporary, like)
+            if check is not None:
+                check(temporary)
+            retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    with system_errors(path, "sync its folder (the file itself is written completely)"):
+        try:
+            _sync_folder(path.parent)
+        except OSError:
+            if is_new:
+                path.unlink()
+            raise
+
+
+def _take_after(temporary: Path, like: Path | None) -> None:
+    if like is None:
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        return
+    status = like.stat()
+    if hasattr(os, "chown"):
+        # Only root may give a file away; for anybody else it already has the right owner.
+        with contextlib.suppress(PermissionError):
+            os.chown(temporary, status.st_uid, status.st_gid)
+    shutil.copystat(like, temporary)
+    os.utime(temporary)
+
+
+def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    if sys.platform == "win32" and overwrite and path.exists():
+        # ReplaceFile keeps the target's access control list, attributes and short name; a rename would not.
+        import ctypes  # Windows only
+
+        if not ctypes.windll.kernel32.ReplaceFileW(str(path), str(temporary), None, 0, None, None):
+            raise ctypes.WinError()
+        return
+    if overwrite:
+        temporary.replace(path)
+        return
+    try:
+        # A hard link fails when the name has appeared meanwhile; a rename would overwrite it.
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        temporary.rename(path)
+    else:
+        temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; the file itself is synced.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,44 @@
+"""What stands at a path, and whether it is still what it was."""
+
+from __future__ import annotations
+
+import os
+import stat
+from enum import Enum
+from pathlib import Path
+from typing import TypeAlias
+
+from winpe_certs.files.failures import system_errors
+
+
+class PathKind(Enum):
+    """What stands at a path."""
+
+    MISSING = "nothing"
+    FILE = "a file"
+    FOLDER = "a folder"
+    OTHER = "neither a file nor a folder"
+
+
+def path_kind(path: Path) -> PathKind:
+    """What stands at a path, links followed; raises `EnvironmentFailure` when it may not be looked at."""
+    with system_errors(path, "look at it"):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return PathKind.MISSING
+    if stat.S_ISREG(mode):
+        return PathKind.FILE
+    return PathKind.FOLDER if stat.S_ISDIR(mode) else PathKind.OTHER
+
+
+Identity: TypeAlias = tuple[int, int, int, int]
+
+
+def identity(file: Path | int) -> Identity:
+    """What tells that a file, or an open one by its descriptor, is still the one that it was.
+
+    Its volume and number there, its size, when it was last written. Raises `OSError`.
+    """
+    status = os.fstat(file) if isinstance(file, int) else file.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
