@@ -176,7 +176,8 @@ def _verifier(key: Any, algorithm: SignatureAlgorithm) -> Callable[[bytes, bytes
 
     family = _family_of(algorithm)
     if family == _EDWARDS:
-        return key.verify  # type: ignore[no-any-return] # the library's key of one of five kinds
+        verify: Callable[[bytes, bytes], None] = key.verify
+        return verify
     used = _hash(algorithm.hash)
     if used is None:
         return None

@@ -171,7 +171,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Context) -> Any:
         """Run the command that the words name; raises `UsageError` without one."""
-        if not ctx._protected_args:  # noqa: SLF001 - the words that were left, of the class above this
+        if not ctx._protected_args:  # noqa: SLF001 - click has no public name for them
             raise UsageError(
                 f"{ctx.command_path}: the command is missing", resolution=_SEE, command=_help(ctx)
             )

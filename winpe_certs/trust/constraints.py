@@ -126,25 +126,29 @@ def _fault(
             if name.kind == DNS and _dns_meets(name.value, base.value):
                 text = f"{shown} stands for excluded hosts too ({shortened(base.text)})"
                 return NameFault(text, is_certain=False)
-    except ValueError as error:
+    except _UnjudgeableError as error:
         return NameFault(f"{shown} cannot be judged: {name.fault or error}", is_certain=False)
     return None
 
 
+class _UnjudgeableError(Exception):
+    """A name or a constraint of which nobody can say whether one covers the other; the text says why."""
+
+
 def _cannot_judge(_name: object, _base: object) -> bool:
-    raise ValueError("constraints for names of this kind are not understood")
+    raise _UnjudgeableError("constraints for names of this kind are not understood")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.isascii() or len(value) > LONGEST_COMPARED:
-        raise ValueError(f"not ASCII, or longer than {LONGEST_COMPARED} characters")
+        raise _UnjudgeableError(f"not ASCII, or longer than {LONGEST_COMPARED} characters")
     return value.lower()
 
 
 def _dns(value: object) -> str:
     text = _text(value)
     if text.endswith("."):
-        raise ValueError(f"a dot at the end ({shortened(text)})")
+        raise _UnjudgeableError(f"a dot at the end ({shortened(text)})")
     return text
 
 
@@ -180,13 +184,13 @@ def _label_meets(label: str, wanted: str) -> bool:
 
 def _address_lies_in(name: object, base: object) -> bool:
     if not isinstance(name, IPv4Address | IPv6Address) or not isinstance(base, IPv4Network | IPv6Network):
-        raise ValueError("an address with a mask, or a constraint without one")  # noqa: TRY004 - of the file
+        raise _UnjudgeableError("an address with a mask, or a constraint without one")
     return name in base
 
 
 def _directory_lies_in(name: object, base: object) -> bool:
     if not isinstance(name, tuple) or not isinstance(base, tuple):
-        raise ValueError("it is not the structure of a name")  # noqa: TRY004 - of the file
+        raise _UnjudgeableError("it is not the structure of a name")
     return name[: len(base)] == base
 
 
@@ -195,7 +199,7 @@ def _mail_lies_in(name: object, base: object) -> bool:
     _text(name), _text(base)
     mailbox, _, host = str(name).rpartition("@")
     if not mailbox or not host:
-        raise ValueError("it is not an e-mail address")
+        raise _UnjudgeableError("it is not an e-mail address")
     named, at, wanted = str(base).rpartition("@")
     if at:
         # Only the host's letter case does not count (RFC 5280 section 7.5).
@@ -207,9 +211,9 @@ def _uri_lies_in(name: object, base: object) -> bool:
     try:
         host = urlsplit(_text(name)).hostname
     except ValueError as error:
-        raise ValueError("it is not a readable URI") from error
+        raise _UnjudgeableError("it is not a readable URI") from error
     if not host or _is_address(host):
-        raise ValueError("its host has no name")
+        raise _UnjudgeableError("its host has no name")
     return _host_lies_in(host, _text(base))
 
 

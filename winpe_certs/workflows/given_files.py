@@ -87,7 +87,7 @@ def _read(data: bytes, origin: str) -> CertificateFile | InputError:
 def _folder(folder: Path) -> Given:
     """Every certificate file of a folder, in the order in which people count; not what lies deeper."""
     with system_errors(folder, "list the folder"):
-        names = sorted(os.listdir(folder), key=_natural)  # noqa: PTH208 - names are what is sorted
+        names = sorted((each.name for each in folder.iterdir()), key=_natural)
     if len(names) > _MOST_FILES:
         raise UsageError(
             f"{folder}: {len(names)} files are too many for a folder of certificates",

@@ -24,7 +24,7 @@ def manifests(paths: Sequence[Path], *, index: Choice | None = None, progress: P
                 for container in containers:
                     images = container.open()
                     for image in select(origin_of(place, container), images, index, writing=False):
-                        results.append(manifest_result(place, container, images, image))  # noqa: PERF401 - kept on error
+                        results.append(manifest_result(place, container, images, image))  # noqa: PERF401 - an error leaves the earlier ones
     except WinpeCertsError as caught:
         error = caught
     except KeyboardInterrupt:

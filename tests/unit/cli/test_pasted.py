@@ -31,7 +31,9 @@ NAMES = [
     "\u202egnirts\u200e",
     "--help",
 ]
-pytestmark = pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
+pytestmark = pytest.mark.skipif(
+    shutil.which("sh") is None, reason="there is no POSIX shell (sh) to paste into"
+)
 
 
 def _lines(text: str, command: str) -> list[str]:

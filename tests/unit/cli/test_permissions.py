@@ -17,6 +17,10 @@ import pytest
 
 from tests.unit.cli.conftest import TESTDATA, Run
 
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="chmod does not take away the right to read on Windows"
+)
+
 Calls = Callable[[Sequence[Sequence[str]]], list[Run]]
 
 CHILD = """
@@ -130,7 +134,6 @@ def calls(folder: Path) -> Calls:
     return make
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights on Windows are another matter")
 def test_what_may_not_be_read_is_a_failure_of_the_system(calls: Calls) -> None:
     for call, done in zip(UNREADABLE, calls(UNREADABLE), strict=True):
         assert (done.code, done.out) == (4, ""), (call, done)
@@ -139,21 +142,18 @@ def test_what_may_not_be_read_is_a_failure_of_the_system(calls: Calls) -> None:
         assert "may write" not in done.err, call
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights on Windows are another matter")
 def test_what_may_not_be_written_is_one_too(calls: Calls) -> None:
     for call, done in zip(UNWRITABLE, calls(UNWRITABLE), strict=True):
         assert (done.code, done.out) == (4, ""), (call, done)
         assert "permission denied" in done.err, call
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights on Windows are another matter")
 def test_that_is_a_document_too(calls: Calls) -> None:
     wanted = [[*call, "--format", "json"] for call in UNREADABLE if call[:2] != ["evidence", "show"]]
     for call, done in zip(wanted, calls(wanted), strict=True):
         assert (done.code, done.err, done.document["error"]["code"]) == (4, "", 4), call
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights on Windows are another matter")
 def test_folders_that_may_not_be_looked_at_are_lines_of_the_doctor(calls: Calls) -> None:
     wanted = [["doctor", "--mount-dir", "locked/x"], ["doctor", "--scratch-dir", "locked/x"], ["doctor"]]
     for call, done in zip(wanted, calls(wanted), strict=True):
@@ -161,7 +161,6 @@ def test_folders_that_may_not_be_looked_at_are_lines_of_the_doctor(calls: Calls)
         assert ("locked/x: cannot look at it: permission denied" in done.out) == (len(call) > 1), call
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights on Windows are another matter")
 def test_with_the_rights_the_same_calls_are_no_such_failure(calls: Calls, folder: Path) -> None:
     wanted = [
         ["list", "boot.wim"],
