@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from scripts.testdata import odd_identities, odd_keys, odd_rules
+from scripts.testdata import odd_corners, odd_identities, odd_keys, odd_rules
 from scripts.testdata.odd_case import case, chain_with
 from scripts.testdata.odd_shapes import shapes
 from scripts.testdata.trust_cases import Case
@@ -14,7 +14,8 @@ from scripts.testdata.trust_cases import Case
 @cache
 def odd_cases() -> tuple[Case, ...]:
     """Every case."""
-    return (*_shaped(), *odd_identities.cases(), *odd_rules.cases(), *odd_keys.cases())
+    modules = (odd_identities, odd_rules, odd_keys, odd_corners)
+    return (*_shaped(), *(each for module in modules for each in module.cases()))
 
 
 def _shaped() -> Iterator[Case]:

@@ -162,8 +162,8 @@ def _key_usages() -> Iterator[Case]:
     for place, codes in (("root", "no-cert-sign"), ("intermediate", "no-cert-sign"),
                          ("server", "wrong-key-usage")):
         sent, roots = chain_with(putting(odd.key_usage(der.bits(b""))), place)
-        yield case(f"key-usage-none-{place}", NOT_TRUSTED, "A key usage without any use.", sent, roots,
-                   codes=codes)
+        yield case(f"key-usage-none-{place}", UNDOCUMENTED if place == "server" else NOT_TRUSTED,
+                   "A key usage without any use.", sent, roots, codes=codes)
 
 
 def _roots_that_say_little() -> Iterator[Case]:

@@ -458,7 +458,8 @@ def _key_uses() -> Iterator[Case]:
         yield _case(f"server-key-{use.replace('_', '-')}", TRUSTED, "One use for TLS is enough.", sent)
     for use in ("crl_sign", "content_commitment", "data_encipherment"):
         sent = [replace(_SERVER, uses=frozenset({use})), _ISSUING]
-        yield _case(f"server-key-{use.replace('_', '-')}", NOT_TRUSTED, "No TLS server can use this key.",
+        yield _case(f"server-key-{use.replace('_', '-')}", UNDOCUMENTED,
+                    "No TLS server should use this key; no page says whether Windows looks.",
                     sent, codes="wrong-key-usage")
 
 

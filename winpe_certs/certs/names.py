@@ -72,6 +72,14 @@ class Attribute:
             return None
 
     @property
+    def letters(self) -> tuple[str, str | bytes]:
+        """Type and value without letter case and number of blanks, each letter for itself."""
+        text = self.text
+        if text is None:
+            return self.type, self.value.encoded
+        return self.type, " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+    @property
     def comparable(self) -> tuple[str, str | bytes]:
         """Type and value without letter case, width and number of blanks (RFC 5280 section 7.1)."""
         text = self.text
@@ -106,6 +114,14 @@ class Name:
         if self.parts is None:
             return self.der
         return tuple(frozenset(each.comparable for each in part) for part in self.parts)
+
+    def has_same_letters(self, other: Name) -> bool:
+        """Whether a name that compares as equal has the same letters, not only compatible ones."""
+        if self.der == other.der or self.parts is None or other.parts is None:
+            return True
+        return [frozenset(each.letters for each in part) for part in self.parts] == [
+            frozenset(each.letters for each in part) for part in other.parts
+        ]
 
     @property
     def is_empty(self) -> bool:

@@ -44,21 +44,20 @@ def server_use(extensions: Extensions) -> ServerUse:
         policies = extensions.application_policies
         if policies is None:
             return ServerUse.UNREAD
-        if ANY_APPLICATION_POLICY in policies:
+        if ANY_APPLICATION_POLICY in policies or SERVER_AUTHENTICATION in policies:
             return ServerUse.YES
-        return _judged(policies, unclear=_GATED)
+        # "Any" of the other list, or no use at all: no page speaks of either.
+        is_unclear = not policies or not {*_GATED, ANY_EXTENDED_KEY_USAGE}.isdisjoint(policies)
+        return ServerUse.UNDOCUMENTED if is_unclear else ServerUse.NO
     if EXTENDED_KEY_USAGE in extensions.present:
         usages = extensions.extended_uses
         if usages is None:
             return ServerUse.UNREAD
-        return _judged(usages, unclear=_GATED | {ANY_APPLICATION_POLICY})
+        if covers_servers(usages):
+            return ServerUse.YES
+        is_unclear = not {*_GATED, ANY_APPLICATION_POLICY}.isdisjoint(usages)
+        return ServerUse.UNDOCUMENTED if is_unclear else ServerUse.NO
     return ServerUse.YES
-
-
-def _judged(usages: Collection[str], *, unclear: Collection[str]) -> ServerUse:
-    if covers_servers(usages):
-        return ServerUse.YES
-    return ServerUse.UNDOCUMENTED if any(each in unclear for each in usages) else ServerUse.NO
 
 
 def deciding_list(extensions: Extensions) -> str:

@@ -146,9 +146,10 @@ SERVERS: Final = (
     ),
     Entry(
         "wrong-key-usage",
-        (ERROR,),
-        "The server's certificate has a key usage that no TLS server can work with.",
-        "Its key usage has neither digital signature nor key encipherment nor key agreement.",
+        (WARNING,),
+        "The server's certificate has a key usage without any use that TLS has for a server's key.",
+        "Its key usage has neither digital signature nor key encipherment nor key agreement. Whether Windows "
+        "looks at it is not documented.",
         "Have it issued with digital signature and key encipherment.",
         "CERT_WRONG_USAGE",
     ),

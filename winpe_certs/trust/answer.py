@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,8 +12,8 @@ from winpe_certs.certs.certificate import Certificate
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.results import ChainLink, ServerResult, Verdict
 from winpe_certs.trust.certificate_rules import INVALID_CA
-from winpe_certs.trust.issuers import Issuers
-from winpe_certs.trust.missing import missing_reasons, partial_chain
+from winpe_certs.trust.issuers import Issuers, is_issuer
+from winpe_certs.trust.missing import fetched_from, instead_of, missing_reasons, partial_chain
 from winpe_certs.trust.names import name_reasons
 from winpe_certs.trust.paths import ERROR_COST, CertificationPath, cheapest_path, find_paths
 from winpe_certs.trust.public_roots import list_name, public_roots
@@ -69,11 +70,8 @@ def _judge_chain(chain: ServerChain, judgement: Judgement) -> ServerResult:
         return _result(chain, stores, best)
     if not is_sure:
         return _result(chain, stores, _search_ended(best or _as_far_as_it_goes(chain, judgement)))
-    if best is not None:
-        return _result(chain, stores, best)
-    if public is not None:
-        return _result(chain, stores, public)
-    return _result(chain, stores, _as_far_as_it_goes(chain, judgement))
+    shown = best or public or _as_far_as_it_goes(chain, judgement)
+    return _result(chain, stores, _with_another_issuer(shown, judgement) or _renewed(shown, chain, judgement))
 
 
 def _best_way(
@@ -120,6 +118,48 @@ def _as_far_as_it_goes(chain: ServerChain, judgement: Judgement) -> JudgedPath:
     missing = missing_reasons(certificates, issuers, judgement, unread)
     shown = judgement.judge(CertificationPath(certificates, is_complete=False))
     return replace(shown, reasons=(*missing, *shown.reasons, *_unreadable(judgement.stores)))
+
+
+def _with_another_issuer(judged: JudgedPath, judgement: Judgement) -> JudgedPath | None:
+    """The chain up to a certificate whose issuer is at hand and will not do, but may be fetched.
+
+    None when what is below speaks against the server already, or when there is no such certificate.
+    """
+    for place, (child, issuer) in enumerate(itertools.pairwise(judged.path.certificates)):
+        why = judgement.why_no_issuer(child, issuer)
+        if not why:
+            continue
+        if not fetched_from(child) or judgement.is_damaged(child, issuer):
+            return None
+        below = judged.path.certificates[: place + 1]
+        shown = judgement.judge(CertificationPath(below, is_complete=False))
+        if shown.verdict is Verdict.NOT_TRUSTED:
+            return None
+        return replace(shown, reasons=(instead_of(issuer, child, why), *shown.reasons))
+    return None
+
+
+def _renewed(judged: JudgedPath, chain: ServerChain, judgement: Judgement) -> JudgedPath:
+    """A chain whose root in the image has expired, with the command for the renewed one that is sent."""
+    root = judged.path.anchor
+    expired = next((each for each in judged.reasons if each.code == "expired"), None)
+    if expired is None or not root.is_self_signed or len(judged.path.certificates) < 2:
+        return judged
+    child = judged.path.certificates[-2]
+    for sent in chain.others:
+        if sent.is_self_signed and sent.der != root.der and judgement.signatures.holds(child, sent):
+            if not is_issuer(sent, child) or judgement.costs_much(sent):
+                continue
+            reason = Reason(
+                "root-not-in-image",
+                Severity.ERROR,
+                f"The server sends a renewed root {named(sent)} ({sent.thumbprint}), which is not in this "
+                "image.",
+                "Put it there, and check the thumbprint with the PKI team.",
+                INVALID_CA,
+            )
+            return replace(judged, reasons=(judgement.remedies.put_in(reason, sent), *judged.reasons))
+    return judged
 
 
 def _search_ended(judged: JudgedPath) -> JudgedPath:

@@ -165,10 +165,12 @@ def _uses(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
     if role is Role.SERVER and key_uses is not None and not key_uses & _SERVER_USES:
         yield Reason(
             "wrong-key-usage",
-            Severity.ERROR,
-            f"{who} has a key usage that no TLS server can work with.",
+            Severity.WARNING,
+            f"{who} has a key usage without any use that TLS has for a server's key. Whether Windows looks "
+            "at it is not documented.",
             "Have it issued with digital signature and key encipherment.",
             WRONG_USAGE,
+            undocumented=True,
         )
 
 
@@ -193,14 +195,15 @@ def _key(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
 
 
 def _rsa_key(key: PublicKey, who: str) -> Iterator[Reason]:
-    if key.bits is None or (not is_usable(key.info) and not key.lacks_sign):
+    is_refused = key.bits is not None and key.bits < _REFUSED_RSA
+    if key.bits is None or not (is_refused or is_usable(key.info) or key.lacks_sign):
         yield from _undocumented_key(f"{who} has an RSA key that is damaged or encoded in an unusual way")
     elif key.bits > _LARGEST_RSA:
         yield from _undocumented_key(f"{who} has an RSA key of {key.bits} bits")
     elif key.bits < _WEAK_RSA:
         yield Reason(
             "weak-key",
-            Severity.ERROR if key.bits < _REFUSED_RSA else Severity.WARNING,
+            Severity.ERROR if is_refused else Severity.WARNING,
             f"{who} has a key of only {key.bits} bits.",
             "Windows refuses RSA keys below 1024 bits (KB 2661254); renew it with 2048 or more.",
         )
@@ -238,7 +241,11 @@ def _own_signature(certificate: Certificate, who: str) -> Iterator[Reason]:
 def _unreadable_parts(certificate: Certificate, role: Role, who: str) -> Iterator[Reason]:
     # Whoever cannot process a critical extension must refuse the certificate (RFC 5280 section 4.2).
     critical = {NAMES[each] for each in certificate.extensions.critical if each in NAMES}
-    needed = _NEEDED_OF_ALL | critical | (_NEEDED_OF_SERVERS if role is Role.SERVER else _NEEDED_OF_CAS)
+    needed = _NEEDED_OF_ALL | (_NEEDED_OF_SERVERS if role is Role.SERVER else _NEEDED_OF_CAS)
+    if certificate.extensions.application_policies is not None:
+        # Where there are application policies Windows ignores the other list of uses.
+        needed -= {NAMES[EXTENDED_KEY_USAGE]}
+    needed |= critical
     parts = certificate.unreadable
     missed = [f"{part} ({why})" for part, why in parts if part in needed]
     if missed:

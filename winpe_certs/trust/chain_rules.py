@@ -37,12 +37,23 @@ _UNDERSTOOD: Final = frozenset(
         INHIBIT_ANY_POLICY,
         APPLICATION_POLICY_MAPPINGS,
         APPLICATION_POLICY_CONSTRAINTS,
-        "2.5.29.46",  # freshest CRL
-        "1.3.6.1.5.5.7.48.1.5",  # no check of an OCSP responder's certificate
-        "1.3.6.1.5.5.7.1.3",  # qualified certificate statements
     }
 )
-# Microsoft's own extensions. That Windows processes those above is documented, of the rest nothing is.
+# Extensions of standards that Windows may know: which of them it processes is not documented.
+_STANDARD: Final = frozenset(
+    {
+        "2.5.29.9",  # subject directory attributes
+        "2.5.29.16",  # private key usage period
+        "2.5.29.18",  # issuer alternative name
+        "2.5.29.46",  # freshest CRL
+        "1.2.840.113549.1.9.15",  # S/MIME capabilities
+        "1.3.6.1.5.5.7.1.3",  # qualified certificate statements
+        "1.3.6.1.5.5.7.1.11",  # subject information access
+        "1.3.6.1.5.5.7.48.1.5",  # no check of an OCSP responder's certificate
+        "2.16.840.1.113730.1.1",  # Netscape certificate type
+    }
+)
+# Microsoft's own extensions. That Windows processes those understood is documented, of the rest nothing is.
 _MICROSOFT: Final = "1.3.6.1.4.1.311."
 
 
@@ -132,7 +143,7 @@ def _critical_extensions(path: CertificationPath) -> Iterator[Reason]:
             continue
         which = listed([with_name(each) for each in unknown])
         is_root = certificate is path.anchor
-        if not is_root and any(not each.startswith(_MICROSOFT) for each in unknown):
+        if not is_root and not all(each in _STANDARD or each.startswith(_MICROSOFT) for each in unknown):
             yield Reason(
                 "invalid-chain",
                 Severity.ERROR,
@@ -166,7 +177,17 @@ def _identifiers(path: CertificationPath) -> Iterator[Reason]:
 
 def _encodings(path: CertificationPath) -> Iterator[Reason]:
     for child, issuer in itertools.pairwise(path.certificates):
-        if child.issuer_name.der != issuer.subject_name.der:
+        if not child.issuer_name.has_same_letters(issuer.subject_name):
+            yield Reason(
+                "name-encoding-differs",
+                Severity.WARNING,
+                f"{in_words(path, child)} names its issuer in other letters than {named(issuer)} names "
+                "itself; they are the same only as Unicode counts them (full-width letters, ligatures). "
+                "Whether Windows does is not documented.",
+                "Have it issued again by a CA that copies its own name.",
+                undocumented=True,
+            )
+        elif child.issuer_name.der != issuer.subject_name.der:
             yield Reason(
                 "name-encoding-differs",
                 Severity.WARNING,

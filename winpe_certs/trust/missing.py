@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.extensions import AUTHORITY_ACCESS, NAMES
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.certificate_rules import INVALID_CA
 from winpe_certs.trust.issuers import Issuers, Match, has_issuer_name, is_issuer, match
@@ -50,7 +52,8 @@ def missing_reasons(
     if unread and not top.is_self_signed:
         return (_unreadable_issuer(top, unread[0]),)
     if top.is_self_signed:
-        return (_root_missing(top, stores, remedies),)
+        is_sound = all(judgement.signatures.holds(*link) is not False for link in itertools.pairwise(chain))
+        return (_root_missing(top, stores, remedies, is_sound=is_sound),)
     if issuers.of(top):
         return (_circle(top),)
     return _issuer_missing(top, issuers, judgement)
@@ -90,7 +93,7 @@ def _distrusted(held: Held, child: Certificate, remedies: Remedies) -> Reason:
     )
 
 
-def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies) -> Reason:
+def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies, *, is_sound: bool) -> Reason:
     places = stores.places_of(root)
     if places:
         return _wrong_store(root, places, remedies)
@@ -105,15 +108,18 @@ def _root_missing(root: Certificate, stores: ImageStores, remedies: Remedies) ->
         "root-not-in-image",
         Severity.ERROR,
         f"The root {named(root)} ({root.thumbprint}) is not in this image.{renewed}",
-        "Put it there, and check the thumbprint with the PKI team.",
+        "Put it there, and check the thumbprint with the PKI team."
+        if is_sound
+        else "A signature of the chain does not fit, so nothing shows that this is the server's root: have "
+        "the chain checked before any root goes into the image.",
         INVALID_CA,
     )
-    return remedies.put_in(reason, root)
+    return remedies.put_in(reason, root) if is_sound else reason
 
 
 def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) -> tuple[Reason, ...]:
     stores, remedies = judgement.stores, judgement.remedies
-    urls = [url for url in top.extensions.issuer_urls if url.lower().startswith("http:")]
+    urls = fetched_from(top)
     misplaced = [held for held in stores.held if is_issuer(held.certificate, top)]
     if misplaced:
         found = _wrong_store(misplaced[0].certificate, misplaced, remedies)
@@ -128,6 +134,8 @@ def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) ->
     namesakes += [(each, f"The server sends a certificate {named(each)}") for each in issuers.named(top)]
     if urls:
         return (_can_be_fetched(top, urls[0]),)
+    if has_unread_places(top):
+        return (_may_be_fetched(top),)
     if namesakes:
         return (_other_issuer(*namesakes[0], top, judgement.signatures),)
     issuer = shortened(top.issuer) or "without a name"
@@ -140,6 +148,45 @@ def _issuer_missing(top: Certificate, issuers: Issuers, judgement: Judgement) ->
         INVALID_CA,
     )
     return (reason,)
+
+
+def fetched_from(certificate: Certificate) -> list[str]:
+    """Where full Windows would fetch a certificate's issuer over HTTP."""
+    return [url for url in certificate.extensions.issuer_urls if url.lower().startswith("http:")]
+
+
+def has_unread_places(certificate: Certificate) -> bool:
+    """Whether an address of the issuer may be among what cannot be read of a certificate."""
+    return NAMES[AUTHORITY_ACCESS] in certificate.unread_parts
+
+
+def instead_of(issuer: Certificate, child: Certificate, why: str) -> Reason:
+    """An issuer that is at hand and will not do, where full Windows would look for another one."""
+    return Reason(
+        "issuer-not-sent",
+        Severity.WARNING,
+        f"The certificate {named(issuer)} ({issuer.thumbprint}) cannot be the issuer of {named(child)}: "
+        f"{why}. Full Windows would fetch another one from {shortened(fetched_from(child)[0])}; what Windows "
+        "PE does is not documented.",
+        "Have the server send the right certificate of its issuer, or get the file from that address and "
+        "inject it.",
+        INVALID_CA,
+        undocumented=True,
+    )
+
+
+def _may_be_fetched(top: Certificate) -> Reason:
+    return Reason(
+        "issuer-not-sent",
+        Severity.WARNING,
+        f"The issuer of {named(top)} is not in this image, and the server does not send it: "
+        f"{shortened(top.issuer) or 'without a name'}. Where it can be fetched from cannot be read; what "
+        "Windows makes of that is not documented.",
+        "If it is an intermediate, have the server send it. If it is the root, get its certificate from the "
+        "PKI team and inject that.",
+        INVALID_CA,
+        undocumented=True,
+    )
 
 
 def _can_be_fetched(top: Certificate, url: str) -> Reason:
@@ -169,8 +216,8 @@ def _other_issuer(certificate: Certificate, found: str, child: Certificate, sign
             f"{where} with the serial number {certificate.serial}, but {named(child)} names another "
             f"certificate of that CA as its issuer (serial number {shortened(serial or 'unknown')}). {key}; "
             "Windows takes only the certificate that is named.",
-            "Put the certificate of the CA with that serial number into the image, or have the server's "
-            "certificate issued again.",
+            f"Put the certificate of the CA with that serial number into the image, or have {named(child)} "
+            "issued again.",
             INVALID_CA,
         )
     if signatures.holds(child, certificate):
@@ -179,7 +226,7 @@ def _other_issuer(certificate: Certificate, found: str, child: Certificate, sign
             Severity.ERROR,
             f"{where} whose key has signed {named(child)}, but {named(child)} names another key identifier"
             f"{_keys(certificate, child)}. Windows looks for the certificate that has it.",
-            "Have the server's certificate issued again by a CA that writes its own key identifier.",
+            f"Have {named(child)} issued again by a CA that writes its own key identifier.",
             INVALID_CA,
         )
     return Reason(

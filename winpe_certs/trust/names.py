@@ -39,6 +39,11 @@ def name_reasons(certificate: Certificate, host: HostName) -> tuple[Reason, ...]
     unread = _unread_names(certificate)
     if unread:
         return (_undocumented(f"Whether the certificate is for {host.text} cannot be told: {unread}"),)
+    if host.address is None and any(
+        _covers(name.removesuffix("."), host.text) for name in extensions.dns_names
+    ):
+        message = f"The certificate names {host.text} with a dot at the end. Whether Windows takes that"
+        return (_undocumented(f"{message} is not documented"),)
     if not is_named_by_subject(certificate):
         return (_mismatch(certificate, host),)
     return _by_common_name(certificate, host)
@@ -70,11 +75,11 @@ def _by_common_name(certificate: Certificate, host: HostName) -> tuple[Reason, .
         return (_mismatch(certificate, host),)
     covered = [_covers(name, host.text) for name in common_names]
     if not any(covered):
-        if any(_covers(_in_ascii(name), host.text) for name in common_names):
+        if any(_covers(_in_ascii(name).removesuffix("."), host.text) for name in common_names):
             return (
                 _undocumented(
-                    f"The common name of the certificate ({listed(common_names)}) is {host.text} in the form "
-                    "that DNS uses. Whether Windows compares it so is not documented"
+                    f"The common name of the certificate ({listed(common_names)}) is {host.text} written in "
+                    "another way. Whether Windows takes it is not documented"
                 ),
             )
         return (_mismatch(certificate, host),)
@@ -144,7 +149,7 @@ def _covers(pattern: str, host: str) -> bool:
 
 def _what_it_names(certificate: Certificate, host: HostName) -> str:
     extensions = certificate.extensions
-    found = [*extensions.dns_names, *map(str, extensions.addresses)]
+    found = [name or "(empty)" for name in (*extensions.dns_names, *map(str, extensions.addresses))]
     if not found:
         common_names = certificate.subject_name.texts(COMMON_NAME)
         own = f"its common name is {listed(common_names)}" if common_names else "it has no common name"

@@ -37,7 +37,7 @@ class Remedies:
         """
         refused = self._refusals(certificate)
         if refused:
-            return replace(reason, advice=f"{reason.advice} {_what_is_wrong(refused)}".strip())
+            return replace(reason, advice=f"{reason.advice} {_how_it_goes_in(refused)}".strip())
         if not self.image:
             return reason
         if self.file is not None and certificate in self.contents:
@@ -73,5 +73,8 @@ def inject_command(
     return (PROGRAM, "inject", *image, "--cert", file_word(file), *where, *skips)
 
 
-def _what_is_wrong(codes: Sequence[str]) -> str:
-    return f"It cannot go in as it is ({', '.join(codes)})."
+def _how_it_goes_in(codes: Sequence[str]) -> str:
+    allowing = " ".join(f"--allow {code}" for code in codes)
+    return (
+        f"inject refuses it as it is ({', '.join(codes)}); if that is known and meant to be, add {allowing}."
+    )

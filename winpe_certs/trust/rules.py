@@ -88,6 +88,28 @@ class Judgement:
         errors += any(fault.is_certain for fault in faults)
         return errors * ERROR_COST + sum(reason.undocumented for reason in reasons) + bool(faults)
 
+    def costs_much(self, certificate: Certificate) -> bool:
+        """Whether an error speaks against a certificate, whatever chain of this server it is in."""
+        return self.cost(certificate) >= ERROR_COST
+
+    def is_damaged(self, child: Certificate, issuer: Certificate) -> bool:
+        """Whether a signature does not fit although the child names the very key that the issuer has."""
+        named_key, own_key = child.extensions.authority_key, issuer.extensions.subject_key
+        is_named = named_key is not None and own_key is not None and named_key.key == own_key
+        return is_named and self.signatures.holds(child, issuer) is False
+
+    def why_no_issuer(self, child: Certificate, issuer: Certificate) -> str:
+        """Why a certificate of the right name cannot have issued another, or no longer counts; "" if it can.
+
+        A root at hand has no successor that could be fetched: only its key is looked at.
+        """
+        if self.signatures.holds(child, issuer) is False:
+            return "its key has not signed that"
+        if issuer.is_self_signed or not self.costs_much(issuer):
+            return ""
+        reasons = certificate_reasons(issuer, Role.INTERMEDIATE, self.at)
+        return next((each.code for each in reasons if each.severity is Severity.ERROR), "")
+
     def judge(self, path: CertificationPath) -> JudgedPath:
         """Hold a chain against every rule."""
         begins, expires = _window(path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.names import COMMON_NAME
 from winpe_certs.errors import CertificateError
 from winpe_certs.findings import Severity
 from winpe_certs.hosts import HostName
@@ -16,6 +18,9 @@ from winpe_certs.trust.words import named, until
 # A TLS server sends a handful; a file may be a whole bundle. Building paths through more is no honest work.
 _MOST_CERTIFICATES: Final = 1_000
 _SHOWN: Final = 10
+_HOST: Final = re.compile(
+    r"(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,9 @@ def chain_from(
     """Find the server's own certificate among those of a file; raises `CertificateError` without one.
 
     It is the one that issued none of the others. A CA counts only when it carries host names, as self-made
-    server certificates do. When several are left, the one that has the names asked for is meant; if that
-    leaves a choice, there is no telling. What cannot be read is the server's only if nothing else can be.
+    server certificates do, be it as its common name. When several are left, the one that has the names asked
+    for is meant; if that leaves a choice, there is no telling. What cannot be read is the server's only if
+    nothing else can be.
     """
     if len(certificates) > _MOST_CERTIFICATES:
         raise CertificateError(
@@ -56,7 +62,7 @@ def chain_from(
     readable = [each for each in certificates if not each.fault]
     issuers = {each.issuer_name.comparable for each in readable if not each.is_self_issued}
     ends = [each for each in readable if each.subject_name.comparable not in issuers]
-    servers = [each for each in ends if _may_be_a_server(each) or _has_all(each, hosts)]
+    servers = [each for each in ends if _may_be_a_server(each)]
     servers = [each for each in servers if not each.is_ca] or servers
     if len(servers) > 1:
         servers = [each for each in servers if _has_all(each, hosts)] or servers
@@ -92,4 +98,11 @@ def _has_all(certificate: Certificate, hosts: Sequence[HostName]) -> bool:
 
 def _may_be_a_server(certificate: Certificate) -> bool:
     extensions = certificate.extensions
-    return not certificate.is_ca or bool(extensions.dns_names or extensions.addresses)
+    if not certificate.is_ca or extensions.dns_names or extensions.addresses:
+        return True
+    return any(map(_is_host, certificate.subject_name.texts(COMMON_NAME)))
+
+
+def _is_host(text: str) -> bool:
+    """Whether a common name is a host's, with its domain; a CA's own name is none as a rule."""
+    return "." in text and _HOST.fullmatch(text) is not None

@@ -20,6 +20,7 @@ from winpe_certs.trust.limits import Limits, limits_of
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 
 _ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
+_COUNTING: Final = (*_ROOT_STORES, Store.CA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Unread:
 
     def may_be_issuer_of(self, child: Certificate) -> bool:
         """Whether the name that a certificate names as its issuer is somewhere in these bytes."""
-        if self.der is None or self.store == Store.DISALLOWED or child.issuer_name.is_empty:
+        if self.der is None or self.store not in _COUNTING or child.issuer_name.is_empty:
             return False
         return has_name_of_issuer(self.der, child)
 

@@ -185,7 +185,6 @@ def test_names_that_windows_accepts(pattern: str, host: str) -> None:
         ("xn--b*.example.com", "xn--bcher-kva.example.com"),
         ("*.example.com", "10.1.2.3"),
         ("10.1.2.3", "10.1.2.3"),
-        ("example.com.", "example.com"),
         ("ple.com", "example.com"),
     ],
 )
@@ -256,6 +255,12 @@ class TestCommonName:
     def test_foreign_letters_are_not_documented(self) -> None:
         (reason,) = _reasons("xn--bcher-kva.example", subject="b\u00fccher.example")
         assert reason.undocumented
+
+
+@pytest.mark.parametrize("pattern", ["example.com.", "EXAMPLE.com."])
+def test_a_name_with_a_dot_at_the_end_is_not_documented(pattern: str) -> None:
+    (reason,) = _reasons("example.com", pattern)
+    assert (reason.code, reason.undocumented) == ("name-mismatch", True)
 
 
 def test_a_certificate_without_any_name_is_told_so() -> None:
