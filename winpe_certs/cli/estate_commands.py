@@ -60,7 +60,7 @@ def audit(
     verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
-    """Check every image in folders against requirements.
+    """Check images in folders against requirements.
 
     Every boot image below them is looked at. Exit code 1 when one does not meet what is required: a
     certificate is missing, expired, about to expire, disallowed or limited, a server is not trusted, or the

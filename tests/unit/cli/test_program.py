@@ -140,8 +140,8 @@ def test_exit_codes_are_the_contract() -> None:
     assert CleanupError.exit_code == 5
 
 
-def test_the_page_on_the_command_line_has_every_exit_code() -> None:
-    page = (TESTDATA.parent / "docs" / "command-line.md").read_text(encoding="utf-8")
+def test_the_front_page_has_every_exit_code() -> None:
+    page = (TESTDATA.parent / "README.md").read_text(encoding="utf-8")
     told = [int(line.split("|")[1]) for line in page.splitlines() if re.match(r"\| \d+ \|", line)]
     assert told == [code.value for code in ExitCode]
 
