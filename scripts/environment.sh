@@ -20,7 +20,7 @@ find_python() {
 install_packages() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "installing with apt: $*" >&2
-        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } >/dev/null
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >/dev/null
     else
         echo "Please install: $*   (sudo apt-get install $*)" >&2
         return 1

@@ -1,0 +1,1 @@
+"""What `scripts/test-windows` needs besides Debian's packages: a Python for Windows, and a small DLL."""
