@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from winpe_certs.cli.console import takes_escapes
 from winpe_certs.command_lines import shell_of
 from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
 from winpe_certs.shown import system_words
@@ -141,6 +142,7 @@ def _print(renderable: object, *, to_stderr: bool = False) -> None:
 
     stream = sys.stderr if to_stderr else sys.stdout
     is_terminal = stream is not None and stream.isatty()
+    has_colours = is_terminal and takes_escapes(to_stderr=to_stderr)
     console = Terminal(
         shell_of(sys.platform),
         file=io.StringIO(),
@@ -150,7 +152,8 @@ def _print(renderable: object, *, to_stderr: bool = False) -> None:
         force_terminal=is_terminal,
         # Logs and pipes get whole lines: whoever searches them for a path or thumbprint must find it.
         width=None if is_terminal else _UNWRAPPED,
-        color_system="auto" if is_terminal else None,
+        color_system="auto" if has_colours else None,
+        legacy_windows=False,
     )
     with console.capture() as capture:
         # Nothing is cut off: a command line stays whole, the rest is wrapped already.

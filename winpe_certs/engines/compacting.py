@@ -18,7 +18,7 @@ from winpe_certs.errors import EnvironmentFailure, VerificationFailure, WimError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
 from winpe_certs.files.new import write_new
-from winpe_certs.files.paths import identity
+from winpe_certs.files.paths import identity, resolved
 from winpe_certs.progress import Progress, silent
 from winpe_certs.ranges import FileRange, reader
 from winpe_certs.wim.changes import prepare
@@ -75,7 +75,7 @@ def compact_file(
     Raises as `LockedFile`, `WimFile` and `lay_out` do, and `VerificationFailure` when the copy is not right.
     """
     # The file, not a link to it: the rename would put the copy in the place of the link.
-    place = output or path.resolve()
+    place = output or resolved(path)
     with LockedFile(path) as locked, system_errors(path, "read"), contextlib.ExitStack() as stack:
         opened = identity(path)
         wim = _SharedWim(locked.file, path)

@@ -24,14 +24,14 @@ from winpe_certs.engines.folder import FolderImages, FolderTarget, HiveImages
 from winpe_certs.engines.windows_guards import (
     default_work_root,
     folder_facts,
-    is_unc,
+    is_remote,
     mounted_images,
     refuse_bad_work_folder,
     refuse_mounted,
     restrict_to_administrators,
 )
 from winpe_certs.errors import EnvironmentFailure, UsageError
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind, resolved
 from winpe_certs.files.places import make_folder, remove_folder
 from winpe_certs.process import ProcessRunner, ProgramMissingError, Runner
 from winpe_certs.progress import Progress, silent
@@ -161,7 +161,7 @@ def _absolute_path(path: Path | None) -> Path | None:
     """A path made absolute; one of a Windows machine stays, for plans that are made elsewhere."""
     if path is None or (os.name != "nt" and PureWindowsPath(path).drive):
         return path
-    return path.resolve()
+    return resolved(path)
 
 
 class Workshop:
@@ -197,7 +197,7 @@ class Workshop:
 
     def open(self, place: Place, how: Opening) -> Target:
         """Open a target; raises before anything is written or mounted."""
-        on_share = place.kind is Kind.WIM and how.output is None and is_unc(str(place.path))
+        on_share = place.kind is Kind.WIM and how.output is None and is_remote(place.path)
         if on_share and not how.dry_run:
             from winpe_certs.engines.staging import StagedTarget
 
@@ -224,7 +224,7 @@ class Workshop:
         if engine.name == "dism":
             return self._open_dism(place, how)
         if place.kind is Kind.HIVE:
-            source: FolderImages = HiveImages(place.path.resolve())
+            source: FolderImages = HiveImages(resolved(place.path))
         elif how.output is None:
             source = FolderImages(place.path)
         else:
@@ -268,7 +268,7 @@ class Workshop:
         if not how.dry_run:
             self._check_folders(mount_folder)
         return DismTarget(
-            place.path.resolve(),
+            resolved(place.path),
             dism=self._dism(path, how.progress),
             writer=self._writer(dry_run=how.dry_run),
             records=self.machine.records,

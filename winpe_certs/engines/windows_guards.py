@@ -23,6 +23,7 @@ from typing import Any, Final
 from winpe_certs.engines.live_stores import Registry, open_machine_key, system_registry
 from winpe_certs.errors import GuardError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import resolved
 
 LONGEST_WORK_FOLDER: Final = 80
 """Characters; what stands in an image adds up to 180 more, and many programs end at 260."""
@@ -226,7 +227,7 @@ def folder_facts(folder: Path, environment: Mapping[str, str]) -> FolderFacts:
     """What is to be known of a folder. Raises `EnvironmentFailure` when it may not be looked at."""
     temporary = _temporary(environment)
     with system_errors(folder, "look at"):
-        absolute = folder.resolve()
+        absolute = resolved(folder)
         near = next((one for one in (absolute, *absolute.parents) if one.exists()), absolute)
         exists, is_folder = near == absolute and near.exists(), near.is_dir()
         facts = FolderFacts(
@@ -246,7 +247,7 @@ def folder_facts(folder: Path, environment: Mapping[str, str]) -> FolderFacts:
 def _temporary(environment: Mapping[str, str]) -> tuple[str, ...]:
     given = [value for name, value in environment.items() if name.upper() in {"TEMP", "TMP"} and value]
     # Resolved too, because Windows likes to name them short: C:\Users\ADMINI~1\AppData\Local\Temp.
-    return tuple(dict.fromkeys([*given, *(str(Path(value).resolve()) for value in given)]))
+    return tuple(dict.fromkeys([*given, *(str(resolved(Path(value))) for value in given)]))
 
 
 if sys.platform == "win32":
@@ -295,6 +296,16 @@ def restrict_to_administrators(folder: Path, environment: Mapping[str, str]) -> 
 def is_unc(path: str) -> bool:
     r"""Whether a path names a network share, as ``\\server\share`` and ``\\?\UNC\server\share`` do."""
     return _UNC.match(path.replace("/", "\\")) is not None
+
+
+def is_remote(path: Path) -> bool:
+    """Whether a file is on another machine: on a share, also by the letter of a mapped drive."""
+    if sys.platform == "win32":
+        from winpe_certs.files.windows import is_on_another_machine
+
+        return is_unc(str(path)) or is_on_another_machine(path)
+    else:  # noqa: RET505 - mypy knows platforms by their branches
+        return is_unc(str(path))
 
 
 def is_elevated() -> bool:

@@ -6,9 +6,12 @@ import os
 import stat
 from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from winpe_certs.files.failures import system_errors
+
+# ERROR_INVALID_NAME and ERROR_BAD_PATHNAME: no file has such a name, with a star in it for example.
+_IMPOSSIBLE_NAMES: Final = frozenset({123, 161})
 
 
 class PathKind(Enum):
@@ -27,9 +30,19 @@ def path_kind(path: Path) -> PathKind:
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             return PathKind.MISSING
+        except OSError as error:
+            if getattr(error, "winerror", None) in _IMPOSSIBLE_NAMES:
+                return PathKind.MISSING
+            raise
     if stat.S_ISREG(mode):
         return PathKind.FILE
     return PathKind.FOLDER if stat.S_ISDIR(mode) else PathKind.OTHER
+
+
+def resolved(path: Path) -> Path:
+    """A path as it is without links; raises `EnvironmentFailure` when the system does not say."""
+    with system_errors(path, "look at it"):
+        return path.resolve()
 
 
 Identity: TypeAlias = tuple[int, int, int, int]

@@ -14,6 +14,7 @@ from typing import Final
 from winpe_certs.certs.stores import certificate_key
 from winpe_certs.command_lines import PROGRAM, Shell, file_word, shell_of
 from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.files.paths import resolved
 from winpe_certs.results import Advice
 from winpe_certs.workflows.guards import MANAGED_NAME
 
@@ -91,7 +92,7 @@ def _dead_space(places: Sequence[Place], output: Path | None) -> tuple[Advice, .
 
 def _for_place(place: Place, output: Path | None) -> tuple[Advice, ...]:
     if place.kind is Kind.FOLDER:
-        return (Advice(_FOLDER, _unmount(place.path.resolve())),)
+        return (Advice(_FOLDER, _unmount(resolved(place.path))),)
     if place.kind is Kind.HIVE:
         return (_HIVE,)
     name = (output if output is not None and not output.is_dir() else place.path).name.lower()
@@ -99,7 +100,7 @@ def _for_place(place: Place, output: Path | None) -> tuple[Advice, ...]:
         return (_MANAGED,)
     if name == "winpe.wim":
         return (_WINPE,)
-    if name == "boot.wim" and place.path.resolve().parent.name.lower() == "sources":
+    if name == "boot.wim" and resolved(place.path).parent.name.lower() == "sources":
         return (_MEDIA,)
     if name == "boot.wim":
         return (_REDISTRIBUTE, _REBUILT)

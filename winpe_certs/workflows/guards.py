@@ -13,7 +13,7 @@ from typing import Final
 from winpe_certs.engines.choose import Kind, Place
 from winpe_certs.errors import GuardError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind, resolved
 
 MANAGED_NAME: Final = re.compile(r"boot\.[A-Z0-9]{3}[0-9A-F]{5}\.wim", re.IGNORECASE)
 _MANAGED_FOLDER: Final = re.compile(
@@ -23,10 +23,10 @@ _MANAGED_FOLDER: Final = re.compile(
 
 def refuse_managed(path: Path) -> None:
     """Raise `GuardError` for a file that Configuration Manager manages, by its name or its folder."""
-    resolved = path.resolve()
-    if MANAGED_NAME.fullmatch(resolved.name):
+    place = resolved(path)
+    if MANAGED_NAME.fullmatch(place.name):
         why = "the name boot.<PackageID>.wim marks the copy that Configuration Manager distributes"
-    elif _MANAGED_FOLDER.search(str(resolved.parent)):
+    elif _MANAGED_FOLDER.search(str(place.parent)):
         why = "the folder belongs to the content library or a distribution point"
     else:
         return

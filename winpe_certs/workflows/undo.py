@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 from winpe_certs.engines.choose import Kind, recognise
 from winpe_certs.engines.restore import Known, manifests_before, restore
 from winpe_certs.engines.setup import Machine
-from winpe_certs.engines.windows_guards import is_unc
+from winpe_certs.engines.windows_guards import is_remote
 from winpe_certs.errors import EvidenceError, UsageError, WimError
 from winpe_certs.evidence.document import TargetEvidence, WayBack
 from winpe_certs.progress import Progress, silent
@@ -51,7 +51,7 @@ def undo(
             f"{path}: the evidence is of a WIM image, and this is {place.kind.value}",
             resolution="Give the image.",
         )
-    if is_unc(str(place.path)):
+    if is_remote(place.path):
         raise UsageError(
             f"{path}: an image on a network share is not undone in place",
             details="A share may go away at any moment and knows no reliable locks.",

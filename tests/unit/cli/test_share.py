@@ -12,7 +12,7 @@ from winpe_certs.errors import EnvironmentFailure
 @pytest.fixture
 def share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Let every path below the folder adk count as a network share."""
-    monkeypatch.setattr(setup, "is_unc", lambda path: "adk" in path)
+    monkeypatch.setattr(setup, "is_remote", lambda path: "adk" in str(path))
     state = tmp_path / "state"
     monkeypatch.setenv("WINPE_CERTS_STATE", str(state))
     return state

@@ -8,7 +8,7 @@ from typing import Final
 
 from winpe_certs.errors import UsageError
 from winpe_certs.files.new import refuse_existing
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind, resolved
 from winpe_certs.workflows.evidence.watching import EvidenceOptions
 from winpe_certs.workflows.guards import same_file
 from winpe_certs.workflows.outputs import refuse_missing_folder
@@ -33,10 +33,10 @@ def _refuse_place(path: Path, paths: Sequence[Path]) -> None:
             f"--evidence {path}: this is {path_kind(path).value}", resolution="Give the name of a file."
         )
     refuse_missing_folder("--evidence", path)
-    place = path.resolve()
+    place = resolved(path)
     for other in paths:
         # An output may not exist yet, and what lies in a folder target would become part of its image.
-        if same_file(path, other) or other.resolve() in {place, *place.parents}:
+        if same_file(path, other) or resolved(other) in {place, *place.parents}:
             raise UsageError(
                 f"--evidence {path}: this is a file that the command works with, or lies in its folder",
                 resolution="Give the evidence a name of its own, elsewhere.",
