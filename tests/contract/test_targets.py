@@ -28,7 +28,6 @@ from tests.contract.target_kinds import (
     FOLDER_KIND,
     THUMBPRINT,
     WIM,
-    WIM_COPY,
     Kind,
     Made,
     State,
@@ -338,7 +337,7 @@ def test_a_run_that_is_killed_leaves_a_sound_target_and_the_next_run_finishes_it
 # --- others at work -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [WIM, WIM_COPY], ids=str)
+@pytest.mark.parametrize("kind", [WIM, BARE, FOLDER_KIND], ids=str)
 @pytest.mark.parametrize("command", ["inject", "remove"])
 def test_the_second_of_two_runs_stops_with_a_clear_message(
     kind: Kind, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -384,7 +383,7 @@ def test_a_header_that_somebody_else_changes_meanwhile_is_not_overwritten(tmp_pa
         with made.file.open("r+b") as file:
             file.seek(24)
             file.write(b"another GUID....")
-        with pytest.raises(EnvironmentFailure, match="another program has changed the header"):
+        with pytest.raises(EnvironmentFailure, match="another program has changed the file"):
             target.commit(lambda _, __: None)
     assert made.file.read_bytes() == content[:24] + b"another GUID...." + content[40:]
 

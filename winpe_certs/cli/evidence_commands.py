@@ -40,6 +40,7 @@ def undo(
     *,
     evidence: o.EvidenceInput,
     dry_run: o.DryRun = False,
+    wait: o.Wait = 0,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = 0,
@@ -58,5 +59,5 @@ def undo(
     talk(verbose=verbose)
     use(codec)
     with ProgressBar(enabled=not quiet) as progress:
-        report = run(image, evidence, machine=Machine(), dry_run=dry_run, progress=progress)
+        report = run(image, evidence, machine=Machine(), dry_run=dry_run, wait=wait, progress=progress)
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

@@ -17,6 +17,7 @@ def compact(
     overwrite: o.Overwrite = False,
     dry_run: o.DryRun = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    wait: o.Wait = 0,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
     verbose: o.Verbose = 0,
@@ -41,6 +42,7 @@ def compact(
             overwrite=overwrite,
             dry_run=dry_run,
             force_managed_copy=force_managed_copy,
+            wait=wait,
             machine=Machine(),
             progress=progress,
         )

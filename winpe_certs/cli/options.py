@@ -389,6 +389,15 @@ DismTimeout: TypeAlias = Annotated[
         parser=seconds("--dism-timeout", 1, 604_800),
     ),
 ]
+Wait: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        help="Wait for another program that works on the file, up to 86400 (a day).",
+        parser=seconds("--wait", 0, 86_400),
+    ),
+]
 StrictBlob: TypeAlias = Annotated[
     bool, typer.Option("--strict-blob", help="Fail when any stored property differs from the given one.")
 ]

@@ -41,6 +41,7 @@ def inject(
     full_check: o.FullCheck = False,
     recover: o.Recover = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    wait: o.Wait = 0,
     evidence: o.EvidenceOutput = None,
     change_id: o.ChangeId = None,
     redact: o.Redact = False,
@@ -77,7 +78,9 @@ def inject(
         from winpe_certs.workflows.inject import inject as run
         from winpe_certs.workflows.writing import WriteOptions
 
-        by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
+        by = EngineOptions(
+            engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout, wait
+        )
         old = inputs.gather_replaced(replace) if replace else None
         report = run(
             paths := expand(images),
@@ -125,6 +128,7 @@ def remove(
     full_check: o.FullCheck = False,
     recover: o.Recover = False,
     force_managed_copy: o.ForceManagedCopy = False,
+    wait: o.Wait = 0,
     evidence: o.EvidenceOutput = None,
     change_id: o.ChangeId = None,
     redact: o.Redact = False,
@@ -159,7 +163,9 @@ def remove(
         from winpe_certs.workflows.remove import remove as run
         from winpe_certs.workflows.writing import WriteOptions
 
-        by = EngineOptions(engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout)
+        by = EngineOptions(
+            engine, hive_editor, dism, reg, mount_dir, scratch_dir, log_path, dism_timeout, wait
+        )
         report = run(
             paths := expand(images),
             inputs.gather(cert or (), thumbprint or (), targets=paths),

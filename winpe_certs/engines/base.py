@@ -97,6 +97,10 @@ class Target(Images, Protocol):
     def saved(self) -> frozenset[int | None]:
         """Indexes of the images whose changes `commit` has made for good, also when it failed afterwards."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of how `commit` went, in sentences."""
+
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
         """Note new contents for a hive file; nothing is written before `commit`."""
 

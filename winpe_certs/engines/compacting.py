@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from winpe_certs.engines.codecs import codecs
-from winpe_certs.errors import EnvironmentFailure, VerificationFailure, WimError
+from winpe_certs.errors import VerificationFailure, WimError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
 from winpe_certs.files.new import write_new
-from winpe_certs.files.paths import identity, resolved
+from winpe_certs.files.opened import OpenedFile, open_to_read
+from winpe_certs.files.paths import resolved
 from winpe_certs.progress import Progress, silent
 from winpe_certs.ranges import FileRange, reader
 from winpe_certs.wim.changes import prepare
@@ -68,17 +69,20 @@ def compact_file(
     output: Path | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
+    wait: float = 0.0,
     progress: Progress = silent,
 ) -> Sizes:
     """Write a compact copy of a WIM to `output`, or in its own place when that saves anything.
 
-    Raises as `LockedFile`, `WimFile` and `lay_out` do, and `VerificationFailure` when the copy is not right.
+    In its own place it is locked, for which `wait` seconds are waited; otherwise it is only read. Raises as
+    `LockedFile`, `WimFile` and `lay_out` do, and `VerificationFailure` when the copy is not right.
     """
     # The file, not a link to it: the rename would put the copy in the place of the link.
     place = output or resolved(path)
-    with LockedFile(path) as locked, system_errors(path, "read"), contextlib.ExitStack() as stack:
-        opened = identity(path)
-        wim = _SharedWim(locked.file, path)
+    is_read = dry_run or output is not None
+    opened = OpenedFile(path) if is_read else LockedFile(path, wait=wait)
+    with opened, system_errors(path, "read"), contextlib.ExitStack() as stack:
+        wim = _SharedWim(opened.file, path)
         wim.header.refuse_unpatchable(str(path))
         copy = _lay_out(wim, progress)
         kept = copy.header.lookup_table.plain_size // LOOKUP_ENTRY_SIZE
@@ -87,14 +91,14 @@ def compact_file(
         if dry_run or (output is None and sizes.saved <= 0):
             _verify_integrity(wim, progress)
             return sizes
-        if output is None:
-            locked.refuse_read_only()
+        if isinstance(opened, LockedFile):
+            opened.refuse_read_only()
         hashing = _Hashing(copy, stack, progress)
 
         def check(written: Path) -> None:
             hashing.verify_original()
             try:
-                with written.open("rb") as file:
+                with open_to_read(written) as file:
                     after = _SharedWim(file, path)
                     confirm_copy(wim, after, copy.names, copy.integrity, progress)
             except WimError as error:
@@ -104,17 +108,13 @@ def compact_file(
                     resolution="The copy is thrown away, the image what it was. Check the disk, try again.",
                 ) from error
             _LOG.info("%s: the copy was read back and confirmed", path)
-            if identity(path) != opened:
-                raise EnvironmentFailure(
-                    f"{path}: another program has changed the image during this run",
-                    resolution="Make sure that nothing else works on the image, then run the command again.",
-                )
-            if output is None:
-                locked.give_way()
+            opened.refuse_changed()
+            if isinstance(opened, LockedFile):
+                opened.give_way()
 
         write_new(
             place,
-            _pieces(copy, locked.file, hashing, progress),
+            _pieces(copy, opened.file, hashing, progress),
             like=path,
             overwrite=overwrite or output is None,
             check=check,

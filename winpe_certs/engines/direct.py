@@ -15,6 +15,7 @@ from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
 from winpe_certs.files.new import write_new
+from winpe_certs.files.opened import OpenedFile, open_to_read
 from winpe_certs.files.paths import identity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.shown import cause_words
@@ -87,9 +88,15 @@ class WimTarget(WimImages):
         clock: int,
         output: Path | None = None,
         overwrite: bool = False,
+        dry_run: bool = False,
+        wait: float = 0.0,
         progress: Progress = silent,
     ) -> None:
-        """`clock` is the FILETIME that changed files get. Raises as `LockedFile` and `WimFile` do."""
+        """`clock` is the FILETIME that changed files get; `wait` is how many seconds a lock is waited for.
+
+        A dry run, and a run that writes elsewhere, only read the file: they lock nobody out. Raises as
+        `LockedFile` and `WimFile` do.
+        """
         self._path = path
         self._clock = clock
         self._output = output
@@ -98,13 +105,15 @@ class WimTarget(WimImages):
         self._digests: dict[tuple[int, str], bytes] = {}
         self._indexes: set[int] = set()
         self.saved: frozenset[int | None] = frozenset()
-        self._locked = LockedFile(path)
+        self.remarks: tuple[str, ...] = ()
+        is_read = dry_run or output is not None
+        self._opened = OpenedFile(path) if is_read else LockedFile(path, wait=wait)
         try:
             with system_errors(path, "read"):
-                wim = WimFile(self._locked.file, str(path), codecs=codecs())
+                wim = WimFile(self._opened.file, str(path), codecs=codecs())
                 wim.header.refuse_unpatchable(str(path))
         except BaseException:
-            self._locked.file.close()
+            self._opened.file.close()
             raise
         super().__init__(wim, progress)
 
@@ -115,7 +124,7 @@ class WimTarget(WimImages):
     def __exit__(self, *_: object) -> None:
         """Close the file; what was not committed was never written."""
         self.wim.leave()
-        self._locked.file.close()
+        self._opened.file.close()
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:
@@ -131,7 +140,7 @@ class WimTarget(WimImages):
 
     def read_ahead(self, index: int, path: str, begun: HeadStart | None) -> None:
         """Let a second process begin with a file that `read` will be asked for, or go on with it."""
-        is_same = begun is not None and begun.identity == identity(self._locked.file.fileno())
+        is_same = begun is not None and begun.identity == identity(self._opened.file.fileno())
         self.wim.read_ahead(index, path, begun.resource if begun and is_same else None)
 
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
@@ -148,10 +157,10 @@ class WimTarget(WimImages):
                 from winpe_certs.wim.copy import compact
 
                 self._write_copy(self._output, compact(self.wim, changes, self._progress), verify)
-            elif not changes.is_empty:
+            elif not changes.is_empty and isinstance(self._opened, LockedFile):
                 from winpe_certs.wim.append import append
 
-                self._patch(append(self.wim, changes), verify)
+                self._patch(self._opened, append(self.wim, changes), verify)
             self.saved = frozenset(self._indexes)
 
     def rehearse(self, verify: Verification) -> None:
@@ -160,17 +169,20 @@ class WimTarget(WimImages):
 
         with system_errors(self._path, "read"):
             appendix = append(self.wim, self._prepared())
-            self._confirm(io.BufferedReader(_Rehearsal(self._locked.file, appendix)), verify)
+            self._confirm(io.BufferedReader(_Rehearsal(self._opened.file, appendix)), verify)
+            self._opened.refuse_changed()
 
     def survey(
         self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
     ) -> Survey:
-        """The file as it is now, still locked, or the copy that was written; see `Target.survey`."""
+        """The file as it is now, still open, or the copy that was written; see `Target.survey`."""
         from winpe_certs.engines.survey import survey_wim, survey_wim_file
 
         if earlier is not None and self._output is not None:
             return survey_wim_file(self._output, path, chosen, None, progress)
-        with self._locked.reopened() as file:
+        if not isinstance(self._opened, LockedFile):
+            return survey_wim_file(self._path, path, chosen, earlier, progress)
+        with self._opened.reopened() as file:
             return survey_wim(file, self._path, path, chosen, earlier, progress)
 
     def _prepared(self) -> Changes:
@@ -180,21 +192,29 @@ class WimTarget(WimImages):
         self._digests = changes.digests
         return changes
 
-    def _patch(self, appendix: Appendix, verify: Verification) -> None:
+    def _patch(self, locked: LockedFile, appendix: Appendix, verify: Verification) -> None:
         from winpe_certs.wim.confirm import confirm
 
         old, new = self.wim.header, appendix.header
         _LOG.info("%s: appending %d bytes at offset %d", self._path, len(appendix.payload), appendix.start)
-        with self._locked.appended(appendix.start, appendix.payload):
-            after = WimFile(self._locked.file, str(self._path), header=new, decoder=self.wim.decoder)
+        leftover = self.wim.size - appendix.start
+        with locked.appended(appendix.start, appendix.payload):
+            after = WimFile(locked.file, str(self._path), header=new, decoder=self.wim.decoder)
             confirm(self.wim, after, self._replacements, self._digests)
-            self._locked.commit(old.raw, new.raw)
+            locked.commit(old.raw, new.raw)
+        if leftover > 0:
+            remark = (
+                f"{self._path}: {leftover} bytes after the end of the image (from offset {appendix.start}), "
+                "which no image uses, were overwritten. A run that was ended leaves such bytes, and other "
+                "programs may."
+            )
+            self.remarks = (remark,)
         _LOG.info("%s: committed the new header", self._path)
         try:
-            with self._locked.reopened() as file:
+            with locked.reopened() as file:
                 self._confirm(file, verify)
         except BaseException as error:
-            self._locked.commit(new.raw, old.raw)
+            locked.commit(new.raw, old.raw)
             if not isinstance(error, Exception):
                 raise
             why = error.message if isinstance(error, WinpeCertsError) else cause_words(error)
@@ -206,8 +226,9 @@ class WimTarget(WimImages):
 
     def _write_copy(self, output: Path, copy: CompactCopy, verify: Verification) -> None:
         def check(written: Path) -> None:
-            with written.open("rb") as file:
+            with open_to_read(written) as file:
                 self._confirm(file, verify, decoder=self.wim.decoder)
+            self._opened.refuse_changed()
 
         write_new(
             output, copy.pieces(self._progress), like=self._path, overwrite=self._overwrite, check=check
@@ -239,7 +260,7 @@ class _ReadBack(WimImages):
 def open_for_reading(path: Path, progress: Progress = silent) -> Iterator[WimImages]:
     """The images of a WIM file, read-only and without a lock."""
     with system_errors(path, "open"):
-        file = path.open("rb")
+        file = open_to_read(path)
     with file, system_errors(path, "read"):
         yield WimImages(WimFile(file, str(path), codecs=codecs()), progress)
 

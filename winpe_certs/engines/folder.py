@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.errors import (
@@ -16,6 +16,7 @@ from winpe_certs.errors import (
     WinpeCertsError,
 )
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.locked import hold
 from winpe_certs.files.new import write_new
 from winpe_certs.files.paths import Identity, identity
 from winpe_certs.progress import Progress
@@ -103,11 +104,18 @@ class FolderTarget:
         *,
         output: Path | None = None,
         overwrite: bool = False,
+        dry_run: bool = False,
+        wait: float = 0.0,
     ) -> None:
+        """`wait` is how many seconds the lock of a hive is waited for; who only reads takes none."""
         self._source = source
         self._writer = writer
         self._output = output
         self._overwrite = overwrite
+        self._is_read = dry_run or output is not None
+        self._wait = wait
+        self._locks: dict[Path, BinaryIO | None] = {}
+        self.remarks: tuple[str, ...] = ()
         self._replacements: dict[str, Replacement] = {}
         self.saved: frozenset[int | None] = frozenset()
         self._seen: dict[str, Identity] = {}
@@ -118,8 +126,10 @@ class FolderTarget:
         return self._source.images
 
     def read(self, index: int | None, path: str) -> bytes:
-        """The contents of a file, whose state is remembered until `commit`."""
+        """The contents of a file, which no other run may change until this target is closed."""
         place = self._source.locate(path)
+        if not self._is_read and place not in self._locks:
+            self._locks[place] = hold(place, self._wait)
         self._seen[path] = _identity(place)
         return self._source.read(index, path)
 
@@ -207,7 +217,11 @@ class FolderTarget:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is held open."""
+        """Let the hives go."""
+        for lock in self._locks.values():
+            if lock is not None:
+                lock.close()
+        self._locks.clear()
 
 
 def _identity(place: Path) -> Identity:

@@ -20,6 +20,7 @@ from winpe_certs.engines.survey import Part, hash_parts
 from winpe_certs.errors import GuardError, VerificationFailure, WimError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
+from winpe_certs.files.opened import OpenedFile
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.append import live_end
 from winpe_certs.wim.header import Header
@@ -55,32 +56,38 @@ def restore(
     *,
     judge: Judge,
     dry_run: bool = False,
+    wait: float = 0.0,
     progress: Progress = silent,
 ) -> int:
     """Make the file `before` again, with its old `header`; only a file that is exactly `after` is touched.
 
-    A run that was interrupted is brought to its end: then the old header is there and all that it names, and
-    what lies behind means nothing. Gives back how many bytes are cut off (in a dry run: would be).
+    A dry run only reads; otherwise a lock is waited for for `wait` seconds. A run that was interrupted is
+    brought to its end: then the old header is there and all that it names, and what lies after it means
+    nothing. Gives back how many bytes are cut off (in a dry run: would be).
 
     Raises `GuardError` for any other file, with what is different about it, what `judge` raises, and
     `VerificationFailure` when the disk does not give back what was written.
     """
-    with LockedFile(path) as locked, system_errors(path, "read"):
-        standing = _standing(locked.file, path, header, before, after, progress)
-        excess = locked.file.seek(0, os.SEEK_END) - before.size
+    opened = OpenedFile(path) if dry_run else LockedFile(path, wait=wait)
+    with opened, system_errors(path, "read"):
+        standing = _standing(opened.file, path, header, before, after, progress)
+        excess = opened.file.seek(0, os.SEEK_END) - before.size
         if standing is _Standing.RESTORED:
             raise GuardError(
                 f"{path}: there is nothing to undo: the image is what it was before the change",
                 details=f"{before.size} bytes, SHA-256 {before.sha256}",
                 resolution="It can be used as it is.",
             )
-        judge(locked.file)
-        if dry_run:
+        judge(opened.file)
+        if not isinstance(opened, LockedFile):
             return excess
-        locked.refuse_read_only()
+        opened.refuse_read_only()
+        opened.refuse_changed()
         if standing is _Standing.CHANGED:
-            _put_header_back(locked, header, before, progress)
-        locked.cut(before.size)
+            _put_header_back(opened, header, before, progress)
+        else:
+            opened.refuse_foreign()
+        opened.cut(before.size)
     _LOG.info("%s: back to %d bytes", path, before.size)
     return excess
 
@@ -109,6 +116,7 @@ def _put_header_back(locked: LockedFile, header: bytes, before: Known, progress:
     try:
         with locked.reopened() as file:
             _confirm(file, locked.path, before, progress)
+        locked.refuse_foreign()
     except BaseException:
         locked.commit(header, new_header)
         raise

@@ -61,6 +61,7 @@ class EngineOptions:
     scratch_dir: Path | None = None
     log_path: Path | None = None
     dism_timeout: float = 3600.0
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,8 @@ class Workshop:
                 clock=how.clock,
                 output=how.output,
                 overwrite=how.overwrite,
+                dry_run=how.dry_run,
+                wait=self.options.wait,
                 progress=how.progress,
             )
         if engine.name == "dism":
@@ -233,7 +236,12 @@ class Workshop:
                 resolution="Leave -o out, or give the image file instead of the folder.",
             )
         return FolderTarget(
-            source, self._writer(dry_run=how.dry_run), output=how.output, overwrite=how.overwrite
+            source,
+            self._writer(dry_run=how.dry_run),
+            output=how.output,
+            overwrite=how.overwrite,
+            dry_run=how.dry_run,
+            wait=self.options.wait,
         )
 
     def dism(self) -> Dism | None:

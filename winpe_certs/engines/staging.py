@@ -45,6 +45,7 @@ class StagedTarget:
             self._remove_copy()
             raise
         self._is_changed = False
+        self._is_open = True
         self.saved: frozenset[int | None] = frozenset()
 
     def __enter__(self) -> Self:
@@ -54,13 +55,23 @@ class StagedTarget:
 
     def __exit__(self, *exception: object) -> None:
         """Close the copy and remove it."""
-        self._inner.__exit__(*exception)
+        self._close(*exception)
         self._remove_copy()
+
+    def _close(self, *exception: object) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._inner.__exit__(*exception)
 
     @property
     def images(self) -> tuple[ImageInfo, ...]:
         """The images, in order."""
         return self._inner.images
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Those about the copy."""
+        return self._inner.remarks
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:
@@ -85,6 +96,8 @@ class StagedTarget:
         """Change the copy, then replace the original with it, verified once more before the rename."""
         self._inner.commit(verify)
         if self._is_changed:
+            # Windows lets nobody read a file that is open without sharing.
+            self._close()
             self._put_back(verify)
         self.saved = self._inner.saved
 

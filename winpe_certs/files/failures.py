@@ -35,6 +35,12 @@ _CAUSES: Final = {
     errno.ENOENT: ("it is not there (any more)", "Check the path and run the command again."),
     errno.EISDIR: ("it is a folder", "Give the path of a file."),
 }
+# Windows' own numbers, where the C runtime's would say less.
+_HELD: Final = (
+    "another program has this file open",
+    "Close it (Explorer, antivirus, a mounted image) and run this again; --wait 60 waits for it.",
+)
+_WINDOWS_CAUSES: Final = {32: _HELD, 33: _HELD}
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 # How those who write nothing begin to say what they do to a file.
 _READING: Final = ("read", "list", "look")
@@ -47,7 +53,8 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why, remedy = _CAUSES.get(error.errno or 0, (error.strerror or plain_words(error), ""))
+        known = _WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0) or _CAUSES.get(error.errno or 0)
+        why, remedy = known or (error.strerror or plain_words(error), "")
         if error.errno in _FORBIDDEN and doing.startswith(_READING):
             remedy = _READING_ADVICE
         raise EnvironmentFailure(

@@ -1,60 +1,73 @@
 """A file that is changed in place, under a lock: append and commit.
 
 Bytes after the end of the file, synced and checked; then one write of its first bytes. Until that one write
-the file is what it was; an error before it leaves nothing.
+the file is what it was; an error before it leaves nothing. The lock keeps runs of this program apart, and
+wimlib; other programs may not ask for it. So before each write and each cut the file is compared with what
+was opened and with what was written since, and if it differs nothing of it is touched.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
-from winpe_certs.sharing import retry_sharing
+from winpe_certs.files.opened import OpenedFile, changed_meanwhile, leads_to, open_to_read
+from winpe_certs.files.paths import identity
 
-_SHARING_VIOLATION: Final = 32
+_LOG: Final = logging.getLogger(__name__)
+_PAUSE: Final = 0.2
+_HEAD: Final = 4096
+_READ_ONLY: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP})
 
 
-class LockedFile:
+class LockedFile(OpenedFile):
     """A file opened for append-and-commit, with an exclusive lock for as long as it is open.
 
-    A file that may only be read opens all the same, for runs that turn out to change nothing.
+    A file that may only be read opens as well, for runs that turn out to change nothing.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises `EnvironmentFailure` when the file cannot be opened or somebody else has locked it."""
+    def __init__(self, path: Path, *, wait: float = 0.0) -> None:
+        """Wait up to so many seconds for somebody else's lock.
+
+        Raises `EnvironmentFailure` when the file cannot be opened, or somebody else still has it.
+        """
         self.path = path
         self._committing = False
-        with system_errors(path, "open"):
-            self._refusal: OSError | None = None
+        self._refusal: OSError | None = None
+        self.file: BinaryIO = waiting_for(path, wait, self._open)
+        try:
+            with system_errors(path, "read"):
+                self._opened = identity(self.file.fileno())
+                self._size = self._opened[2]
+                self._head = self._head_on_disk(_HEAD)
+        except BaseException:
+            self.file.close()
+            raise
+
+    def _open(self) -> BinaryIO:
+        with system_errors(self.path, "open"):
+            if _is_marked_read_only(self.path):
+                self._refusal = PermissionError(errno.EACCES, "the file is read-only")
+                return _open_exclusively(self.path, writing=False)
             try:
-                self.file: BinaryIO = retry_sharing(partial(_open_exclusively, path, _mode_for(path)))
-                if self.file.mode == "rb":
-                    self._refusal = PermissionError(errno.EACCES, "the file is read-only")
+                return _open_exclusively(self.path, writing=True)
             except OSError as error:
-                if getattr(error, "winerror", None) == _SHARING_VIOLATION:
-                    raise EnvironmentFailure(
-                        f"{path}: another program has this file open",
-                        resolution="Close it (Explorer, antivirus, a mounted image), then run this again.",
-                    ) from error
-                if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                if error.errno not in _READ_ONLY or getattr(error, "winerror", None):
                     raise
                 self._refusal = error
-                self.file = _open_exclusively(path, "rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
+                return _open_exclusively(self.path, writing=False)
 
     def refuse_read_only(self) -> None:
         """Raise `EnvironmentFailure` when the file could only be opened for reading."""
@@ -66,37 +79,43 @@ class LockedFile:
     def appended(self, start: int, payload: bytes) -> Iterator[None]:
         """Write `payload` at `start`, make it the file's end and sync it, for the length of the block.
 
-        Leaving the block by an error truncates the file to `start`, unless a commit has begun.
+        Leaving the block by an error cuts the file at `start`, unless a commit has begun, or somebody else
+        has changed the file: then it is left as it is, and `EnvironmentFailure` says what is there.
         """
         self.refuse_read_only()
+        self.refuse_changed()
         try:
             with system_errors(self.path, "append the changes"):
-                self._write(start, payload)
-                self._cut(start + len(payload))
+                # First off with what a run that was killed has left: what is there then is known to be ours.
+                if self._size > start:
+                    os.ftruncate(self.file.fileno(), start)
+                self._head = self._head[:start]
+                with _at_the_end(self.file):
+                    self._write(start, payload)
+                os.fsync(self.file.fileno())
+            self._size = start + len(payload)
             yield
-        except BaseException:
+        except BaseException as error:
             if not self._committing:
-                with contextlib.suppress(OSError):
-                    self._cut(start)
+                self._withdraw(start, payload, error)
             raise
 
     def cut(self, size: int) -> None:
-        """Make the file end at `size` and sync it, once a commit has left nothing in use behind that."""
+        """Make the file end at `size` and sync it, once a commit has left nothing in use after that.
+
+        `refuse_foreign` comes before it.
+        """
         with system_errors(self.path, "cut off its end"):
             self._cut(size)
 
     def commit(self, expected: bytes, head: bytes) -> None:
         """Write the file's first bytes in one write and sync it; raises when they are not `expected` before.
 
-        From here on nothing is ever truncated: whichever head is on the disk, what it names is there.
+        From here on nothing is ever cut off: whichever head is on the disk, what it names is there.
         """
-        with system_errors(self.path, "read its header again"):
-            found = self._head_on_disk(len(expected))
-        if found != expected:
-            raise EnvironmentFailure(
-                f"{self.path}: another program has changed the header of the file during this run",
-                resolution="Make sure that nothing else works on the image, then run the command again.",
-            )
+        if self._head[: len(expected)] != expected:
+            raise changed_meanwhile(self.path, "Its header was another one already.")
+        self.refuse_foreign()
         self._committing = True
         try:
             self._write_head(head)
@@ -106,9 +125,46 @@ class LockedFile:
                 self._write_head(expected)
             raise
 
+    def refuse_foreign(self) -> None:
+        """Raise `EnvironmentFailure` unless the file is what was opened and what was written to it since."""
+        with system_errors(self.path, "read its header again"):
+            what = self._difference()
+        if what:
+            raise changed_meanwhile(self.path, what)
+
+    def _difference(self) -> str:
+        """What is not as it was left here; empty when all is."""
+        if sys.platform == "win32":
+            return ""  # nobody else can open it
+        else:  # noqa: RET505 - mypy knows platforms by their branches
+            # The size comes last: who writes while the header is read changes that as a rule.
+            if self._head_on_disk(len(self._head)) != self._head:
+                return "Its first bytes are others."
+            if not leads_to(self.path, self.file):
+                return "Another file has its name."
+            size = os.fstat(self.file.fileno()).st_size
+            return "" if size == self._size else f"It had {self._size} bytes."
+
+    def _withdraw(self, start: int, payload: bytes, error: BaseException) -> None:
+        """Take what was appended away again, if it is that and nothing else."""
+        with contextlib.suppress(OSError):
+            size = os.fstat(self.file.fileno()).st_size
+            if size <= start:
+                return
+            self._size = size
+            self._forget()
+            self.file.seek(start)
+            is_ours = size <= start + len(payload) and self.file.read(size - start) == payload[: size - start]
+            if is_ours and not self._difference():
+                self._cut(start)
+                return
+            if isinstance(error, Exception) and not isinstance(error, EnvironmentFailure):
+                raise changed_meanwhile(self.path) from error
+
     def _write_head(self, head: bytes) -> None:
         with system_errors(self.path, "write the header"):
             self._write(0, head)
+            self._head = head + self._head[len(head) :]
             os.fsync(self.file.fileno())
 
     def _write(self, at: int, data: bytes) -> None:
@@ -126,6 +182,7 @@ class LockedFile:
 
     def _cut(self, size: int) -> None:
         os.ftruncate(self.file.fileno(), size)
+        self._size = size
         self._forget()
         os.fsync(self.file.fileno())
 
@@ -143,7 +200,7 @@ class LockedFile:
     def give_way(self) -> None:
         """Let another file take this one's name: Windows renames over no file that is open.
 
-        Elsewhere the lock is held until the end: who waits for it finds out that the file was replaced.
+        Elsewhere the lock is held until the end: a run that waits for it sees that the file was replaced.
         """
         if sys.platform == "win32":
             self.file.close()
@@ -160,47 +217,113 @@ class LockedFile:
             yield file
 
 
-def _mode_for(path: Path) -> str:
-    """How to open a file: for reading alone when its read-only mark is set, which no waiting changes."""
-    is_marked = sys.platform == "win32" and not path.stat().st_mode & stat.S_IWRITE
-    return "rb" if is_marked else "r+b"
+def waiting_for(path: Path, seconds: float, take: Callable[[], BinaryIO]) -> BinaryIO:
+    """Open a file by `take`, again and again for so long as somebody else has it locked.
+
+    Raises `EnvironmentFailure` when the time is over, and what `take` raises for other reasons.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return take()
+        except LockHeldError:
+            if time.monotonic() >= deadline:
+                raise
+            _LOG.info("%s: waiting for another program to let it go", path)
+            time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+
+
+class LockHeldError(EnvironmentFailure):
+    """Somebody else has the lock of a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: another program is working on this file",
+            details="An exclusive lock (flock) is held, or the file has just been replaced.",
+            resolution="Wait until it has finished, then run the same command again; --wait 60 does that.",
+        )
+
+
+def hold(path: Path, wait: float) -> BinaryIO | None:
+    """Keep other runs of this program from a file that will be replaced; None where that is not possible.
+
+    The lock ends when what this gives is closed. Raises as `LockedFile` does.
+    """
+    if sys.platform == "win32":
+        return None  # a file that is open could not be replaced
+    else:  # noqa: RET505 - mypy knows platforms by their branches
+        with system_errors(path, "read"):
+            try:
+                return waiting_for(path, wait, partial(_open_exclusively, path, writing=False))
+            except LocksMissingError:
+                return None
+
+
+class LocksMissingError(EnvironmentFailure):
+    """The file system knows no locks."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: this file system knows no locks, so nothing would keep two runs apart",
+            resolution="Write the result elsewhere with -o, or work on a copy on a local disk.",
+        )
+
+
+def _is_marked_read_only(path: Path) -> bool:
+    """Whether a file has Windows' read-only mark, which no waiting changes."""
+    return sys.platform == "win32" and not path.stat().st_mode & stat.S_IWRITE
 
 
 if sys.platform == "win32":
-    import _winapi
-    import msvcrt
+    from winpe_certs.files.windows import SHARE_NOTHING, open_file
 
-    def _open_exclusively(path: Path, mode: str) -> BinaryIO:
+    _SHARING_VIOLATION: Final = 32
+
+    def _open_exclusively(path: Path, *, writing: bool) -> BinaryIO:
         """Open without sharing, so that nobody else can open the file meanwhile."""
-        access = _winapi.GENERIC_READ | (_winapi.GENERIC_WRITE if "+" in mode else 0)
-        handle = _winapi.CreateFile(str(path), access, 0, 0, _winapi.OPEN_EXISTING, 0, 0)
-        flags = os.O_BINARY | (os.O_RDWR if "+" in mode else os.O_RDONLY)
-        return os.fdopen(msvcrt.open_osfhandle(handle, flags), mode)
+        try:
+            return open_file(path, writing=writing, share=SHARE_NOTHING)
+        except OSError as error:
+            if error.winerror != _SHARING_VIOLATION:
+                raise
+            raise LockHeldError(path) from error
+
+    @contextlib.contextmanager
+    def _at_the_end(_: BinaryIO) -> Iterator[None]:
+        """Nobody else can open the file, so its end stays where it is."""
+        yield
 
 else:
     import fcntl
 
-    def _open_exclusively(path: Path, mode: str) -> BinaryIO:
+    @contextlib.contextmanager
+    def _at_the_end(file: BinaryIO) -> Iterator[None]:
+        """Let writes go to the end of the file wherever that is: nothing that somebody puts there is lost."""
+        flags = fcntl.fcntl(file, fcntl.F_GETFL)
+        fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_APPEND)
+        try:
+            yield
+        finally:
+            fcntl.fcntl(file, fcntl.F_SETFL, flags)
+
+    def _open_exclusively(path: Path, *, writing: bool) -> BinaryIO:
         """Open with an exclusive lock, as wimlib takes it too."""
-        file: BinaryIO = path.open(mode)  # type: ignore[assignment] # the mode is binary
+        file: BinaryIO = path.open("r+b") if writing else open_to_read(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _refuse_replaced(path, file)
         except BlockingIOError as error:
             file.close()
-            raise EnvironmentFailure(
-                f"{path}: another program is working on this file",
-                details="An exclusive lock (flock) is held, or the file has just been replaced.",
-                resolution="Wait until it has finished, then run the same command again.",
-            ) from error
+            raise LockHeldError(path) from error
+        except OSError as error:
+            file.close()
+            if error.errno in _NO_LOCKS:
+                raise LocksMissingError(path) from error
+            raise
         except BaseException:
             file.close()
             raise
+        if not leads_to(path, file):
+            # The lock would guard the wrong file.
+            file.close()
+            raise LockHeldError(path)
         return file
-
-
-def _refuse_replaced(path: Path, file: BinaryIO) -> None:
-    """Raise `BlockingIOError` when the path names another file by now: the lock would guard the wrong one."""
-    opened, named = os.fstat(file.fileno()), path.stat()
-    if (opened.st_dev, opened.st_ino) != (named.st_dev, named.st_ino):
-        raise BlockingIOError(errno.EAGAIN, "replaced while it was opened")

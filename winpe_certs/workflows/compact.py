@@ -27,6 +27,7 @@ def compact(
     overwrite: bool = False,
     dry_run: bool = False,
     force_managed_copy: bool = False,
+    wait: float = 0.0,
     machine: Machine,
     progress: Progress = silent,
 ) -> Report:
@@ -46,7 +47,9 @@ def compact(
             refuse_managed(place.path)
         _refuse_several_names(place)
     machine.refuse_mounted(place.path)
-    sizes = compact_file(place.path, output=target, overwrite=overwrite, dry_run=dry_run, progress=progress)
+    sizes = compact_file(
+        place.path, output=target, overwrite=overwrite, dry_run=dry_run, wait=wait, progress=progress
+    )
     done = Compaction(
         str(place.path),
         str(target) if target else None,

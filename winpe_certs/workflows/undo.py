@@ -30,6 +30,7 @@ def undo(
     *,
     machine: Machine,
     dry_run: bool = False,
+    wait: float = 0.0,
     progress: Progress = silent,
 ) -> Report:
     """Make an image what it was before the change that the evidence is of.
@@ -61,7 +62,9 @@ def undo(
     before, after = Known(way_back.size, way_back.sha256), Known(target.after.size, target.after.sha256)
     header = bytes.fromhex(way_back.header)
     judge = partial(_refuse_other_image, evidence_path, target, way_back)
-    cut = restore(place.path, header, before, after, judge=judge, dry_run=dry_run, progress=progress)
+    cut = restore(
+        place.path, header, before, after, judge=judge, dry_run=dry_run, wait=wait, progress=progress
+    )
     restored = Restoration(str(path), before.size, before.sha256, cut)
     remarks = () if way_back.is_original else (_LEFTOVERS,)
     return Report("undo", restored=restored, warnings=remarks, dry_run=dry_run)

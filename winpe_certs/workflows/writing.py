@@ -260,6 +260,7 @@ def _change_target(
     try:
         with watch(hives):
             _carry_out(place, target, edited, options)
+        outcome.remarks += target.remarks
     except BaseException:
         outcome.images += [
             _result(place, each, output) for each in edited if each.image.index in target.saved

@@ -374,7 +374,7 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_not_replaced(
         patch.setattr("winpe_certs.files.new.copy_range", meddling)
         done = run("compact", patched)
     assert done.code == 4
-    assert "another program has changed the image during this run" in done.err
+    assert "another program has changed the file during this run" in done.err
     assert names(patched.parent) == {"boot.wim"}
 
 

@@ -360,10 +360,10 @@ def test_a_read_only_image_is_told_and_a_dry_run_works(
 ) -> None:
     real = locked._open_exclusively
 
-    def refuse(path: Path, mode: str) -> BinaryIO:
-        if mode != "rb":
+    def refuse(path: Path, *, writing: bool) -> BinaryIO:
+        if writing:
             raise PermissionError(errno.EACCES, "Permission denied")
-        return real(path, mode)
+        return real(path, writing=writing)
 
     monkeypatch.setattr(locked, "_open_exclusively", refuse)
     done = run("undo", changed.image, "--evidence", changed.proof)
