@@ -83,7 +83,7 @@ def test_a_check_that_raises_leaves_everything_as_it_was(target: Path) -> None:
 
 def test_a_replaced_file_keeps_mode_and_owner(target: Path) -> None:
     target.chmod(0o640)
-    write_new(target, [b"new"], like=target, overwrite=True)
+    write_new(target, [b"new"], overwrite=True)
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert target.stat().st_uid == os.getuid()
 

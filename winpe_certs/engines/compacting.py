@@ -115,7 +115,6 @@ def compact_file(
         write_new(
             place,
             _pieces(copy, opened.file, hashing, progress),
-            like=path,
             overwrite=overwrite or output is None,
             check=check,
         )

@@ -230,9 +230,7 @@ class WimTarget(WimImages):
                 self._confirm(file, verify, decoder=self.wim.decoder)
             self._opened.refuse_changed()
 
-        write_new(
-            output, copy.pieces(self._progress), like=self._path, overwrite=self._overwrite, check=check
-        )
+        write_new(output, copy.pieces(self._progress), overwrite=self._overwrite, check=check)
 
     def _confirm(self, file: BinaryIO, verify: Verification, *, decoder: ChunkDecoder | None = None) -> None:
         from winpe_certs.wim.confirm import confirm

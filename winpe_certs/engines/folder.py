@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -16,9 +18,11 @@ from winpe_certs.errors import (
     WinpeCertsError,
 )
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.keeping import is_in_wim_mount
 from winpe_certs.files.locked import hold
 from winpe_certs.files.new import write_new
 from winpe_certs.files.paths import Identity, identity
+from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
 
@@ -164,22 +168,42 @@ class FolderTarget:
         self.saved = frozenset({None})
 
     def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
+        with system_errors(place, "look at it"):
+            is_written_in_place = self._output is None and is_in_wim_mount(place)
+        if is_written_in_place:
+            self._write_in_place(place, replacement, verify)
+            return
         write_new(
             self._output or place,
             [self._writer.produce(replacement)],
-            like=place,
             overwrite=self._overwrite or self._output is None,
             check=lambda written: verify(HiveImages(written), None),
         )
         if self._output is None:
-            self._verify_in_place(place, replacement.old, verify)
+            put_back = partial(write_new, place, [replacement.old], overwrite=True)
+            self._verify_in_place(place, verify, put_back)
+
+    def _write_in_place(self, place: Path, replacement: Replacement, verify: Verification) -> None:
+        """Give the file of a mounted WIM other contents: a new file would have no security descriptor.
+
+        A run that is killed meanwhile may leave half of it in the mount; the .wim is what it was until that
+        is unmounted with --commit.
+        """
+        self.rehearse(verify)
+        try:
+            overwrite(place, self._writer.produce(replacement))
+        except BaseException:
+            with contextlib.suppress(EnvironmentFailure):
+                overwrite(place, replacement.old)
+            raise
+        self._verify_in_place(place, verify, partial(overwrite, place, replacement.old))
 
     @staticmethod
-    def _verify_in_place(place: Path, old: bytes, verify: Verification) -> None:
+    def _verify_in_place(place: Path, verify: Verification, put_back: Callable[[], None]) -> None:
         try:
             verify(HiveImages(place), None)
         except BaseException as error:
-            write_new(place, [old], like=place, overwrite=True)
+            put_back()
             if not isinstance(error, Exception):
                 raise
             why = error.message if isinstance(error, WinpeCertsError) else cause_words(error)

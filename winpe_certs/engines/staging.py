@@ -119,7 +119,7 @@ class StagedTarget:
                 for index in self._indexes:
                     verify(images, index)
 
-        write_new(self._original, _pieces(self._copy), like=self._original, overwrite=True, check=check)
+        write_new(self._original, _pieces(self._copy), overwrite=True, check=check)
 
     def _remove_copy(self) -> None:
         remove_file(self._copy)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,12 +12,23 @@ from pathlib import Path
 
 from winpe_certs.errors import UsageError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.keeping import character_of, give, give_unique
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise `UsageError` when an output exists and may not be overwritten."""
+    """Raise `UsageError` when an output exists and may not be overwritten, or is no file.
+
+    A device, a pipe or a folder is never replaced, and neither is a link to one (/dev/stdout is one).
+    """
+    kind = path_kind(path)
+    if kind in {PathKind.OTHER, PathKind.FOLDER}:
+        what = kind.value if kind is PathKind.FOLDER else "a device, a pipe or a socket"
+        raise UsageError(
+            f"{path}: this is {what}; an output is a file", resolution="Give the name of a file."
+        )
     if not overwrite and os.path.lexists(path):
         raise UsageError(f"{path} exists already", resolution="Choose another name, or add --overwrite.")
 
@@ -27,18 +37,19 @@ def write_new(
     path: Path,
     pieces: Iterable[bytes | FileRange],
     *,
-    like: Path | None = None,
     overwrite: bool = False,
     check: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a file beside its final place, sync it, let `check` judge it, then rename it to `path`.
 
-    `like` is a file whose mode, owner and extended attributes the new one takes (the target itself when it is
-    replaced). Raises `UsageError` for an existing `path` without `overwrite`, `EnvironmentFailure` otherwise.
+    A file that is replaced hands on its mode, owner and extended attributes; another one gets the umask's
+    mode. Raises `UsageError` for an existing `path` without `overwrite` and for what is no file, and
+    `EnvironmentFailure` when the system refuses, or what the old file has could not be kept.
     """
     refuse_existing(path, overwrite=overwrite)
     is_new = not os.path.lexists(path)
     with system_errors(path, "write"):
+        kept = None if is_new or path.is_symlink() else character_of(path)
         # The name is known before there is a file: an interrupt at any moment from then on removes it.
         temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
         try:
@@ -50,10 +61,15 @@ def write_new(
                     else:
                         write_all(file, piece)
                 os.fsync(file.fileno())
-            _take_after(temporary, like)
+            if kept is None:
+                temporary.chmod(0o666 & ~_umask())
+            else:
+                give(temporary, kept)
             if check is not None:
                 check(temporary)
             retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
+            if kept is not None:
+                give_unique(path, kept)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -67,19 +83,10 @@ def write_new(
             raise
 
 
-def _take_after(temporary: Path, like: Path | None) -> None:
-    if like is None:
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        return
-    status = like.stat()
-    if hasattr(os, "chown"):
-        # Only root may give a file away; for anybody else it already has the right owner.
-        with contextlib.suppress(PermissionError):
-            os.chown(temporary, status.st_uid, status.st_gid)
-    shutil.copystat(like, temporary)
-    os.utime(temporary)
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
