@@ -11,6 +11,14 @@ _DONOR: Final = "The computer that the Blob comes from limited the root by"
 
 IMAGES: Final = (
     Entry(
+        "untidy-hive",
+        (INFO,),
+        "The structure check found what other programs leave in a hive.",
+        "Windows' recovery, offreg.dll, hivex or reged has written it. --full-check reports it; see "
+        "docs/reliability.md.",
+        "Nothing has to be done. A count that is too low is raised by the next change.",
+    ),
+    Entry(
         "narrowed-eku",
         (ERROR, WARNING),
         "Property 09 limits the root to uses without server authentication.",

@@ -11,11 +11,21 @@ from __future__ import annotations
 import struct
 from functools import reduce
 from operator import xor
+from typing import Final
 
 from winpe_certs.regf import layout
 from winpe_certs.regf.check_cells import ALLOCATED, FREE, Cells, Violation
 from winpe_certs.regf.check_keys import walk_keys
 from winpe_certs.shown import shown_bytes
+
+HARMLESS: Final = {
+    "leak": "allocated cells that nothing refers to, as Windows' own recovery leaves them",
+    "free-neighbours": "free cells next to each other, as hivex leaves them",
+    "root-flag": "a root key without the hive entry flag, as offreg.dll writes it",
+    "lh-version": "lh lists although the version has none, as hivex writes them",
+    "sk-refcount-low": "security descriptors whose count of keys is too low, as reged leaves it",
+}
+"""What other programs leave that breaks an invariant, and that keeps no edit from being right."""
 
 
 def check(data: bytes) -> tuple[Violation, ...]:

@@ -113,8 +113,10 @@ class _Walk:
         return children
 
     def key_flags(self, offset: int, start: int, flags: int, name_length: int) -> None:
-        if bool(flags & layout.KEY_HIVE_ENTRY) != (offset == self.root):
-            self.report("root-flag", offset, "Only the root, and always the root, has the hive entry flag.")
+        if offset == self.root and not flags & layout.KEY_HIVE_ENTRY:
+            self.report("root-flag", offset, "The root does not have the hive entry flag.")
+        if offset != self.root and flags & layout.KEY_HIVE_ENTRY:
+            self.report("nk-flags", offset, "The key has the flag of a hive's root.")
         if flags & (layout.KEY_VOLATILE | layout.KEY_HIVE_EXIT):
             self.report("nk-flags", offset, "The key has a flag that is never on disk.")
         one_byte = flags & layout.KEY_NAME_IS_ONE_BYTE
@@ -149,7 +151,7 @@ class _Walk:
         if count == 0:
             self.report("empty-leaf", offset, "The leaf has no entries.")
         if kind == layout.HASH_LEAF and self.minor < layout.MINOR_WITH_HASH_LEAF:
-            self.report("list-sig", offset, "The version of this hive has no lh lists.")
+            self.report("lh-version", offset, "The version of this hive has no lh lists.")
         data = self.data
         return kind, [
             (layout.U32.unpack_from(data, position)[0], data[position + 4 : position + width])
@@ -308,7 +310,8 @@ class _Walk:
         for offset, (forward, backward, references) in fields.items():
             if references != self.security_uses[offset]:
                 message = f"The count is {references}, but {self.security_uses[offset]} keys use it."
-                self.report("sk-refcount", offset, message)
+                is_low = references < self.security_uses[offset]
+                self.report("sk-refcount-low" if is_low else "sk-refcount", offset, message)
             if forward not in fields or fields[forward][1] != offset:
                 self.report("sk-ring", offset, f"The next cell, 0x{forward:X}, does not link back.")
             elif backward not in fields:

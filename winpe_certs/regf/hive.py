@@ -8,6 +8,7 @@ anything that an edit has to touch; the given bytes are never changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, KeyPath, SetValue
@@ -19,28 +20,42 @@ from winpe_certs.regf.lists import read_subkey_list
 from winpe_certs.regf.names import encode_name, unit_count
 from winpe_certs.regf.nodes import KeyNode, read_key
 from winpe_certs.regf.reading import Hive, read_child, require_plain_key
-from winpe_certs.regf.security import acquire, release
+from winpe_certs.regf.security import acquire, raise_low_counts, release
 from winpe_certs.regf.subkeys import SubkeyIndex
 from winpe_certs.regf.values import delete_value, free_values, room_for_value, set_value
 from winpe_certs.shown import shown_text
 
 
-def apply(data: bytes, edits: Sequence[Edit], *, now: int, origin: str = "hive") -> bytes:
-    """Carry out edits, in order, and give the edited hive; `now` is a FILETIME.
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """An edited hive, and how many reference counts of security descriptors had to be raised to the truth."""
 
-    Raises `DirtyHiveError` or `HiveError` when the hive cannot be edited safely, or an edit cannot be meant.
+    data: bytes
+    raised_counts: int = 0
+
+
+def apply(data: bytes, edits: Sequence[Edit], *, now: int, origin: str = "hive") -> bytes:
+    """Carry out edits, in order, and give the edited hive; see `edit_hive`."""
+    return edit_hive(data, edits, now=now, origin=origin).data
+
+
+def edit_hive(data: bytes, edits: Sequence[Edit], *, now: int, origin: str = "hive") -> Edited:
+    """Carry out edits, in order; `now` is a FILETIME.
+
+    Raises `DirtyHiveError` or `HiveError` when the hive cannot be edited safely, or an edit is impossible.
     """
     for edit in edits:
         _require_sensible(edit, origin)
     hive = Hive(data, origin)
     first = next((index for index, edit in enumerate(edits) if _is_needed(hive, edit)), None)
     if first is None:
-        return data
+        return Edited(data)
     del hive
     editor = _Editor(data, now, origin)
+    raised = editor.raise_low_counts()
     for edit in edits[first:]:
         editor.carry_out(edit)
-    return editor.finish()
+    return Edited(editor.finish(), raised)
 
 
 def _is_needed(hive: Hive, edit: Edit) -> bool:
@@ -112,6 +127,9 @@ class _Editor:
             case _:
                 assert_never(edit)
         self._store.together(0)
+
+    def raise_low_counts(self) -> int:
+        return raise_low_counts(self._store)
 
     def finish(self) -> bytes:
         close_base_block(self._store.data, self._store.bins_size, self._sequence)

@@ -1,8 +1,8 @@
 """Reference counts of key security cells, and the ring that links the cells.
 
 Follows M. Suhanov, "Windows registry file format specification", section "Key security". The count is the
-number of key nodes that use the cell. A count that is too low is refused: Windows would one day free the
-descriptor while keys still use it.
+number of key nodes that use the cell. chntpw's reged adds keys without counting them; a count that is too low
+is raised to the truth, because Windows would one day free the descriptor while keys still use it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ def _read(store: CellStore, offset: int) -> tuple[int, int, int, int]:
         raise store.damaged("key security", offset, f"It starts with {shown_bytes(signature)}, not 'sk'.")
     if start + layout.SECURITY.size + size > end:
         raise store.damaged("key security", offset, f"Its descriptor of {size} bytes leaves its cell.")
-    uses = store.security_uses[offset]
-    if references < max(uses, 1):
-        why = f"Its reference count is {references}, but {uses} keys use it."
-        raise store.damaged("key security", offset, why)
-    return start, forward, backward, references
+    return start, forward, backward, max(references, store.security_uses[offset])
 
 
 def acquire(store: CellStore, offset: int) -> None:
@@ -33,6 +29,20 @@ def acquire(store: CellStore, offset: int) -> None:
         raise store.damaged("key security", offset, "Its reference count cannot go higher.")
     store.put_u32(start + layout.SECURITY_REFERENCES, references + 1)
     store.security_uses[offset] += 1
+
+
+def raise_low_counts(store: CellStore) -> int:
+    """Raise every count that is too low to the number of keys that use the cell; give how many were."""
+    raised = 0
+    for offset, uses in store.security_uses.items():
+        if uses <= 0:
+            continue
+        start, _ = store.content(offset, "key security", layout.SECURITY.size)
+        if store.u32(start + layout.SECURITY_REFERENCES) < uses:
+            _read(store, offset)
+            store.put_u32(start + layout.SECURITY_REFERENCES, uses)
+            raised += 1
+    return raised
 
 
 def release(store: CellStore, offset: int) -> None:

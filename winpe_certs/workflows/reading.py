@@ -20,7 +20,7 @@ from winpe_certs.progress import Progress
 from winpe_certs.results import Advice, CertificateResult, Failure, ImageResult, ServerResult
 from winpe_certs.verification.stored import StoredCertificates, read_as_needed
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
-from winpe_certs.workflows.software import open_software
+from winpe_certs.workflows.software import open_software, untidy_finding
 
 NOT_WINDOWS: Final = Finding(
     "not-windows", Severity.INFO, "It has no SOFTWARE hive, so it is no image of Windows."
@@ -127,7 +127,7 @@ class _Reader:
 
     def _image(self, place: Place, container: Container, images: Images, image: ImageInfo) -> ImageResult:
         origin = origin_of(place, container)
-        found, chunks = _stored(images, image.index, origin, full_check=self.full_check)
+        found, chunks, untidy = _stored(images, image.index, origin, full_check=self.full_check)
         path, inside = str(place.path), container.inside
         words = () if inside else words_for(path, image, images)
         seen = self.look(found, ImageName(path, words, image.index, inside))
@@ -141,6 +141,7 @@ class _Reader:
             chunks=chunks,
             servers=seen.servers,
             inside=inside,
+            findings=untidy,
         )
 
 
@@ -246,9 +247,10 @@ def _with_others(outcomes: Iterator[_Outcome], others: Sequence[str]) -> Iterato
 
 def _stored(
     images: Images, index: int | None, origin: str, *, full_check: bool
-) -> tuple[StoredCertificates, tuple[int, int] | None]:
-    """The certificates of one image, and of how many chunks they were read when not of the whole hive."""
+) -> tuple[StoredCertificates, tuple[int, int] | None, tuple[Finding, ...]]:
+    """The certificates of one image, of how many chunks they were read if not of all, what is untidy."""
     pages = None if full_check else pages_of(images, index, SOFTWARE_HIVE)
     hive = images.read(index, SOFTWARE_HIVE) if pages is None else pages
     open_software(hive, origin, full_check=full_check)
-    return read_as_needed(hive, origin)
+    findings = untidy_finding(hive) if full_check and isinstance(hive, bytes) else ()
+    return (*read_as_needed(hive, origin), findings)

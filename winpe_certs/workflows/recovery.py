@@ -13,8 +13,6 @@ from winpe_certs.workflows.selection import SOFTWARE_HIVE
 from winpe_certs.workflows.software import FoundHive, refuse_broken
 
 _LOG_SUFFIXES: Final = (".LOG1", ".LOG2", ".LOG")
-# Windows' own recovery leaves cells behind that nothing refers to; they waste room and harm nothing.
-_HARMLESS: Final = frozenset({"leak"})
 
 
 def recovered(images: Images, index: int | None, hive: bytes, origin: str) -> FoundHive:
@@ -26,7 +24,7 @@ def recovered(images: Images, index: int | None, hive: bytes, origin: str) -> Fo
         Hive(hive, origin)
     except DirtyHiveError:
         found = recover(hive, tuple(_logs(images, index)), origin)
-        refuse_broken(found.data, f"{origin} after the recovery", harmless=_HARMLESS)
+        refuse_broken(found.data, f"{origin} after the recovery")
         names = " and ".join(found.logs)
         return FoundHive(found.data, f"{origin}: the hive was not closed cleanly; {names} replayed")
     return FoundHive(hive)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from winpe_certs.errors import HiveError, TargetError
+from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.regf.view import Pages
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
@@ -39,11 +40,40 @@ def open_software(hive: bytes | Pages, origin: str, *, full_check: bool = False)
     return opened
 
 
-def refuse_broken(hive: bytes, origin: str, *, harmless: Collection[str] = ()) -> None:
-    """Walk the whole hive and raise `HiveError`, naming every broken invariant but the harmless ones."""
-    from winpe_certs.regf.check import check  # most runs need no full check
+def untidiness(hive: bytes) -> Counter[str]:
+    """How often a hive breaks each of the invariants that nobody is harmed by."""
+    from winpe_certs.regf.check import HARMLESS, check  # most runs need no full check
 
-    violations = [violation for violation in check(hive) if violation.invariant not in harmless]
+    return Counter(found.invariant for found in check(hive) if found.invariant in HARMLESS)
+
+
+def untidy_finding(hive: bytes) -> tuple[Finding, ...]:
+    """The finding about a hive as other programs leave it; none for a tidy one."""
+    from winpe_certs.regf.check import HARMLESS
+
+    found = untidiness(hive)
+    if not found:
+        return ()
+    lines = "; ".join(f"{count} x {HARMLESS[invariant]}" for invariant, count in sorted(found.items()))
+    return (
+        Finding(
+            "untidy-hive",
+            Severity.INFO,
+            f"The structure check found what other programs leave behind: {lines}.",
+            "Look-ups and changes are right in spite of it, and a change sets a count right that is too low.",
+        ),
+    )
+
+
+def refuse_broken(hive: bytes, origin: str, *, before: bytes | None = None) -> None:
+    """Walk the whole hive and raise `HiveError`, naming every broken invariant but the harmless ones.
+
+    With `before`, the hive as it was, also when one of those is broken more often than there.
+    """
+    from winpe_certs.regf.check import HARMLESS, check  # most runs need no full check
+
+    more = untidiness(hive) - untidiness(before) if before is not None else Counter[str]()
+    violations = [each for each in check(hive) if each.invariant not in HARMLESS or each.invariant in more]
     if not violations:
         return
     lines = [f"offset {found.offset:#x}: {found.invariant}: {found.message}" for found in violations]

@@ -26,8 +26,9 @@ from winpe_certs.errors import (
     WinpeCertsError,
 )
 from winpe_certs.files.failures import system_errors
+from winpe_certs.findings import Finding
 from winpe_certs.progress import Progress, silent
-from winpe_certs.regf.hive import apply
+from winpe_certs.regf.hive import edit_hive
 from winpe_certs.results import (
     EngineUse,
     Failure,
@@ -44,12 +45,16 @@ from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
 from winpe_certs.workflows.reading import is_named, not_windows
 from winpe_certs.workflows.selection import SOFTWARE_HIVE, Choice, select, words_for
-from winpe_certs.workflows.software import FoundHive, open_software, refuse_broken
+from winpe_certs.workflows.software import FoundHive, open_software, refuse_broken, untidy_finding
 
 if TYPE_CHECKING:
     from winpe_certs.engines.ahead import HeadStart
     from winpe_certs.workflows.evidence.recorder import Recorder
 
+_RAISED: Final = (
+    "the count of keys that use a security descriptor was too low, as chntpw's reged leaves it; it was set "
+    "right"
+)
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -136,6 +141,7 @@ class _EditedHive:
     plan: HivePlan
     confirmed: Confirmed
     remark: str
+    findings: tuple[Finding, ...]
 
     @property
     def is_changed(self) -> bool:
@@ -335,14 +341,17 @@ def _edit(
     plan = planner(open_software(found.data, origin, full_check=options.full_check), origin)
     if plan.edits:
         prepare_ahead(target, image.index)
-    new = apply(found.data, plan.edits, now=moment.filetime, origin=origin)
-    if new == hive:
-        new = hive
+    done = edit_hive(found.data, plan.edits, now=moment.filetime, origin=origin)
+    new = hive if done.data == hive else done.data
+    findings = untidy_finding(found.data) if options.full_check else ()
     if options.full_check and new is not hive:
-        refuse_broken(new, f"{origin} after the edit")
+        refuse_broken(new, f"{origin} after the edit", before=found.data)
+    remarks = [found.remark] if found.remark else []
+    if done.raised_counts:
+        remarks.append(f"{origin}: {_RAISED}")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
     confirmed = confirm(new, plan, origin, words)
-    return _EditedHive(image, words, hive, found.data, new, plan, confirmed, found.remark)
+    return _EditedHive(image, words, hive, found.data, new, plan, confirmed, "; ".join(remarks), findings)
 
 
 def _as_reg(edits: Sequence[Edit], hive_name: str) -> bytes:
@@ -385,6 +394,7 @@ def _result(place: Place, edited: _EditedHive, output: Path | None) -> ImageResu
         readers=edited.confirmed.readers,
         output=str(output) if output else None,
         servers=edited.confirmed.servers,
+        findings=edited.findings,
     )
 
 

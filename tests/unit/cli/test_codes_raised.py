@@ -231,6 +231,13 @@ def _lower_case(bench: Bench) -> set[str]:
     return bench.seen("verify", lower, "-c", bench.root)
 
 
+def _untidy(bench: Bench) -> set[str]:
+    data = bytearray(hive_variant("software-1.5.hiv"))
+    (root,) = struct.unpack_from("<I", data, 36)
+    struct.pack_into("<H", data, 4096 + root + 6, 0x20)
+    return bench.seen("verify", bench.file("offreg.hiv", bytes(data)), "-c", bench.root, "--full-check")
+
+
 def _blob_differs(bench: Bench) -> set[str]:
     return bench.seen("verify", bench.holding((11, "My root\0".encode("utf-16-le"))), "-c", bench.root)
 
@@ -401,7 +408,7 @@ def _interrupted(bench: Bench) -> set[str]:
     def ctrl_c(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    bench.patch.setattr("winpe_certs.workflows.writing.apply", ctrl_c)
+    bench.patch.setattr("winpe_certs.workflows.writing.edit_hive", ctrl_c)
     return bench.seen("inject", bench.hive, "-c", bench.root)
 
 
@@ -443,6 +450,7 @@ RAISERS: dict[str, Raiser] = {
     "moved-store": _moved(Store.CA),
     "other-store": _other_store,
     "lower-case-key": _lower_case,
+    "untidy-hive": _untidy,
     "blob-differs": _blob_differs,
     "damaged": _damaged,
     "required-root": _required,

@@ -66,7 +66,7 @@ def test_what_is_no_hive_is_reported_not_raised(data: bytes) -> None:
         (A + 72, b"\0\0", "nk-name"),
         (A + 72, b"\0\1", "nk-name"),
         (A + 2, b"\x21\0", "nk-flags"),
-        (A + 2, b"\x24\0", "root-flag"),
+        (A + 2, b"\x24\0", "nk-flags"),
         (ROOT + 2, b"\x20\0", "root-flag"),
         (A + 2, b"\0\0", "nk-name"),
         (A + 16, u32(HIVE.nodes["B",]), "nk-parent"),
@@ -105,7 +105,8 @@ def test_what_is_no_hive_is_reported_not_raised(data: bytes) -> None:
         (SECURITY, b"xx", "sk-sig"),
         (SECURITY + 4, u32(32), "sk-ring"),
         (SECURITY + 8, u32(32), "sk-ring"),
-        (SECURITY + 12, u32(5), "sk-refcount"),
+        (SECURITY + 12, u32(5), "sk-refcount-low"),
+        (SECURITY + 12, u32(50), "sk-refcount"),
         (SECURITY + 16, u32(4), "sk-descriptor"),
         (SECURITY + 20, b"\2", "sk-descriptor"),
     ],
@@ -131,7 +132,7 @@ def test_a_wrong_hint_is_found() -> None:
 
 
 def test_hash_lists_in_an_old_hive_are_found() -> None:
-    assert broken(build(Key(keys={"A": Key()}), minor=3, leaf_kind=b"lh").data) == {"list-sig"}
+    assert broken(build(Key(keys={"A": Key()}), minor=3, leaf_kind=b"lh").data) == {"lh-version"}
 
 
 def test_nested_roots_and_empty_leaves_are_found() -> None:

@@ -8,7 +8,7 @@ from tests.unit.regf.builder import DESCRIPTOR, Built, Key, build, seal
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, SetValue
 from winpe_certs.errors import DirtyHiveError, HiveError
 from winpe_certs.regf.check import check
-from winpe_certs.regf.hive import apply
+from winpe_certs.regf.hive import apply, edit_hive
 from winpe_certs.regf.reading import Hive
 
 NOW = 133_000_000_000_000_000
@@ -162,12 +162,14 @@ def test_a_descriptor_that_went_with_the_last_sibling_is_not_given_to_a_new_key(
     assert Hive(data).subkeys(()) == ["New"]
 
 
-def test_a_reference_count_that_is_too_low_is_refused() -> None:
-    damaged = HIVE.patched(4096 + HIVE.security + 16, struct.pack("<I", len(HIVE.nodes) - 1))
-    for edit in (CreateKey(("New",)), DeleteKey(("Classes",))):
-        with pytest.raises(HiveError, match="key security") as caught:
-            apply(damaged, [edit], now=NOW)
-        assert "reference count" in caught.value.details
+@pytest.mark.parametrize("count", [0, 1, len(HIVE.nodes) - 1])
+def test_a_reference_count_that_is_too_low_is_raised_to_the_truth(count: int) -> None:
+    low = HIVE.patched(4096 + HIVE.security + 16, struct.pack("<I", count))
+    for change in (CreateKey(("New",)), DeleteKey(("Classes",))):
+        done = edit_hive(low, [change], now=NOW)
+        assert done.raised_counts == 1
+        assert check(done.data) == ()
+        assert done.data == apply(HIVE.data, [change], now=NOW)
 
 
 def test_names_with_wide_characters_are_stored_in_two_bytes() -> None:
