@@ -87,7 +87,7 @@ NOT_REFUSED = {
     "hive/subkey-order": _read_only(_EDIT_ONLY),
     "hive/subkey-hash": _read_only(_EDIT_ONLY),
     "hive/security-no-descriptor": _read_only(_EDIT_ONLY),
-    "hive/security-count": _read_only(_EDIT_ONLY),
+    "hive/security-count": _sound("a count that is too low is set right, as reged leaves it"),
     "hive/security-none": _sound("the new key takes the descriptor of the key above it, which has one"),
     "hive/security-ring": _sound("the new key counts as a user of a descriptor; the ring is not followed"),
     "hive/value-count": _sound(_OTHER_KEY),
@@ -113,7 +113,7 @@ NOT_REFUSED = {
 }
 
 MESSAGES = {
-    "wim/empty": "it is empty",
+    "wim/empty": "the file is empty",
     "wim/zeros": "neither a WIM image nor a registry hive",
     "wim/header-size": "with a header of 100 bytes",
     "wim/chunk-size-0": "a chunk size of 0 bytes is impossible for LZX (header offset 0x14)",

@@ -52,6 +52,7 @@ _CERTIFICATE_TEXT: Final = re.compile(
     rb"(?:^|[\r\n])-----BEGIN (?![A-Z0-9 ]*PRIVATE KEY)|\A\s*(?:REGEDIT|Windows Registry Editor)",
     re.IGNORECASE,
 )
+_EMPTY: Final = "it is empty"
 _CERTIFICATE_NAMES: Final = frozenset(
     {".cer", ".crt", ".der", ".pem", ".p7b", ".p7c", ".pfx", ".p12", ".reg", ".sst", ".pol"}
 )
@@ -143,7 +144,7 @@ def what_it_is(path: Path) -> str:
             command=("git", "lfs", "pull"),
         )
     if not head:
-        return "it is empty"
+        return _EMPTY
     if not head.strip(b"\0"):
         return "it begins with zeros"
     known = (words for magic, words in _OTHER_KINDS.items() if head.startswith(magic))
@@ -157,6 +158,11 @@ def _unknown(path: Path, *, reading: bool) -> WinpeCertsError:
             f"{path}: this is a certificate, not an image",
             resolution="Give a .wim, a mounted or applied image folder, or a SOFTWARE hive. A certificate "
             "goes after the option that takes it; the help of the command names that.",
+        )
+    if what == _EMPTY:
+        return TargetError(
+            f"{path}: the file is empty, it has no bytes",
+            resolution="A copy or a download has ended early: get the file again.",
         )
     return TargetError(
         f"{path}: neither a WIM image nor a registry hive{' nor an ISO image' if reading else ''}: {what}",

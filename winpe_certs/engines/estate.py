@@ -22,6 +22,7 @@ from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import EnvironmentFailure, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.uppercase import upper
 
 _EXTENSIONS: Final = frozenset({".wim", ".iso", ".esd", ".swm"})
 # A longer file is looked at whatever its name is; most files of a share are never opened.
@@ -98,10 +99,10 @@ def _below(root: Path, walk: _Walk) -> Iterator[Source]:
             yield Source(folder, None, error)
             continue
         folders = [Path(entry.path) for entry in entries if _is_real_folder(entry)]
-        if any(each.name.upper() == _WINDOWS for each in folders) and _is_windows_tree(folder):
+        if any(upper(each.name) == _WINDOWS for each in folders) and _is_windows_tree(folder):
             yield Source(folder, Kind.FOLDER)
             # An installed Windows has a hundred thousand files; its images lie beside it.
-            folders = [each for each in folders if each.name.upper() != _WINDOWS]
+            folders = [each for each in folders if upper(each.name) != _WINDOWS]
         for entry in entries:
             if _is_real_file(entry):
                 yield from _met(Path(entry.path), walk)

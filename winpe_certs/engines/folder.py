@@ -25,6 +25,7 @@ from winpe_certs.files.paths import Identity, identity
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
+from winpe_certs.uppercase import upper
 
 if TYPE_CHECKING:
     from winpe_certs.engines.hive_writer import HiveWriter
@@ -47,7 +48,7 @@ class FolderImages:
         place = self.root
         for name in path.split("\\"):
             with system_errors(place, "list"):
-                alike = [entry.name for entry in place.iterdir() if entry.name.upper() == name.upper()]
+                alike = [entry.name for entry in place.iterdir() if upper(entry.name) == upper(name)]
             if name in alike:
                 alike = [name]
             if not alike:
@@ -84,9 +85,9 @@ class HiveImages(FolderImages):
         extension = path.rpartition("\\")[2].rpartition(".")[1:]
         if extension[1].upper() not in _LOG_EXTENSIONS:
             return self.root
-        wanted = (self.root.name + "".join(extension)).upper()
+        wanted = upper(self.root.name + "".join(extension))
         with system_errors(self.root.parent, "list"):
-            beside = [entry for entry in self.root.parent.iterdir() if entry.name.upper() == wanted]
+            beside = [entry for entry in self.root.parent.iterdir() if upper(entry.name) == wanted]
         if len(beside) != 1 or beside[0].is_symlink():
             raise TargetError(
                 f"{self.root}: there is no {''.join(extension)} file beside this hive",

@@ -11,8 +11,9 @@ from collections import Counter
 
 from winpe_certs.regf import layout
 from winpe_certs.regf.check_cells import Cells
-from winpe_certs.regf.names import decode_name, hash_of, hint_of, upper
+from winpe_certs.regf.names import decode_name, hash_of, hint_of
 from winpe_certs.shown import shown_bytes, shown_text
+from winpe_certs.uppercase import upper
 
 
 def walk_keys(cells: Cells) -> None:

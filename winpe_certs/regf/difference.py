@@ -14,11 +14,11 @@ from winpe_certs.edits import KeyPath
 from winpe_certs.regf import layout
 from winpe_certs.regf.base import read_base_block
 from winpe_certs.regf.lists import read_subkey_list
-from winpe_certs.regf.names import upper
 from winpe_certs.regf.nodes import KeyNode, ValueNode, read_data, read_key, read_values
 from winpe_certs.regf.reading import read_child
 from winpe_certs.regf.view import CellView
 from winpe_certs.shown import shown_text
+from winpe_certs.uppercase import upper
 
 TypedData: TypeAlias = tuple[int, bytes]
 """The number of a value's type, and its data."""

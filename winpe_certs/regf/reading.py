@@ -17,7 +17,6 @@ from winpe_certs.errors import HiveError
 from winpe_certs.regf import layout
 from winpe_certs.regf.base import read_base_block
 from winpe_certs.regf.lists import read_subkey_list
-from winpe_certs.regf.names import upper
 from winpe_certs.regf.nodes import (
     KeyNode,
     ValueNode,
@@ -29,6 +28,7 @@ from winpe_certs.regf.nodes import (
 )
 from winpe_certs.regf.view import CellView, PagedCellView, Pages
 from winpe_certs.shown import shown_text
+from winpe_certs.uppercase import upper
 
 
 def require_plain_key(view: CellView, key: KeyNode) -> None:

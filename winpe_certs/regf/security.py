@@ -7,6 +7,7 @@ is raised to the truth, because Windows would one day free the descriptor while 
 
 from __future__ import annotations
 
+from winpe_certs.errors import HiveError
 from winpe_certs.regf import layout
 from winpe_certs.regf.cells import CellStore
 from winpe_certs.shown import shown_bytes
@@ -37,9 +38,11 @@ def raise_low_counts(store: CellStore) -> int:
     for offset, uses in store.security_uses.items():
         if uses <= 0:
             continue
-        start, _ = store.content(offset, "key security", layout.SECURITY.size)
+        try:
+            start, _, _, _ = _read(store, offset)
+        except HiveError:
+            continue  # damage that no edit touches is no reason to refuse one
         if store.u32(start + layout.SECURITY_REFERENCES) < uses:
-            _read(store, offset)
             store.put_u32(start + layout.SECURITY_REFERENCES, uses)
             raised += 1
     return raised

@@ -16,10 +16,11 @@ from winpe_certs.errors import HiveError
 from winpe_certs.regf import layout
 from winpe_certs.regf.cells import CellStore
 from winpe_certs.regf.lists import Leaf, read_subkey_list
-from winpe_certs.regf.names import hash_of, hint_of, upper
+from winpe_certs.regf.names import hash_of, hint_of
 from winpe_certs.regf.nodes import KeyNode
 from winpe_certs.regf.reading import read_child
 from winpe_certs.shown import shown_text
+from winpe_certs.uppercase import upper
 
 
 def _tag(kind: bytes, name: str, uppercased: str) -> bytes:

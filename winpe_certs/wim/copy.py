@@ -23,7 +23,7 @@ from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTableEditor
 from winpe_certs.wim.reader import ALWAYS_READ, MOST_EXPANSION, PlainBytes, WimFile
-from winpe_certs.wim.resource import RETRY
+from winpe_certs.wim.resource import RETRY, contents_missing
 
 _PIECE: Final = 1 << 20
 
@@ -204,11 +204,7 @@ def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
             names[digest] += images
             if digest not in known:
                 path = next(path for path, entry in directory.walk() if entry.offset == offset)
-                raise WimError(
-                    f"{wim.origin}: the contents of {path} (image {index}) are not in the file",
-                    details=f"No resource with SHA-1 {digest.hex()} is in the lookup table.",
-                    resolution=RETRY,
-                )
+                raise contents_missing(wim.origin, f"{path} (image {index})", digest)
     return names
 
 

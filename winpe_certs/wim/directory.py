@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from winpe_certs.errors import MissingFileError, TargetError, WimError
 from winpe_certs.shown import shown_text
+from winpe_certs.uppercase import upper
 from winpe_certs.wim.layout import (
     ATTRIBUTE_DIRECTORY,
     ATTRIBUTE_ENCRYPTED,
@@ -191,9 +192,11 @@ class Directory:
         entry = self.root
         walked: list[str] = []
         for name in path.split("\\"):
-            walked.append(name)
-            alike = [child for child in self.children(entry) if child.name.upper() == name.upper()]
+            self._refuse_no_folder(entry, "\\".join(walked))
+            wanted = upper(name)
+            alike = [child for child in self.children(entry) if upper(child.name) == wanted]
             exact = [child for child in alike if child.name == name]
+            walked.append(name)
             place = "\\".join(walked)
             if not alike:
                 raise MissingFileError(
@@ -201,13 +204,29 @@ class Directory:
                     resolution="Check that this is a Windows or Windows PE image, and its index.",
                 )
             if len(alike) > 1 and len(exact) != 1:
+                how = "exactly" if len(exact) == len(alike) else "in different case"
                 raise TargetError(
-                    f"{self._origin}: {len(alike)} entries are called {place} in different case",
-                    details=", ".join(child.name for child in alike),
-                    resolution="Remove all but one of them; Windows would see only one.",
+                    f"{self._origin}: {len(alike)} entries are called {place} {how}",
+                    details=", ".join(f"{each.name} at metadata offset {each.offset}" for each in alike),
+                    resolution="Remove all but one of them, or capture again: Windows sees only one.",
                 )
             entry = exact[0] if exact else alike[0]
         return entry
+
+    def _refuse_no_folder(self, entry: DirectoryEntry, path: str) -> None:
+        """Raise `TargetError` for an entry that Windows would not look into for the rest of a path."""
+        if entry.attributes & ATTRIBUTE_REPARSE_POINT:
+            raise TargetError(
+                f"{self._origin}: {path} is a reparse point (a junction or a link), not a folder",
+                details=f"attributes {entry.attributes:#x} at metadata offset {entry.offset}",
+                resolution="Capture the image again with a real folder in this place.",
+            )
+        if not entry.is_directory:
+            raise TargetError(
+                f"{self._origin}: {path} is a file, where a folder should be",
+                details=f"attributes {entry.attributes:#x} at metadata offset {entry.offset}",
+                resolution="Check that this is a Windows or Windows PE image, and its index.",
+            )
 
     def find_file(self, path: str) -> DirectoryEntry:
         """Like `find`, refusing what has no contents of its own to read or replace."""

@@ -20,7 +20,7 @@ from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTable
 from winpe_certs.wim.pages import Pages
-from winpe_certs.wim.resource import RETRY, ChunkDecoder, Resource
+from winpe_certs.wim.resource import RETRY, ChunkDecoder, Resource, contents_missing
 from winpe_certs.wim.xml import WimXml
 
 # Windows' own limits lie far below; what claims more is damaged or hostile.
@@ -176,11 +176,7 @@ class WimFile:
             )
         found = self.lookup_table.find(digest)
         if found is None or found.part_number != self.header.part_number:
-            raise WimError(
-                f"{self.origin}: the contents of {what} are not in the file",
-                details=f"No resource with SHA-1 {digest.hex()} is in the lookup table.",
-                resolution=RETRY,
-            )
+            raise contents_missing(self.origin, what, digest)
         return self.resource(found.resource, what, MAXIMUM_FILE)
 
     def file_pages(self, index: int, path: str) -> Pages | None:

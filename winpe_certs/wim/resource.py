@@ -25,6 +25,17 @@ _RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
 RETRY = "Copy the image again from its source, or check it with wimlib-imagex verify."
 
 
+def contents_missing(origin: str, what: str, digest: bytes) -> WimError:
+    """The error for contents of which the lookup table has no resource, as a delta WIM leaves them out."""
+    return WimError(
+        f"{origin}: the contents of {what} are not in the file",
+        details=f"No resource with SHA-1 {digest.hex()} is in the lookup table. A delta WIM leaves out what "
+        "its base has (wimlib-imagex capture --delta-from).",
+        resolution="Make a whole image of the base and the delta: wimlib-imagex export DELTA.wim all "
+        "WHOLE.wim --ref=BASE.wim. If it should be whole, copy it again from its source.",
+    )
+
+
 class ChunkDecoder:
     """Decodes the chunks of one file, except those that it was told before.
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from winpe_certs.regf.names import decode_name, encode_name, hash_of, hint_of, unit_count, upper
+from winpe_certs.regf.names import decode_name, encode_name, hash_of, hint_of, unit_count
+from winpe_certs.uppercase import upper
 
 
 @pytest.mark.parametrize(
