@@ -121,5 +121,5 @@ def test_a_hidden_key_of_disallowed_is_no_yes(
     assert callable(damage)
     hidden = (*STORES, "Disallowed", "Certificates", pki.thumbprint("expired-root"))
     _refused_by_all(run, tmp_path, certs, damage(_hive(), hidden), "Windows would not find it")
-    hidden = (*STORES, "Disallowed")
-    _refused_by_all(run, tmp_path, certs, damage(_hive(), hidden), "Windows would not find it")
+    of_the_store = (*STORES, "Disallowed")
+    _refused_by_all(run, tmp_path, certs, damage(_hive(), of_the_store), "Windows would not find it")
