@@ -115,7 +115,9 @@ class Standing:
     @property
     def is_root(self) -> bool | None:
         """Whether it is a root by its signature, as everywhere; None when that is not known."""
-        return None if self.certificate is None else self.certificate.is_self_signed
+        if self.certificate is None or self.certificate.fault:
+            return None
+        return self.certificate.is_self_signed
 
     def counting(self) -> tuple[Copy, ...]:
         """The copies, sound or not, in stores where Windows may take it from."""
