@@ -86,9 +86,9 @@ IMAGES: Final = (
     Entry(
         "disallowed",
         (ERROR,),
-        "The certificate is also in the store Disallowed, or on a list of distrusted ones: Windows refuses it.",
-        "Somebody distrusted it in this image, or Windows came with it there. A key of Disallowed counts under "
-        "any name, and a list (DisallowedCertEncodedCtl) by the hashes in it.",
+        "The certificate is also in Disallowed, or on a list of distrusted ones, so Windows refuses it.",
+        "Somebody distrusted it in this image, or Windows came with it there. A key of Disallowed counts "
+        "under any name, and a list (DisallowedCertEncodedCtl) by the hashes in it.",
         "If it was put there by mistake, take it out first: remove with --store Disallowed.",
         allow=True,
         skip=True,
@@ -98,8 +98,8 @@ IMAGES: Final = (
         (ERROR, WARNING),
         "Something that distrusts certificates cannot be read, so it may distrust this one.",
         "A key of Disallowed has a Blob that breaks its format, or a list of distrusted certificates "
-        "(DisallowedCertEncodedCtl) cannot be read or uses hashes that are not known. What Windows makes of it "
-        "is not documented. inject and check-server warn of it.",
+        "(DisallowedCertEncodedCtl) cannot be read or uses hashes that are not known. What Windows makes "
+        "of it is not documented. inject and check-server warn of it.",
         "Put it right where it is filled, or take the image from its source again.",
     ),
     Entry(
@@ -114,8 +114,8 @@ IMAGES: Final = (
         "copies-left",
         (WARNING,),
         "Other copies of a certificate that was taken out still count.",
-        "remove and --replace take it out of AuthRoot, ROOT and CA of the machine, or of the stores that were "
-        "named. Group policy, the enterprise or another store has it as well.",
+        "remove and --replace take it out of AuthRoot, ROOT and CA of the machine, or of the stores that "
+        "were named. Group policy, the enterprise or another store has it as well.",
         "remove with --store all takes every copy out.",
     ),
     Entry(

@@ -69,7 +69,8 @@ class Unread:
     """A certificate of the image that cannot be read: its place in words, and its store.
 
     `der` is None where there is no certificate to speak of: a damaged Blob, or one under another's name.
-    `name` is that of its key, in upper case, and `location` where the store is.
+    `name` is that of its key, in upper case, and `location` where the store is. `is_damaged` says that the
+    key does not hold the certificate of its name.
     """
 
     place: str
@@ -77,6 +78,7 @@ class Unread:
     store: str
     name: str
     location: Location
+    is_damaged: bool = True
 
     @property
     def store_place(self) -> str:
@@ -129,14 +131,16 @@ class ImageStores:
             found = _held(key)
             if found is None or found.certificate.fault:
                 der = None if found is None else found.certificate.der
-                unreadable.append(Unread(place, der, store, key.name, location))
+                is_damaged = key.sha1 != key.name
+                unreadable.append(Unread(place, der, store, key.name, location, is_damaged))
             elif store == Store.DISALLOWED:
                 distrusted.append(found)
             elif key.is_sound:
                 held.append(found)
             else:
                 doubtful.append(found)
-                unreadable.append(Unread(place, None, store, key.name, location))
+                is_damaged = key.sha1 != key.name
+                unreadable.append(Unread(place, None, store, key.name, location, is_damaged))
         return cls(tuple(held), tuple(distrusted), copies.distrust, tuple(unreadable), tuple(doubtful))
 
     @property
@@ -171,7 +175,7 @@ class ImageStores:
 
     @cached_property
     def _unreadable_by_name(self) -> dict[str, tuple[Unread, ...]]:
-        return _grouped(self.unreadable, lambda each: each.name)
+        return _grouped([each for each in self.unreadable if each.is_damaged], lambda each: each.name)
 
 
 def _held(key: Key) -> Held | None:

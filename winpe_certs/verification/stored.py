@@ -95,10 +95,18 @@ class _StoreContent:
     path: KeyPath
     keys: tuple[StoredCertificate, ...] | None
 
-    @property
-    def blobs(self) -> dict[str, bytes | None] | None:
-        """As the other readers give them."""
-        return None if self.keys is None else {key.key_name: key.blob for key in self.keys}
+    def agrees_with(self, seen: Mapping[str, bytes | None] | None) -> bool:
+        """Whether another reader sees the same, of values that are binary.
+
+        Readers decode letters beyond ASCII differently: one counts as the other.
+        """
+        if seen is None or self.keys is None:
+            return seen is None and self.keys is None
+        odd = {_ascii(key.key_name) for key in self.keys if key.odd_value is not None}
+        own = sorted((_ascii(key.key_name), key.blob is None, key.blob or b"") for key in self.keys)
+        names = ((_ascii(name), blob) for name, blob in seen.items())
+        theirs = ((name, None if name in odd else blob) for name, blob in names)
+        return own == sorted((name, blob is None, blob or b"") for name, blob in theirs)
 
 
 def stored_in(hive: Hive) -> StoredCertificates:
@@ -210,14 +218,20 @@ def _lists(hive: Hive) -> Iterator[StoredList]:
 
 
 def _require_agreement(readers: Sequence[BlobReader], contents: Sequence[_StoreContent], origin: str) -> None:
-    """Raise `HiveError` unless the other readers see in each store what the bounds-checked reader sees."""
+    """Raise `HiveError` unless the other readers see in each store what the bounds-checked reader sees.
+
+    A store whose name goes beyond ASCII is none that Windows knows. The readers compare such names otherwise
+    than Windows does, and may find another store by them: they are not asked.
+    """
     for content in contents:
+        if not content.store.isascii():
+            continue
         for reader in readers:
             try:
                 seen = reader.blobs(content.path)
             except Exception as error:
                 raise unreadable(reader.name, error, origin) from error
-            if _comparable(seen) != _comparable(content.blobs):
+            if not content.agrees_with(seen):
                 key = "\\".join(content.path)
                 raise HiveError(
                     f"{origin}: {reader.name} reads the key {key} in another way than the editor's reader",
@@ -225,10 +239,5 @@ def _require_agreement(readers: Sequence[BlobReader], contents: Sequence[_StoreC
                 )
 
 
-def _comparable(blobs: Mapping[str, bytes | None] | None) -> list[tuple[bytes, bool, bytes]] | None:
-    """Blobs by name, where one letter beyond ASCII is like another: the readers decode them differently."""
-    if blobs is None:
-        return None
-    return sorted(
-        (name.encode("ascii", "replace"), blob is None, blob or b"") for name, blob in blobs.items()
-    )
+def _ascii(name: str) -> bytes:
+    return name.encode("ascii", "replace")
