@@ -30,7 +30,7 @@ from winpe_certs.workflows.writing import WriteOptions, change
 
 # Where `inject` puts certificates, and ROOT, where other tools put them.
 DEFAULT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
-_ALL: Final = ("any store but Disallowed",)
+_ALL: Final = tuple(store for store in Store if store is not Store.DISALLOWED)
 
 # Microsoft, "Trusted root certificates that are required" (KB 293781): Windows needs these though expired.
 _REQUIRED_NAMES: Final = (
