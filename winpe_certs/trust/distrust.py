@@ -15,8 +15,9 @@ What cannot be read might name any certificate, so it is kept apart: it makes an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from winpe_certs.certs.blob import Blob, PropertyId, parse_properties
 from winpe_certs.certs.certificate import Certificate
@@ -25,6 +26,15 @@ from winpe_certs.certs.stores import Location, Store, place_in_words
 from winpe_certs.certs.trust_list import TrustList, public_key_hash, read_trust_list, signature_hash
 from winpe_certs.errors import BlobError
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, StoredList
+
+_HASHES: Final = (
+    PropertyId.SHA1_HASH,
+    PropertyId.MD5_HASH,
+    PropertyId.SHA256_HASH,
+    PropertyId.SIGNATURE_HASH,
+)
+_MOST_LISTS: Final = 64
+_MOST_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +57,11 @@ class DistrustedBy:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A key of Disallowed: what it says of the certificate that it is about."""
+    """A key of Disallowed; `number` counts them in the order of the hive."""
 
+    number: int
     place: str
     location: Location
-    name: str
-    certificates: frozenset[bytes]
-    hashes: frozenset[bytes]
-
-    def by(self, *, holds_it: bool) -> DistrustedBy:
-        return DistrustedBy(self.place, self.location, holds_it)
-
-    def names(self, certificate: Certificate, hashes: frozenset[bytes]) -> DistrustedBy | None:
-        holds_it = self.name == certificate.thumbprint or certificate.der in self.certificates
-        if holds_it or self.name.strip() == certificate.thumbprint or self.hashes & hashes:
-            return self.by(holds_it=holds_it)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +78,32 @@ class Distrust:
     """
 
     unread: tuple[str, ...] = ()
-    _entries: tuple[_Entry, ...] = ()
+    _holders: Mapping[bytes, _Entry] = field(default_factory=dict)
+    _hashers: Mapping[bytes, _Entry] = field(default_factory=dict)
     _lists: tuple[_List, ...] = ()
     _known: dict[bytes, DistrustedBy | None] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_stored(cls, stored: StoredCertificates) -> Distrust:
         """Read the store Disallowed and the lists of an image."""
-        entries: list[_Entry] = []
-        unread: list[str] = []
+        keys = _Keys()
         for each in stored.certificates:
             if each.store == Store.DISALLOWED:
-                _add_key(each, entries, unread)
+                keys.add(each)
         lists: list[_List] = []
-        for found in stored.distrusted:
+        unread = keys.unread
+        for found in stored.distrusted[:_MOST_LISTS]:
             _add_list(found, lists, unread)
-        return cls(tuple(unread), tuple(entries), tuple(lists))
+        if len(stored.distrusted) > _MOST_LISTS:
+            unread.append(f"{len(stored.distrusted) - _MOST_LISTS} more lists of distrusted certificates")
+        if len(unread) > _MOST_SHOWN:
+            unread[_MOST_SHOWN:] = [f"{len(unread) - _MOST_SHOWN} more of that kind"]
+        return cls(tuple(unread), keys.holders, keys.hashers, tuple(lists))
 
     def by_name(self, thumbprint: str) -> DistrustedBy | None:
         """The key of Disallowed with this name, for a certificate of which nothing else is known."""
-        return next((each.by(holds_it=True) for each in self._entries if each.name == thumbprint), None)
+        entry = self._holders.get(_name(thumbprint))
+        return None if entry is None else DistrustedBy(entry.place, entry.location, holds_it=True)
 
     def of(self, certificate: Certificate) -> DistrustedBy | None:
         """What distrusts a certificate; None when nothing that can be read does."""
@@ -119,16 +124,64 @@ class Distrust:
         return (*self.unread, *unsure)
 
     def _find(self, certificate: Certificate) -> DistrustedBy | None:
-        if self._entries:
-            hashes = _hashes(certificate)
-            for entry in self._entries:
-                found = entry.names(certificate, hashes)
-                if found is not None:
-                    return found
+        holders = [self._holders.get(each) for each in (_name(certificate.thumbprint), certificate.der)]
+        hashers = [self._hashers.get(each) for each in _hashes(certificate)] if self._hashers else []
+        for found, holds_it in ((holders, True), (hashers, False)):
+            entries = [entry for entry in found if entry is not None]
+            if entries:
+                first = min(entries, key=lambda entry: entry.number)
+                return DistrustedBy(first.place, first.location, holds_it)
         for each in self._lists:
             if each.content.names(certificate):
                 return DistrustedBy(f"the list of distrusted certificates {each.path}")
         return None
+
+
+@dataclass(slots=True)
+class _Keys:
+    """The keys of Disallowed by what they say of a certificate.
+
+    `holders` are found by the name of a key or the certificate in it, `hashers` by a hash in it, the number
+    of its property in front. `unread` names those whose Blob cannot be read.
+    """
+
+    holders: dict[bytes, _Entry] = field(default_factory=dict)
+    hashers: dict[bytes, _Entry] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, stored: StoredCertificate) -> None:
+        place = place_in_words(Store.DISALLOWED, stored.location)
+        entry = _Entry(self.count, f"{place} (key {stored.key_name})", stored.location)
+        self.count += 1
+        self.holders.setdefault(_name(stored.key_name.upper()), entry)
+        # Nobody means anything else by a name with blanks around it, but whoever looks for it finds no key.
+        self.hashers.setdefault(_marked(PropertyId.SHA1_HASH, _digits(stored.key_name)), entry)
+        blob = Blob(())
+        if stored.data:
+            try:
+                blob = parse_properties(stored.data, stored.key_name)
+            except BlobError:
+                self.unread.append(f"the key {stored.key_name} in {place}")
+        certificates = blob.all(PropertyId.CERTIFICATE)
+        for der in certificates:
+            self.holders.setdefault(der, entry)
+        # Beside a certificate a hash of its key is only a cached property: others may have the same key.
+        for number in _HASHES if certificates else (*_HASHES, PropertyId.SUBJECT_PUBLIC_KEY_MD5_HASH):
+            for digest in blob.all(number):
+                self.hashers.setdefault(_marked(number, digest), entry)
+
+
+def _name(thumbprint: str) -> bytes:
+    """A name as a key of an index: no certificate begins like that."""
+    return b"name " + thumbprint.encode("utf-8", "surrogatepass")
+
+
+def _digits(name: str) -> bytes:
+    try:
+        return bytes.fromhex(name.strip())
+    except ValueError:
+        return b""
 
 
 def _hashes(certificate: Certificate) -> frozenset[bytes]:
@@ -149,27 +202,6 @@ def _hashes(certificate: Certificate) -> frozenset[bytes]:
 
 def _marked(number: int, digest: bytes) -> bytes:
     return bytes([number]) + digest
-
-
-def _add_key(stored: StoredCertificate, entries: list[_Entry], unread: list[str]) -> None:
-    place = place_in_words(Store.DISALLOWED, stored.location)
-    blob = Blob(())
-    if stored.data:
-        try:
-            blob = parse_properties(stored.data, stored.key_name)
-        except BlobError:
-            unread.append(f"the key {stored.key_name} in {place}")
-    certificates = frozenset(blob.all(PropertyId.CERTIFICATE))
-    numbers = [PropertyId.SHA1_HASH, PropertyId.MD5_HASH, PropertyId.SHA256_HASH, PropertyId.SIGNATURE_HASH]
-    if not certificates:
-        # Beside a certificate it is only a cached property, and other certificates may have the same key.
-        numbers.append(PropertyId.SUBJECT_PUBLIC_KEY_MD5_HASH)
-    hashes = frozenset(_marked(number, digest) for number in numbers for digest in blob.all(number))
-    entries.append(
-        _Entry(
-            f"{place} (key {stored.key_name})", stored.location, stored.key_name.upper(), certificates, hashes
-        )
-    )
 
 
 def _add_list(found: StoredList, lists: list[_List], unread: list[str]) -> None:

@@ -169,7 +169,7 @@ def _judge(required: Requirements, hive: bytes, name: ImageName) -> _Judged:
     build = _build(open_software(hive, origin))
     found = read_stored(hive, origin)
     copies = Copies(found)
-    roots = tuple(_required(required, root, copies, name.file) for root in required.roots)
+    roots = tuple(_required(required, root, copies, name) for root in required.roots)
     names = {root.wanted.thumbprint for root in required.roots}
     others = tuple(_others(required, found, names, name.file))
     servers = judge_all(required.servers, found, required.moment, name.words)
@@ -185,8 +185,10 @@ def meets(result: CertificateResult) -> bool:
     return result.is_sound and not any(each.code in FAILING_DATES for each in result.findings)
 
 
-def _required(required: Requirements, root: RequiredRoot, copies: Copies, origin: str) -> CertificateResult:
-    result = verify_one(copies, root.wanted, (), required.moment, origin, strict_blob=False)
+def _required(
+    required: Requirements, root: RequiredRoot, copies: Copies, name: ImageName
+) -> CertificateResult:
+    result = verify_one(copies, root.wanted, (), required.moment, name, strict_blob=False)
     if root.wanted.certificate is None:
         return result
     # The dates that count are the given certificate's, whatever became of it in the image.

@@ -35,7 +35,7 @@ from winpe_certs.workflows.inputs import Inputs
 from winpe_certs.workflows.issuers import ISSUER_STORES, needs_issuer, stored_certificates, with_issuer
 from winpe_certs.workflows.planning import Expectation, HivePlan
 from winpe_certs.workflows.refusing import Refusal, raise_refusals, refused_by
-from winpe_certs.workflows.standing import disallowed, distrust, rivals
+from winpe_certs.workflows.standing import Ways, disallowed, distrust, rivals
 from winpe_certs.workflows.writing import WriteOptions, change
 
 if TYPE_CHECKING:
@@ -240,7 +240,10 @@ def _still_against(standing: Standing, store: Store) -> Iterator[Finding]:
         ),
         None,
     )
-    found = [*(distrust(standing) if standing.distrusted_by is None else ()), *rivals(standing, own)]
+    found = [
+        *(distrust(standing, Ways()) if standing.distrusted_by is None else ()),
+        *rivals(standing, own, Ways()),
+    ]
     for finding in found:
         yield replace(finding, severity=Severity.WARNING)
     if store in COUNTING_STORES and not counts(store, Location.MACHINE, is_root=is_root):

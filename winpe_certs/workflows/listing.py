@@ -16,7 +16,7 @@ from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import stored_result
 from winpe_certs.workflows.reading import ImageName, Seen, read_images
 from winpe_certs.workflows.selection import Choice
-from winpe_certs.workflows.standing import distrust, rivals
+from winpe_certs.workflows.standing import Ways, distrust, rivals
 
 
 def list_certificates(
@@ -48,10 +48,10 @@ def _listed(stored: StoredCertificate, copies: Copies, image: ImageName, moment:
     result = stored_result(stored, image.file, moment, copies.stored.certificates)
     if stored.store == Store.DISALLOWED or result.status is not Status.PRESENT:
         return result
-    standing = copies.standing(result.thumbprint)
-    more = [*distrust(standing)]
+    standing, ways = copies.standing(result.thumbprint), Ways(image.words)
+    more = [*distrust(standing, ways)]
     if any(copy.stored is stored for copy in standing.counting()):
-        more += rivals(standing, stored)
+        more += rivals(standing, stored, ways)
     is_certain = all(finding.severity is not Severity.ERROR for finding in more)
     status = result.status if is_certain else Status.DIFFERENT
     return replace(result, status=status, findings=(*result.findings, *more))

@@ -7,11 +7,12 @@ present beyond doubt, whatever the copy itself is like.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from winpe_certs.certs.store_findings import concerning
-from winpe_certs.certs.stores import Location
+from winpe_certs.certs.stores import Location, Store
+from winpe_certs.command_lines import PROGRAM
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.trust.copies import Copy, CopyState, Standing
 from winpe_certs.trust.distrust import DistrustedBy
@@ -20,22 +21,34 @@ from winpe_certs.verification.stored import StoredCertificate
 from winpe_certs.workflows.describe import DISALLOWED, blob_findings, type_words
 
 _WHICH: Final = "Which of several copies Windows takes is not documented."
-_OURS: Final = "Take it out of that store with remove; what is right stays."
 _ELSEWHERE: Final = (
     "This store is filled by group policy or the enterprise, or by hand: put it right there, or take every "
     "copy out with remove and --store all, and inject the certificate again."
 )
 
 
-def against(standing: Standing, but: StoredCertificate | None) -> tuple[Finding, ...]:
-    """Everything against a certificate but what is wrong with the one copy that is already judged."""
-    return (*distrust(standing), *rivals(standing, but))
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Makes command lines that take a certificate out of stores of an image; `image` are the words for it.
+
+    Without words there are no command lines: an image in an .iso is changed by none.
+    """
+
+    image: tuple[str, ...] = ()
+
+    def out_of(self, store: str, standing: Standing) -> tuple[str, ...]:
+        """The command that takes it out of one store of the machine."""
+        if not self.image:
+            return ()
+        return (PROGRAM, "remove", *self.image, "--thumbprint", standing.thumbprint, "--store", str(store))
 
 
-def distrust(standing: Standing) -> tuple[Finding, ...]:
+def distrust(standing: Standing, ways: Ways) -> tuple[Finding, ...]:
     """What distrusts the certificate, or may do so."""
-    if standing.distrusted_by is not None:
-        return (disallowed(standing.distrusted_by),)
+    by = standing.distrusted_by
+    if by is not None:
+        command = ways.out_of(Store.DISALLOWED, standing) if by.may_be_taken_out else ()
+        return (replace(disallowed(by), command=command),)
     if not standing.doubts:
         return ()
     return (
@@ -51,7 +64,7 @@ def distrust(standing: Standing) -> tuple[Finding, ...]:
 
 def disallowed(by: DistrustedBy) -> Finding:
     """The finding about a certificate that is distrusted."""
-    if by.location is Location.MACHINE and by.may_be_taken_out:
+    if by.may_be_taken_out:
         return DISALLOWED
     return replace(
         DISALLOWED,
@@ -61,27 +74,30 @@ def disallowed(by: DistrustedBy) -> Finding:
     )
 
 
-def rivals(standing: Standing, but: StoredCertificate | None) -> Iterator[Finding]:
+def rivals(standing: Standing, but: StoredCertificate | None, ways: Ways) -> Iterator[Finding]:
     """What is wrong with other copies in stores that count."""
     for copy in standing.counting():
         if copy.stored is not but:
-            yield from _of_copy(copy)
+            yield from _of_copy(copy, standing, ways)
 
 
-def _of_copy(copy: Copy) -> Iterator[Finding]:
-    advice = _OURS if copy.stored.location is Location.MACHINE else _ELSEWHERE
+def _of_copy(copy: Copy, standing: Standing, ways: Ways) -> Iterator[Finding]:
+    store = copy.stored.store
+    is_ours = copy.stored.location is Location.MACHINE
+    advice = f"Take it out with remove and --store {store}, then inject the certificate again."
+    advice = advice if is_ours else _ELSEWHERE
+    command = ways.out_of(store, standing) if is_ours else ()
     where = f"The copy in {copy.place}"
     if copy.key.blob is None or copy.state is CopyState.DAMAGED:
         why = copy.key.fault or f"{copy.stored.key_name} holds another certificate"
-        yield Finding("damaged", Severity.ERROR, f"{where} is damaged: {why}. {_WHICH}", advice)
+        message = f"{where} is damaged: {why}. {_WHICH}"
+        yield Finding("damaged", Severity.ERROR, message, advice, command)
         return
     limits = [
-        found
-        for found in concerning(blob_findings(copy.key.blob), copy.stored.store)
-        if found.severity is Severity.ERROR
+        found for found in concerning(blob_findings(copy.key.blob), store) if found.severity is Severity.ERROR
     ]
     for found in limits:
-        yield replace(found, message=f"{where}: {found.message} {_WHICH}", advice=advice)
+        yield replace(found, message=f"{where}: {found.message} {_WHICH}", advice=advice, command=command)
     if not limits:
         yield from oddities([copy])
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 from winpe_certs.certs.new_blob import blob_for
 from winpe_certs.certs.stores import Location, Store
-from winpe_certs.command_lines import PROGRAM
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Advice, CertificateResult, Report, Status
 from winpe_certs.trust.copies import COUNTING_STORES, ROOT_STORES, Copies, Copy, CopyState, Standing
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
+from winpe_certs.workflows.describe import place_name, result_for, stored_result
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
 from winpe_certs.workflows.reading import ImageName, Seen, read_images
 from winpe_certs.workflows.selection import Choice
-from winpe_certs.workflows.standing import distrust, oddities, rivals
+from winpe_certs.workflows.standing import Ways, distrust, oddities, rivals
 
 if TYPE_CHECKING:
     from winpe_certs.workflows.next_steps import Judged
@@ -47,11 +46,7 @@ def verify(
     def look(found: StoredCertificates, image: ImageName) -> Seen:
         copies = Copies(found)
         results = tuple(
-            _with_way_out(
-                verify_one(copies, wanted, stores, moment, image.file, strict_blob=strict_blob),
-                copies.standing(wanted.thumbprint, wanted.certificate),
-                image.words,
-            )
+            verify_one(copies, wanted, stores, moment, image, strict_blob=strict_blob)
             for wanted in inputs.wanted
         )
         judged.append((image, results))
@@ -81,34 +76,37 @@ def verify_one(
     wanted: Wanted,
     stores: tuple[Store, ...],
     moment: Moment,
-    origin: str,
+    image: ImageName,
     *,
     strict_blob: bool,
 ) -> CertificateResult:
-    """The result for one certificate in one image; `origin` names its file."""
+    """The result for one certificate in one image."""
+    ways = Ways(image.words)
     standing = copies.standing(wanted.thumbprint, wanted.certificate)
     accepted = _accepted(standing, stores)
     of_name = [copy for copy in standing.copies if copy.state is not CopyState.MISNAMED]
     here = [copy for copy in of_name if _counts(copy.stored, accepted)]
     if not here:
-        return _missing(wanted, standing, accepted)
+        return _missing(wanted, standing, accepted, ways)
     candidates = [
-        (_judge(copy, wanted, copies, moment, origin, strict_blob=strict_blob), copy) for copy in here
+        (_judge(copy, wanted, copies, moment, image.file, strict_blob=strict_blob), copy) for copy in here
     ]
     best, copy = min(candidates, key=lambda each: not each[0].is_sound)
     if Store.DISALLOWED in stores:
         return best
-    more = [*distrust(standing)]
+    more = [*distrust(standing, ways)]
     if set(accepted) & set(COUNTING_STORES):
-        more += [*rivals(standing, copy.stored), *_policy_only(standing, here)]
+        more += [*rivals(standing, copy.stored, ways), *_policy_only(standing, here)]
     is_certain = all(finding.severity is not Severity.ERROR for finding in more)
     return _with(best, best.status if is_certain else Status.DIFFERENT, *more)
 
 
-def _missing(wanted: Wanted, standing: Standing, accepted: tuple[Store, ...]) -> CertificateResult:
+def _missing(
+    wanted: Wanted, standing: Standing, accepted: tuple[Store, ...], ways: Ways
+) -> CertificateResult:
     """The result for a certificate that no store holds where it was looked for, with where it is instead."""
     elsewhere = [
-        *(() if Store.DISALLOWED in accepted else distrust(standing)),
+        *(() if Store.DISALLOWED in accepted else distrust(standing, ways)),
         *oddities(copy for copy in standing.copies if _counts(copy.stored, accepted)),
         *(
             _other_store(copy.stored)
@@ -136,25 +134,6 @@ def _policy_only(standing: Standing, here: Sequence[Copy]) -> Iterator[Finding]:
             "is not documented.",
             "Put it into the machine's own store with inject, as in Microsoft's procedure.",
         )
-
-
-def _with_way_out(result: CertificateResult, standing: Standing, words: tuple[str, ...]) -> CertificateResult:
-    """Add the command that takes a certificate out of the store Disallowed, where one does.
-
-    `words` name the image; there are none for one that no command changes.
-    """
-    by = standing.distrusted_by
-    if not words or by is None or not by.may_be_taken_out:
-        return result
-    where = ("--thumbprint", result.thumbprint, "--store", str(Store.DISALLOWED))
-    command = (PROGRAM, "remove", *words, *where)
-    return replace(
-        result,
-        findings=tuple(
-            replace(finding, command=command) if finding.code == DISALLOWED.code else finding
-            for finding in result.findings
-        ),
-    )
 
 
 def _accepted(standing: Standing, stores: tuple[Store, ...]) -> tuple[Store, ...]:

@@ -23,6 +23,7 @@ from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.inject import _compare
 from winpe_certs.workflows.injections import Injection
 from winpe_certs.workflows.inputs import Wanted
+from winpe_certs.workflows.reading import ImageName
 from winpe_certs.workflows.verify import verify_one
 
 MOMENT = Moment(datetime(2026, 6, 1, tzinfo=UTC))
@@ -39,7 +40,7 @@ def _image(store: str = "AuthRoot") -> Copies:
 @pytest.mark.parametrize(("asked", "status"), [(STORED, Status.PRESENT), (TWIN, Status.DIFFERENT)])
 def test_verify_compares_the_certificates(asked: Certificate, status: Status) -> None:
     wanted = Wanted(asked.thumbprint, "asked.cer", asked)
-    result = verify_one(_image(), wanted, (), MOMENT, "SOFTWARE", strict_blob=False)
+    result = verify_one(_image(), wanted, (), MOMENT, ImageName("SOFTWARE", ()), strict_blob=False)
     assert result.status is status
     assert ["same SHA-1" in each.message for each in result.findings] == ([] if asked is STORED else [True])
 
