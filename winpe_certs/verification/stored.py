@@ -110,7 +110,7 @@ class _StoreContent:
 
 
 def stored_in(hive: Hive) -> StoredCertificates:
-    """The certificates of all stores of a hive, as the bounds-checked reader alone sees them.
+    """The certificates of all stores of a hive, as only the bounds-checked reader sees them.
 
     That is enough to plan a change; what is reported as being there asks `read_stored`.
     """

@@ -44,7 +44,7 @@ def list_certificates(
 
 
 def _listed(stored: StoredCertificate, copies: Copies, image: ImageName, moment: Moment) -> CertificateResult:
-    """What there is to say of one key; also of one whose certificate another store takes the trust from."""
+    """The result for one key, with what other stores do to the trust in its certificate."""
     result = stored_result(stored, image.file, moment, copies.stored.certificates)
     if stored.store == Store.DISALLOWED or result.status is not Status.PRESENT:
         return result

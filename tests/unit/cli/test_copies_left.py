@@ -78,7 +78,7 @@ def test_a_copy_that_still_counts_is_named_and_the_command_takes_it_out(
     text = run("remove", software, "-c", certs / "corp-root.cer")
     assert text.code == 0
     assert place in text.out
-    # What cannot be read is found by its name alone, which the command has.
+    # What cannot be read is found only by its name, which the command has.
     assert warning["command"] == ["winpe-certs", "remove", str(software), "--thumbprint", T, "--store", "all"]
     again = run(*warning["command"][1:], "-f", "json")
     is_misnamed = OTHER in left.path

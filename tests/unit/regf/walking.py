@@ -1,6 +1,6 @@
 """A walk through a hive's subkey lists from their beginnings, as readers do that do not search them.
 
-Written for the tests alone (after M. Suhanov's specification): it finds the places to damage, and finds keys
+Written only for the tests (after M. Suhanov's specification): it finds the places to damage, and finds keys
 that Windows' search would miss.
 """
 
