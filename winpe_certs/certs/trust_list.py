@@ -72,9 +72,8 @@ class TrustList:
         if not self.identifiers:
             return False
         if self.algorithm in _WHOLE_CERTIFICATE:
-            return (
-                hashlib.new(_WHOLE_CERTIFICATE[self.algorithm], certificate.der).digest() in self.identifiers
-            )
+            used = _WHOLE_CERTIFICATE[self.algorithm]
+            return hashlib.new(used, certificate.der, usedforsecurity=False).digest() in self.identifiers
         if self.algorithm != DISALLOWED_HASH:
             return None
         hashes = (signature_hash(certificate), public_key_hash(certificate))
@@ -89,9 +88,13 @@ def signature_hash(certificate: Certificate) -> bytes | None:
     None where the algorithm has no hash that is known, and of a certificate that cannot be read.
     """
     used = certificate.signature_hash
-    if certificate.structure is None or used is None or used not in hashlib.algorithms_available:
+    if certificate.structure is None or used is None:
         return None
-    return hashlib.new(used, certificate.structure.signed, usedforsecurity=False).digest()
+    try:
+        return hashlib.new(used, certificate.structure.signed, usedforsecurity=False).digest()
+    except ValueError:
+        # MD2, and MD4 where OpenSSL's old algorithms are not loaded.
+        return None
 
 
 def public_key_hash(certificate: Certificate) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,7 +140,10 @@ class _Planner:
         chosen = self._with_issuers(chosen, hive, origin)
         steps = [
             *self._removals(copies, origin),
-            *(_plan_one(hive, origin, each, self._standing(copies, each)) for each in chosen),
+            *(
+                _plan_one(hive, origin, each, self._standing(copies, each), _filled(each, chosen))
+                for each in chosen
+            ),
         ]
         return HivePlan(
             edits=tuple(edit for step in steps for edit in step.edits),
@@ -197,7 +200,16 @@ class _Planner:
         ]
 
 
-def _plan_one(hive: Hive, origin: str, injection: Injection, standing: Standing) -> HivePlan:
+def _filled(injection: Injection, chosen: Sequence[Injection]) -> frozenset[Store]:
+    """All stores that a certificate goes into."""
+    return frozenset(
+        each.store for each in chosen if each.certificate.thumbprint == injection.certificate.thumbprint
+    )
+
+
+def _plan_one(
+    hive: Hive, origin: str, injection: Injection, standing: Standing, filled: Collection[Store]
+) -> HivePlan:
     certificate, store = injection.certificate, injection.store
     new = injection.blob.to_bytes()
     stored = hive.value(certificate_key(store, certificate.thumbprint), BLOB_VALUE)
@@ -210,7 +222,7 @@ def _plan_one(hive: Hive, origin: str, injection: Injection, standing: Standing)
         status = Status.REPLACED
         remarks = (*remarks, _renamed(odd))
     expected = Expectation(Location.MACHINE, store, certificate.thumbprint, blob)
-    more = _in_use(standing) if store is Store.DISALLOWED else _still_against(standing, store)
+    more = _in_use(standing) if store is Store.DISALLOWED else _still_against(standing, store, filled)
     result = result_for(certificate, store, status, (*injection.findings, *remarks, *more))
     return HivePlan(edits, (expected,), (result,))
 
@@ -228,21 +240,22 @@ def _in_use(standing: Standing) -> Iterator[Finding]:
         )
 
 
-def _still_against(standing: Standing, store: Store) -> Iterator[Finding]:
-    """What keeps `verify` from calling the certificate present after this, as warnings."""
+def _still_against(standing: Standing, store: Store, filled: Collection[Store]) -> Iterator[Finding]:
+    """What keeps `verify` from calling the certificate present after this, as warnings.
+
+    `filled` are all stores that it goes into in this change: its copies there are put right.
+    """
     is_root = standing.certificate is not None and standing.certificate.is_self_signed
-    own = next(
-        (
-            copy.stored
-            for copy in standing.copies
-            if (copy.stored.store, copy.stored.location) == (store, Location.MACHINE)
-            and copy.key.name == standing.thumbprint
-        ),
-        None,
-    )
+    written = [
+        copy.stored
+        for copy in standing.copies
+        if copy.stored.store in filled
+        and copy.stored.location is Location.MACHINE
+        and copy.key.name == standing.thumbprint
+    ]
     found = [
         *(distrust(standing, Ways()) if standing.distrusted_by is None else ()),
-        *rivals(standing, own, Ways()),
+        *rivals(standing, written, Ways()),
     ]
     for finding in found:
         yield replace(finding, severity=Severity.WARNING)

@@ -51,7 +51,7 @@ def _listed(stored: StoredCertificate, copies: Copies, image: ImageName, moment:
     standing, ways = copies.standing(result.thumbprint), Ways(image.words)
     more = [*distrust(standing, ways)]
     if any(copy.stored is stored for copy in standing.counting()):
-        more += rivals(standing, stored, ways)
+        more += rivals(standing, (stored,), ways)
     is_certain = all(finding.severity is not Severity.ERROR for finding in more)
     status = result.status if is_certain else Status.DIFFERENT
     return replace(result, status=status, findings=(*result.findings, *more))

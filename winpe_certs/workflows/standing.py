@@ -6,7 +6,7 @@ present beyond doubt, whatever the copy itself is like.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,10 +74,11 @@ def disallowed(by: DistrustedBy) -> Finding:
     )
 
 
-def rivals(standing: Standing, but: StoredCertificate | None, ways: Ways) -> Iterator[Finding]:
-    """What is wrong with other copies in stores that count."""
+def rivals(standing: Standing, but: Collection[StoredCertificate], ways: Ways) -> Iterator[Finding]:
+    """What is wrong with copies in stores that count, but for some that are judged elsewhere."""
+    judged = {id(each) for each in but}
     for copy in standing.counting():
-        if copy.stored is not but:
+        if id(copy.stored) not in judged:
             yield from _of_copy(copy, standing, ways)
 
 

@@ -96,7 +96,7 @@ def verify_one(
         return best
     more = [*distrust(standing, ways)]
     if set(accepted) & set(COUNTING_STORES):
-        more += [*rivals(standing, copy.stored, ways), *_policy_only(standing, here)]
+        more += [*rivals(standing, (copy.stored,), ways), *_policy_only(standing, here)]
     is_certain = all(finding.severity is not Severity.ERROR for finding in more)
     return _with(best, best.status if is_certain else Status.DIFFERENT, *more)
 

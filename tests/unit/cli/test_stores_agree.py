@@ -298,3 +298,18 @@ def test_every_command_gives_the_same_answer(run: Program, tmp_path: Path, certs
     assert present is case.injected
     assert (_trusted(run, path, chain) == "trusted") is present
     assert present or codes <= _codes(result), "inject says what is still against it"
+
+
+def test_copies_that_the_same_change_puts_right_are_no_warning(
+    run: Program, tmp_path: Path, certs: Path
+) -> None:
+    path, root = tmp_path / "SOFTWARE", certs / "corp-root.cer"
+    edits = [*_EMPTY, put(data=blob(DISABLED)), put("ROOT", blob(DISABLED))]
+    path.write_bytes(apply(hive_variant("narrowed.hiv"), edits, now=1 << 57))
+    one = run("inject", path, "-c", root, "--dry-run", "-f", "json")
+    (result,) = one.document["images"][0]["certificates"]
+    assert [each["message"].startswith("The copy in ROOT: ") for each in result["findings"]] == [False, True]
+    both = run("inject", path, "-c", root, "-s", "AuthRoot,ROOT", "-f", "json")
+    results = both.document["images"][0]["certificates"]
+    assert [[each["code"] for each in found["findings"]] for found in results] == [["narrowed-disabled"]] * 2
+    assert run("verify", path, "-c", root).code == 0
