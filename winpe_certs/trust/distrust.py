@@ -95,7 +95,7 @@ class Distrust:
         for found in stored.distrusted[:_MOST_LISTS]:
             _add_list(found, lists, unread)
         if len(stored.distrusted) > _MOST_LISTS:
-            unread.append(f"{len(stored.distrusted) - _MOST_LISTS} more lists of distrusted certificates")
+            unread.append(f"lists of distrusted certificates after the first {_MOST_LISTS}")
         if len(unread) > _MOST_SHOWN:
             unread[_MOST_SHOWN:] = [f"{len(unread) - _MOST_SHOWN} more of that kind"]
         return cls(tuple(unread), keys.holders, keys.hashers, tuple(lists))
