@@ -16,7 +16,7 @@ from tests.oracle.test_trust_cryptography import DIFFERENCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEXT = (REPOSITORY / "docs" / "trust.md").read_text(encoding="utf-8")
-CODE = re.compile("[a-z0-9]+(-[a-z0-9]+)+|expired|disallowed|unreadable")
+CODE = re.compile("[a-z0-9]+(-[a-z0-9]+)+|expired|disallowed|unreadable|damaged")
 
 
 def _codes() -> set[str]:

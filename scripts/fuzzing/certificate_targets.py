@@ -7,7 +7,9 @@ what it raises is judged by `scripts.fuzzing.targets`.
 from __future__ import annotations
 
 import hashlib
+import struct
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -30,11 +32,12 @@ from winpe_certs.errors import UsageError
 from winpe_certs.hosts import HostName, parse_endpoint, parse_host
 from winpe_certs.trust.answer import judge
 from winpe_certs.trust.constraints import NameComparisons
+from winpe_certs.trust.distrust import Distrust
 from winpe_certs.trust.limits import Limits, limit_reasons, limits_of
 from winpe_certs.trust.names import name_reasons
 from winpe_certs.trust.server import chain_from
 from winpe_certs.trust.stores import ImageStores
-from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
+from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, StoredList
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.describe import blob_findings, stored_result
 
@@ -61,11 +64,20 @@ def blob(data: bytes) -> None:
     thumbprint = hashlib.sha1(_first_certificate(data), usedforsecurity=False).hexdigest().upper()
     stored = StoredCertificate(Location.MACHINE, Store.ROOT, thumbprint, data)
     stored_result(stored, ORIGIN, _moment())
-    ImageStores.from_stored(StoredCertificates((stored,), ()))
+    ImageStores.from_stored(StoredCertificates((stored, replace(stored, store=Store.DISALLOWED)), ()))
     found = parse(data, ORIGIN)
     assert found.to_bytes() == data
     blob_findings(found)
     limit_reasons(limits_of(found), ORIGIN, _server(), AT, NameComparisons())
+
+
+def trust_list(data: bytes) -> None:
+    """A list of distrusted certificates, in its value and as an element of a Blob: it makes an answer."""
+    element = struct.pack("<III", PropertyId.TRUST_LIST, 1, len(data)) + data
+    lists = (StoredList("value", data, is_blob=False), StoredList("key", element, is_blob=True))
+    distrust = Distrust.from_stored(StoredCertificates((), (), lists))
+    is_read = not distrust.unread
+    assert distrust.of(_server()) is not None or is_read or distrust.doubts(_server())
 
 
 def reg_file(data: bytes) -> None:

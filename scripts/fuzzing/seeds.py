@@ -23,6 +23,7 @@ from scripts.testdata.hive_writer import REG_BINARY, REG_DWORD, REG_SZ, Hive, Ke
 from scripts.testdata.hives import STORES, certificate_key
 from scripts.testdata.hostile_certificates import CERTIFICATES
 from scripts.testdata.security import file_descriptors, key_descriptors
+from scripts.testdata.trust_lists import SHA1, public_key_hash, signature_hash, signed, trust_list
 from scripts.testdata.wim_writer import Entry, Image, Wim, build_wim
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -287,9 +288,21 @@ def _xpress() -> Iterator[bytes]:
     yield from _chunks(xpress_encoder.compress, 0, 1 << 12)
 
 
+def _trust_lists() -> Iterator[bytes]:
+    names = ("corp-root", "corp-issuing")
+    hashes = [make(name) for name in names for make in (signature_hash, public_key_hash)]
+    yield signed(trust_list(hashes))
+    yield signed(
+        trust_list(hashes, version=True, next_update=True, attributes=True, extensions=True), as_octets=True
+    )
+    yield signed(trust_list([bytes(20)], SHA1, list_identifier=None, number=None))
+    yield signed(trust_list([]))
+
+
 _MAKERS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "certificate": _certificates,
     "blob": _blobs,
+    "trust-list": _trust_lists,
     "reg": _reg_files,
     "pkcs12": _media_stores,
     "chain": _chains,

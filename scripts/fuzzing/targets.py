@@ -152,6 +152,7 @@ TARGETS: Final[dict[str, Target]] = {
         certificate_targets.certificate_file, longest=6000, words=(*_DER, *_PEM, *_BUNDLES), is_der=True
     ),
     "blob": Target(certificate_targets.blob, words=(*_BLOB, *_DER)),
+    "trust-list": Target(certificate_targets.trust_list, longest=2000, words=_DER, is_der=True),
     "reg": Target(certificate_targets.reg_file, longest=12_000, words=_REG),
     "pkcs12": Target(certificate_targets.media_store, longest=6000, words=_DER, is_der=True),
     "chain": Target(

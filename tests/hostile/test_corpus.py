@@ -29,6 +29,7 @@ from winpe_certs.regf.base import read_base_block
 FILES = {
     "certificate": 4000,
     "blob": 3000,
+    "trust-list": 2000,
     "reg": 3000,
     "pkcs12": 1200,
     "chain": 1200,
@@ -55,7 +56,7 @@ FILES = {
 
 SHARD = 2000
 LARGEST_SEED = 20_000
-REFUSES_NOTHING = {"hive-check", "constraints"}
+REFUSES_NOTHING = {"hive-check", "constraints", "trust-list"}
 """Their answer to a damaged file is what they found, or a chain that does not hold."""
 
 SHARDS = [

@@ -49,6 +49,7 @@ class PropertyId(IntEnum):
     ISSUER_SERIAL_NUMBER_MD5_HASH = 0x1C
     SUBJECT_NAME_MD5_HASH = 0x1D
     CERTIFICATE = 0x20
+    TRUST_LIST = 0x22
     REQUEST_ORIGINATOR = 0x47
     OCSP_CACHE_PREFIX = 0x4B
     ROOT_PROGRAM_CERT_POLICIES = 0x53
@@ -105,6 +106,17 @@ class Blob:
 
 def parse(data: bytes, origin: str) -> Blob:
     """Read a Blob, or raise `BlobError` that names `origin` and the offset."""
+    blob = parse_properties(data, origin)
+    if blob.get(PropertyId.CERTIFICATE) is None:
+        raise _refusal(origin, len(data), "there is no certificate in it (element 0x20)")
+    return blob
+
+
+def parse_properties(data: bytes, origin: str) -> Blob:
+    """Read the elements of a Blob that may have no certificate, as a trust list's or a bare hash's.
+
+    Raises `BlobError` as `parse` does for everything else.
+    """
     if not data:
         raise _refusal(origin, 0, "it is empty")
     if data[:1] == b"\x30" and data[1:2] >= b"\x80":
@@ -133,8 +145,6 @@ def parse(data: bytes, origin: str) -> Blob:
         offset = start + length
         properties.append(Property(property_id, bytes(data[start:offset])))
         has_certificate = has_certificate or property_id == PropertyId.CERTIFICATE
-    if not has_certificate:
-        raise _refusal(origin, len(data), "there is no certificate in it (element 0x20)")
     return Blob(tuple(properties))
 
 

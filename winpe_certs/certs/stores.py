@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from winpe_certs.certs.certificate import Certificate
 
 CERTIFICATES = "Certificates"
+TRUST_LISTS = "CTLs"
 BLOB_VALUE = "Blob"
+DISALLOWED_LIST_KEY = ("Microsoft", "SystemCertificates", "AuthRoot", "AutoUpdate")
+"""Where Windows keeps the lists that it downloads (Microsoft, "Configure trusted roots and disallowed
+certificates")."""
+DISALLOWED_LIST_VALUE = "DisallowedCertEncodedCtl"
 
 
 class Store(StrEnum):

@@ -25,6 +25,22 @@ def stores_named(names: Sequence[str] | None) -> tuple[Store, ...]:
     return tuple(dict.fromkeys(parse_store_name(piece) for piece in chosen))
 
 
+def stores_to_empty(names: Sequence[str] | None) -> tuple[tuple[Store, ...], bool]:
+    """The stores of a command that takes certificates out, and whether ``all`` of them are meant."""
+    from winpe_certs.errors import UsageError
+
+    pieces = [piece.strip() for name in names or () for piece in name.split(",")]
+    others = [piece for piece in pieces if piece.lower() != "all"]
+    if len(others) == len(pieces):
+        return stores_named(names), False
+    if others:
+        raise UsageError(
+            f"--store: all is given, and also {', '.join(others)[:100]}",
+            resolution="Leave all out, or the others. It means every store but Disallowed.",
+        )
+    return (), True
+
+
 def stores_to_fill(names: Sequence[str] | None) -> tuple[Store, ...]:
     """The same of a command that puts certificates in; raises `UsageError` for trust and distrust at once."""
     from winpe_certs.certs.stores import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
-from winpe_certs.cli.choices import stores_named, stores_to_fill
+from winpe_certs.cli.choices import stores_to_empty, stores_to_fill
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -147,11 +147,13 @@ def remove(
 ) -> int:
     """Take certificates out of images again.
 
-    Without --store they are taken out of AuthRoot, ROOT and CA.
+    Without --store they are taken out of AuthRoot, ROOT and CA; with --store all out of every store but
+    Disallowed, those of group policy and the enterprise too.
     Roots that Windows itself needs, though expired, are refused: --allow required-root.
     """
     from winpe_certs.workflows.selection import parse_choice
 
+    stores, everywhere = stores_to_empty(store)
     talk(verbose=verbose)
     chosen = parse_choice(index or ())
     with _head_start(images, chosen, engine, codec) as begun, ProgressBar(enabled=not quiet) as progress:
@@ -182,7 +184,8 @@ def remove(
                 head_start=begun,
                 engine=by,
             ),
-            stores=stores_named(store),
+            stores=stores,
+            everywhere=everywhere,
             allowed=parse_allowed(allow or ()),
             moment=Moment.now(),
             progress=progress,

@@ -86,11 +86,37 @@ IMAGES: Final = (
     Entry(
         "disallowed",
         (ERROR,),
-        "The certificate is also in the store Disallowed, so Windows refuses it.",
-        "Somebody distrusted it in this image, or Windows came with it there.",
+        "The certificate is also in Disallowed, or on a list of distrusted ones, so Windows refuses it.",
+        "Somebody distrusted it in this image, or Windows came with it there. A key of Disallowed counts "
+        "under any name, and a list (DisallowedCertEncodedCtl) by the hashes in it.",
         "If it was put there by mistake, take it out first: remove with --store Disallowed.",
         allow=True,
         skip=True,
+    ),
+    Entry(
+        "disallowed-unread",
+        (ERROR, WARNING),
+        "Something that distrusts certificates cannot be read, so it may distrust this one.",
+        "A key of Disallowed has a Blob that breaks its format, or a list of distrusted certificates "
+        "(DisallowedCertEncodedCtl) cannot be read or uses hashes that are not known. What Windows makes "
+        "of it is not documented. inject and check-server warn of it.",
+        "Put it right where it is filled, or take the image from its source again.",
+    ),
+    Entry(
+        "odd-key-name",
+        (WARNING, INFO),
+        "A key holds the certificate under a name that is not its thumbprint.",
+        "A script wrote it. What Windows makes of such a key is not documented, so it makes no certificate "
+        "present, and its limits count.",
+        "Inject the certificate, so that it has a key of its own name; remove takes the odd one out.",
+    ),
+    Entry(
+        "copies-left",
+        (WARNING,),
+        "Other copies of a certificate that was taken out still count.",
+        "remove and --replace take it out of AuthRoot, ROOT and CA of the machine, or of the stores that "
+        "were named. Group policy, the enterprise or another store has it as well.",
+        "remove with --store all takes every copy out.",
     ),
     Entry(
         "from-disallowed",

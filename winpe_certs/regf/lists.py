@@ -2,6 +2,11 @@
 
 Follows M. Suhanov, "Windows registry file format specification", section "Subkeys list". Refuses unknown and
 nested lists, empty leaves, a leaf named twice, entries that leave their cell and counts that do not add up.
+
+Windows searches these lists: by binary search, for which names must ascend by their upper-cased form over all
+leaves, and by the hash or hint beside each entry (same document; ReactOS, cmlib). Readers that walk a list
+from its beginning also find a key that such a search misses, so whoever relies on a list asks
+`require_findable` of each entry.
 """
 
 from __future__ import annotations
@@ -10,9 +15,10 @@ import struct
 from dataclasses import dataclass, field
 
 from winpe_certs.regf import layout
+from winpe_certs.regf.names import hash_of, hint_of
 from winpe_certs.regf.nodes import KeyNode
 from winpe_certs.regf.view import CellView
-from winpe_certs.shown import shown_bytes
+from winpe_certs.shown import shown_bytes, shown_text
 
 
 @dataclass(slots=True)
@@ -89,3 +95,27 @@ def read_subkey_list(view: CellView, key: KeyNode) -> SubkeyList:
         why = f"It holds {total} keys, but the key node counts {key.subkey_count}."
         raise view.damaged("subkey list", key.subkey_list, why)
     return result
+
+
+def tag_of(kind: bytes, name: str, uppercased: str) -> bytes:
+    """Give what a leaf of this kind stores beside a key's offset: its hash, its hint, or nothing."""
+    if kind == layout.HASH_LEAF:
+        return layout.U32.pack(hash_of(uppercased))
+    return hint_of(name) if kind == layout.FAST_LEAF else b""
+
+
+def require_findable(
+    view: CellView, leaf: Leaf, index: int, name: str, uppercased: str, previous: str
+) -> None:
+    """Refuse an entry that Windows would not find: out of order, or beside a wrong hash or hint.
+
+    `index` counts in the leaf, `uppercased` has gone through `upper`, and so has `previous`, the name before
+    it in the whole list ("" for the first). Raises `HiveError`.
+    """
+    if uppercased <= previous:
+        why = f"The subkey {shown_text(name)} is out of order, so Windows would not find it."
+        raise view.damaged("subkey list", leaf.offset, why)
+    position = index * leaf.width + 4
+    if leaf.entries[position : position + leaf.width - 4] != tag_of(leaf.kind, name, uppercased):
+        why = f"The hash or hint of the subkey {shown_text(name)} is wrong; Windows would not find it."
+        raise view.damaged("subkey list", leaf.offset, why)

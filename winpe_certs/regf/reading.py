@@ -6,17 +6,20 @@ hive) are refused, because a path through them means another key than the one st
 
 Every cell has one owner, so what is read of a sound hive is never more than the hive. Cells that overlap or
 that many keys share would make it more, for this reader and for those that come after it: that is refused.
+
+Each list on the way must be one that Windows can search. Otherwise a key that is there would be called
+present although Windows misses it, and so would the absence of one that a list hides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from winpe_certs.edits import KeyPath
 from winpe_certs.errors import HiveError
 from winpe_certs.regf import layout
 from winpe_certs.regf.base import read_base_block
-from winpe_certs.regf.lists import read_subkey_list
+from winpe_certs.regf.lists import Leaf, read_subkey_list, require_findable
 from winpe_certs.regf.nodes import (
     KeyNode,
     ValueNode,
@@ -155,11 +158,21 @@ class Hive:
         children = self._children.get(key.offset)
         if children is None:
             children = {}
-            for offset in read_subkey_list(self._view, key).children():
+            leaves = read_subkey_list(self._view, key).leaves
+            for offset in (offset for leaf in leaves for offset in leaf.children()):
                 child = read_child(self._view, offset, key)
                 self._count(child, layout.NONE, layout.KEY_NAME + len(child.name))
                 if children.setdefault(upper(child.name), child) is not child:
                     why = f"It has two subkeys named {shown_text(child.name)}."
                     raise self._view.damaged("subkey list", key.subkey_list, why)
+            self._require_findable(leaves, children)
             self._children[key.offset] = children
         return children
+
+    def _require_findable(self, leaves: Sequence[Leaf], children: Mapping[str, KeyNode]) -> None:
+        """Refuse a list in which Windows would miss a key; `children` are in the order of the list."""
+        places = ((leaf, index) for leaf in leaves for index in range(len(leaf.children())))
+        previous = ""
+        for (leaf, index), (uppercased, child) in zip(places, children.items(), strict=True):
+            require_findable(self._view, leaf, index, child.name, uppercased, previous)
+            previous = uppercased

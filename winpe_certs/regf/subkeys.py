@@ -15,19 +15,11 @@ from collections import Counter
 from winpe_certs.errors import HiveError
 from winpe_certs.regf import layout
 from winpe_certs.regf.cells import CellStore
-from winpe_certs.regf.lists import Leaf, read_subkey_list
-from winpe_certs.regf.names import hash_of, hint_of
+from winpe_certs.regf.lists import Leaf, read_subkey_list, require_findable, tag_of
 from winpe_certs.regf.nodes import KeyNode
 from winpe_certs.regf.reading import read_child
 from winpe_certs.shown import shown_text
 from winpe_certs.uppercase import upper
-
-
-def _tag(kind: bytes, name: str, uppercased: str) -> bytes:
-    """Give what a leaf of this kind stores beside a key's offset."""
-    if kind == layout.HASH_LEAF:
-        return layout.U32.pack(hash_of(uppercased))
-    return hint_of(name) if kind == layout.FAST_LEAF else b""
 
 
 class SubkeyIndex:
@@ -46,17 +38,7 @@ class SubkeyIndex:
             for index, offset in enumerate(leaf.children()):
                 child = read_child(store, offset, key)
                 uppercased = upper(child.name)
-                if uppercased <= previous:
-                    why = (
-                        f"The subkey {shown_text(child.name)} is out of order, so Windows would not find it."
-                    )
-                    raise store.damaged("subkey list", leaf.offset, why)
-                position = index * leaf.width + 4
-                stored = leaf.entries[position : position + leaf.width - 4]
-                if stored != _tag(leaf.kind, child.name, uppercased):
-                    name = shown_text(child.name)
-                    why = f"The hash or hint of the subkey {name} is wrong; Windows would not find it."
-                    raise store.damaged("subkey list", leaf.offset, why)
+                require_findable(store, leaf, index, child.name, uppercased, previous)
                 leaf.names.append(uppercased)
                 self._securities[child.security] += 1
                 previous = uppercased
@@ -95,7 +77,7 @@ class SubkeyIndex:
                 self._split(leaf)
                 leaf, index = self._place(uppercased)
         position = index * leaf.width
-        entry = layout.U32.pack(offset) + _tag(leaf.kind, name, uppercased)
+        entry = layout.U32.pack(offset) + tag_of(leaf.kind, name, uppercased)
         leaf.entries[position:position] = entry
         leaf.names.insert(index, uppercased)
         self._securities[security] += 1

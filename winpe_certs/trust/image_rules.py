@@ -7,20 +7,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from winpe_certs.certs.stores import Location, Store, place_in_words
+from winpe_certs.certs.stores import Store
 from winpe_certs.findings import Reason, Severity
 from winpe_certs.trust.chain_rules import in_words
 from winpe_certs.trust.constraints import NameComparisons
+from winpe_certs.trust.copies import counts
 from winpe_certs.trust.limits import limit_reasons
 from winpe_certs.trust.paths import CertificationPath
 from winpe_certs.trust.remedies import Remedies
 from winpe_certs.trust.stores import Held, ImageStores
-from winpe_certs.trust.words import named
+from winpe_certs.trust.words import listed, named
 
 _ELSEWHERE: Final = (
     "This store is filled by group policy or the enterprise, or by hand: put it right there. This program "
     "changes only the machine's own stores."
 )
+_PUT_RIGHT: Final = "List the image's certificates to see it, and put it right where it is filled."
 
 
 def image_reasons(
@@ -37,6 +39,8 @@ def image_reasons(
     """
     return (
         *_disallowed(path, stores, remedies),
+        *_not_ruled_out(path, stores),
+        *_damaged_copies(path, stores),
         *_limits(path, stores, at, remedies, comparisons),
         *_places(path, stores, remedies, sent),
     )
@@ -44,18 +48,57 @@ def image_reasons(
 
 def _disallowed(path: CertificationPath, stores: ImageStores, remedies: Remedies) -> Iterator[Reason]:
     for certificate in path.certificates:
-        if certificate.thumbprint not in stores.disallowed:
+        by = stores.distrust.of(certificate)
+        if by is None:
             continue
-        key_name, location = stores.disallowed[certificate.thumbprint]
-        is_ours = location is Location.MACHINE and key_name.upper() == certificate.thumbprint
         yield Reason(
             "disallowed",
             Severity.ERROR,
-            f"{in_words(path, certificate)} is in {place_in_words(Store.DISALLOWED, location)} of this "
-            f"image (key {key_name}): Windows refuses it wherever else it is.",
-            "If it was put there by mistake, take it out." if is_ours else _ELSEWHERE,
-            command=remedies.remove(certificate, Store.DISALLOWED) if is_ours else (),
+            f"{in_words(path, certificate)} is in {by.place} of this image: Windows refuses it wherever else "
+            "it is.",
+            "If it was put there by mistake, take it out." if by.may_be_taken_out else _ELSEWHERE,
+            command=remedies.remove(certificate, Store.DISALLOWED) if by.may_be_taken_out else (),
         )
+
+
+def _not_ruled_out(path: CertificationPath, stores: ImageStores) -> Iterator[Reason]:
+    """What cannot be read and may distrust a certificate of the chain."""
+    places = dict.fromkeys(place for each in path.certificates for place in stores.distrust.doubts(each))
+    if places:
+        yield Reason(
+            "disallowed-unread",
+            Severity.WARNING,
+            f"This may distrust a certificate of the chain, and cannot be read: {listed(list(places))}. What "
+            "Windows makes of it is not documented.",
+            _PUT_RIGHT,
+            undocumented=True,
+        )
+
+
+def _damaged_copies(path: CertificationPath, stores: ImageStores) -> Iterator[Reason]:
+    """Copies that may be the ones that Windows takes, and do not hold what they should."""
+    for certificate in path.certificates[1:]:
+        is_root = certificate is path.anchor
+        for each in stores.damaged_copies_of(certificate):
+            if counts(each.store, each.location, is_root=is_root):
+                yield Reason(
+                    "damaged",
+                    Severity.WARNING,
+                    f"{in_words(path, certificate)} has another copy in {each.store_place}, which is "
+                    "damaged. What Windows makes of that is not documented.",
+                    _PUT_RIGHT,
+                    undocumented=True,
+                )
+        for held in stores.copies_of(certificate):
+            if held.has_wrong_hash and counts(held.store, held.location, is_root=is_root):
+                yield Reason(
+                    "wrong-cached-hash",
+                    Severity.WARNING,
+                    f"{in_words(path, certificate)} is in {held.place} with a wrong SHA-1 among its "
+                    "properties. What Windows makes of that is not documented.",
+                    "Inject the certificate file itself: that replaces the stored Blob.",
+                    undocumented=True,
+                )
 
 
 def limited(path: CertificationPath, stores: ImageStores) -> Iterator[Held]:
@@ -65,9 +108,9 @@ def limited(path: CertificationPath, stores: ImageStores) -> Iterator[Held]:
     """
     for certificate in path.certificates:
         is_anchor = certificate is path.anchor
-        for held in stores.places_of(certificate):
-            counts = held.is_anchor if is_anchor else held.is_issuer
-            if counts and not held.limits.is_empty:
+        for held in stores.copies_of(certificate):
+            is_used = held.is_anchor if is_anchor else held.is_issuer
+            if is_used and not held.limits.is_empty:
                 yield held
 
 

@@ -83,7 +83,7 @@ class Judgement:
             role = Role.SERVER
         reasons = [*certificate_reasons(certificate, role, self.at)]
         errors = sum(reason.severity is Severity.ERROR for reason in reasons)
-        errors += certificate.thumbprint in self.stores.disallowed
+        errors += self.stores.distrust.of(certificate) is not None
         faults = self.comparisons.faults_below(certificate, self.leaf)
         errors += any(fault.is_certain for fault in faults)
         return errors * ERROR_COST + sum(reason.undocumented for reason in reasons) + bool(faults)

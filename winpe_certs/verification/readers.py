@@ -12,12 +12,18 @@ from importlib import import_module
 from typing import Any, Final, Protocol
 
 from winpe_certs.certs.stores import BLOB_VALUE
-from winpe_certs.edits import KeyPath
+from winpe_certs.edits import KeyPath, ValueType
 from winpe_certs.errors import HiveError
 from winpe_certs.shown import plain_words
 
 # For each reader: its package, and where that says its own version.
 _VERSIONS: Final = {"regipy": ("regipy", "__version__"), "python-registry": ("Registry", "_version_")}
+
+# File position of the content of the cell at offset 0; the mark of data in the value itself; what is longer
+# is in segments. M. Suhanov, "Windows registry file format specification".
+_FIRST_CELL: Final = 4096 + 4
+_INLINE: Final = 0x80000000
+_SEGMENT: Final = 16344
 
 
 class BlobReader(Protocol):
@@ -54,6 +60,7 @@ class RegipyReader:
 
         self.name = _name_of("regipy")
         self._root = HiveInMemory(hive).root
+        self._value_key: Any = import_module("regipy.structs").VALUE_KEY
 
     def blobs(self, store_key: KeyPath) -> dict[str, bytes | None] | None:
         """See `BlobReader`."""
@@ -64,10 +71,34 @@ class RegipyReader:
                 return None
         found: dict[str, bytes | None] = {}
         for certificate in key.iter_subkeys():
-            # Values are trimmed to a display length unless that is switched off, as get_value does.
-            blob = certificate.get_value(BLOB_VALUE, case_sensitive=False)
-            found[certificate.name] = blob if isinstance(blob, bytes) else None
+            found[certificate.name] = self._blob(certificate)
         return found
+
+    def _blob(self, certificate: Any) -> bytes | None:
+        """The binary value Blob of a key, by regipy's own structures.
+
+        Its `get_value` decodes every value of the key on the way, and gives up at one whose data does not fit
+        its type; nobody has asked for that one. It also gives REG_NONE as it gives REG_BINARY.
+        """
+        stream: io.BytesIO = self._root._stream  # noqa: SLF001 - keys offer no other way to it
+        header = certificate.header
+        for number in range(certificate.values_count):
+            stream.seek(_FIRST_CELL + header.values_list_offset + 4 * number)
+            offset = int.from_bytes(stream.read(4), "little")
+            stream.seek(_FIRST_CELL + offset)
+            value = self._value_key.parse_stream(stream)
+            encoding = "latin-1" if value.flags.VALUE_COMP_NAME else "utf-16-le"
+            if not value.name_size or value.name.decode(encoding, "replace").lower() != BLOB_VALUE.lower():
+                continue
+            if int(value.data_type) != ValueType.BINARY:
+                return None
+            if value.data_size >= _INLINE:
+                return bytes(value.data_offset.to_bytes(4, "little")[: value.data_size - _INLINE])
+            read = certificate.read_value(value, stream)
+            if value.data_size > _SEGMENT and read.value[:2] == b"db":
+                return bytes(certificate._parse_indirect_block(stream, read))  # noqa: SLF001 - as get_value does
+            return bytes(read.value)
+        return None
 
 
 class PythonRegistryReader:
@@ -91,6 +122,7 @@ class PythonRegistryReader:
         found: dict[str, bytes | None] = {}
         for certificate in key.subkeys():
             try:
+                # It decodes no other value of the key.
                 value = certificate.value(BLOB_VALUE)
             except self._registry.RegistryValueNotFoundException:
                 found[certificate.name()] = None

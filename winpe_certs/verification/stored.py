@@ -2,43 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
 from winpe_certs.certs.blob import parse
-from winpe_certs.certs.stores import BLOB_VALUE, Location, canonical_store_name, store_key
+from winpe_certs.certs.stores import (
+    BLOB_VALUE,
+    DISALLOWED_LIST_KEY,
+    DISALLOWED_LIST_VALUE,
+    TRUST_LISTS,
+    Location,
+    Store,
+    store_key,
+)
 from winpe_certs.certs.thumbprints import is_sha256
 from winpe_certs.edits import KeyPath, ValueType
 from winpe_certs.errors import BlobError, HiveError
 from winpe_certs.regf.reading import Hive
 from winpe_certs.regf.view import Pages
+from winpe_certs.uppercase import upper
 from winpe_certs.verification.readers import BlobReader, open_readers, unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCertificate:
-    """A certificate's key in a store: its name (normally the SHA-1) and its Blob, None when it has none."""
+    """A certificate's key in a store: its name (normally the SHA-1) and its Blob.
+
+    `blob` is None when there is no binary value Blob. Then `odd_value` is the type and data of one that is
+    there but not binary, None when there is none at all. What Windows makes of that is not documented.
+    """
 
     location: Location
     store: str
     key_name: str
     blob: bytes | None
+    odd_value: tuple[int, bytes] | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the value Blob, whatever its type; empty when there is none."""
+        if self.blob is not None:
+            return self.blob
+        return b"" if self.odd_value is None else self.odd_value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """A list of distrusted certificates that a hive holds: the path of its value, and its data.
+
+    `is_blob` says that the list is an element of a Blob, as in the subkey CTLs of a store.
+    """
+
+    path: str
+    data: bytes
+    is_blob: bool
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCertificates:
-    """All certificates of a hive's stores, and the readers that agree on them."""
+    """All certificates of a hive's stores, and the readers that agree on them.
+
+    `distrusted` are the lists of distrusted certificates, which only the bounds-checked reader has read.
+    """
 
     certificates: tuple[StoredCertificate, ...]
     readers: tuple[str, ...]
+    distrusted: tuple[StoredList, ...] = ()
 
     def find(self, thumbprint: str) -> list[StoredCertificate]:
         """Every place of a certificate with this thumbprint, or with this SHA-256, in upper case."""
         if is_sha256(thumbprint):
             return [stored for stored in self.certificates if sha256_in(stored.blob) == thumbprint]
-        return [stored for stored in self.certificates if stored.key_name.upper() == thumbprint]
+        return [stored for stored in self.certificates if upper(stored.key_name) == thumbprint]
 
 
 def sha256_in(blob: bytes | None) -> str:
@@ -49,22 +86,48 @@ def sha256_in(blob: bytes | None) -> str:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class _StoreContent:
+    """One store as the bounds-checked reader sees it; `keys` is None when it has no certificates."""
+
+    location: Location
+    store: str
+    path: KeyPath
+    keys: tuple[StoredCertificate, ...] | None
+
+    def agrees_with(self, seen: Mapping[str, bytes | None] | None) -> bool:
+        """Whether another reader sees the same, of values that are binary.
+
+        Readers decode letters beyond ASCII differently: one counts as the other.
+        """
+        if seen is None or self.keys is None:
+            return seen is None and self.keys is None
+        odd = {_ascii(key.key_name) for key in self.keys if key.odd_value is not None}
+        own = sorted((_ascii(key.key_name), key.blob is None, key.blob or b"") for key in self.keys)
+        names = ((_ascii(name), blob) for name, blob in seen.items())
+        theirs = ((name, None if name in odd else blob) for name, blob in names)
+        return own == sorted((name, blob is None, blob or b"") for name, blob in theirs)
+
+
+def stored_in(hive: Hive) -> StoredCertificates:
+    """The certificates of all stores of a hive, as only the bounds-checked reader sees them.
+
+    That is enough to plan a change; what is reported as being there asks `read_stored`.
+    """
+    return _gathered(list(_contents(hive)), (), hive)
+
+
 def read_stored(hive: bytes, origin: str) -> StoredCertificates:
     """Read the certificates of all stores that the hive has.
 
+    The bounds-checked reader goes first: what it accepts the other two can follow without running away.
     Raises `HiveError` when the hive is dirty or damaged, when a reader cannot read it, or when they disagree.
     """
     bounded = Hive(hive, origin)
-    places = list(_all_stores(bounded))
-    # The bounds-checked reader goes first: what it accepts the other two can follow without running away.
-    for location, store in places:
-        _walk(bounded, store_key(store, location))
+    contents = list(_contents(bounded))
     readers = open_readers(hive, origin)
-    found: list[StoredCertificate] = []
-    for location, store in places:
-        blobs = _agreed(readers, store_key(store, location), origin)
-        found += [StoredCertificate(location, store, name, blob) for name, blob in (blobs or {}).items()]
-    return StoredCertificates(tuple(found), tuple(reader.name for reader in readers))
+    _require_agreement(readers, contents, origin)
+    return _gathered(contents, readers, bounded)
 
 
 class PagedHive(Pages, Protocol):
@@ -95,55 +158,86 @@ def read_stored_in_part(pages: Pages, origin: str) -> StoredCertificates | None:
     it, and that the whole must be read: a reader that goes elsewhere finds zeros there.
     """
     bounded = Hive(pages, origin)
-    places = list(_all_stores(bounded))
-    own = [_blobs(bounded, store_key(store, location)) for location, store in places]
-    found: list[StoredCertificate] = []
+    contents = list(_contents(bounded))
+    found = _gathered(contents, (), bounded)
     try:
         readers = open_readers(bytes(pages.data), origin)
-        for (location, store), expected in zip(places, own, strict=True):
-            blobs = _agreed(readers, store_key(store, location), origin)
-            if blobs != expected:
-                return None
-            found += [StoredCertificate(location, store, name, blob) for name, blob in (blobs or {}).items()]
+        _require_agreement(readers, contents, origin)
     except HiveError:
         return None
-    return StoredCertificates(tuple(found), tuple(reader.name for reader in readers))
+    return replace(found, readers=tuple(reader.name for reader in readers))
 
 
-def _blobs(hive: Hive, path: KeyPath) -> dict[str, bytes | None] | None:
-    names = hive.subkeys(path)
-    if names is None:
-        return None
-    found: dict[str, bytes | None] = {}
-    for name in names:
-        values = {key.upper(): value for key, value in (hive.values((*path, name)) or {}).items()}
-        kind, data = values.get(BLOB_VALUE.upper(), (ValueType.NONE, b""))
-        found[name] = data if kind == ValueType.BINARY else None
-    return found
+def _gathered(
+    contents: Sequence[_StoreContent], readers: Sequence[BlobReader], hive: Hive
+) -> StoredCertificates:
+    keys = tuple(key for content in contents for key in content.keys or ())
+    return StoredCertificates(keys, tuple(reader.name for reader in readers), tuple(_lists(hive)))
 
 
-def _all_stores(hive: Hive) -> Iterable[tuple[Location, str]]:
+def _contents(hive: Hive) -> Iterator[_StoreContent]:
     for location in Location:
         for name in hive.subkeys(location.value) or ():
-            yield location, str(canonical_store_name(name))
+            store = _store_of(name)
+            path = store_key(name, location)
+            names = hive.subkeys(path)
+            keys = None if names is None else tuple(_key(hive, location, store, path, key) for key in names)
+            yield _StoreContent(location, store, path, keys)
 
 
-def _walk(hive: Hive, path: KeyPath) -> None:
-    for name in hive.subkeys(path) or ():
-        hive.values((*path, name))
+def _store_of(name: str) -> str:
+    """The store of a key, spelled as usual. Windows compares names as `upper` does, blanks included."""
+    return next((store for store in Store if upper(store) == upper(name)), name)
 
 
-def _agreed(readers: tuple[BlobReader, ...], path: KeyPath, origin: str) -> dict[str, bytes | None] | None:
-    answers = []
-    for reader in readers:
-        try:
-            answers.append(reader.blobs(path))
-        except Exception as error:
-            raise unreadable(reader.name, error, origin) from error
-    if any(answer != answers[0] for answer in answers):
-        names, key = " and ".join(reader.name for reader in readers), "\\".join(path)
-        raise HiveError(
-            f"{origin}: {names} read the key {key} differently",
-            resolution="The hive is damaged or unusual: take the image from its source again.",
+def _key(hive: Hive, location: Location, store: str, path: KeyPath, name: str) -> StoredCertificate:
+    value = _value(hive, (*path, name), BLOB_VALUE)
+    if value is None or value[0] == ValueType.BINARY:
+        return StoredCertificate(location, store, name, value[1] if value else None)
+    return StoredCertificate(location, store, name, None, value)
+
+
+def _value(hive: Hive, path: KeyPath, name: str) -> tuple[int, bytes] | None:
+    values = {upper(key): value for key, value in (hive.values(path) or {}).items()}
+    return values.get(upper(name))
+
+
+def _lists(hive: Hive) -> Iterator[StoredList]:
+    """Every list of distrusted certificates, whatever the type of its value."""
+    downloaded = hive.value(DISALLOWED_LIST_KEY, DISALLOWED_LIST_VALUE)
+    if downloaded is not None:
+        yield StoredList(
+            "\\".join((*DISALLOWED_LIST_KEY, DISALLOWED_LIST_VALUE)), downloaded[1], is_blob=False
         )
-    return answers[0]
+    for location in Location:
+        path = (*location.value, str(Store.DISALLOWED), TRUST_LISTS)
+        for name in hive.subkeys(path) or ():
+            value = _value(hive, (*path, name), BLOB_VALUE)
+            if value is not None:
+                yield StoredList("\\".join((*path, name)), value[1], is_blob=True)
+
+
+def _require_agreement(readers: Sequence[BlobReader], contents: Sequence[_StoreContent], origin: str) -> None:
+    """Raise `HiveError` unless the other readers see in each store what the bounds-checked reader sees.
+
+    A store whose name goes beyond ASCII is none that Windows knows. The readers compare such names otherwise
+    than Windows does, and may find another store by them: they are not asked.
+    """
+    for content in contents:
+        if not content.store.isascii():
+            continue
+        for reader in readers:
+            try:
+                seen = reader.blobs(content.path)
+            except Exception as error:
+                raise unreadable(reader.name, error, origin) from error
+            if not content.agrees_with(seen):
+                key = "\\".join(content.path)
+                raise HiveError(
+                    f"{origin}: {reader.name} reads the key {key} in another way than the editor's reader",
+                    resolution="The hive is damaged or unusual: take the image from its source again.",
+                )
+
+
+def _ascii(name: str) -> bytes:
+    return name.encode("ascii", "replace")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from winpe_certs.certs.stores import Location
+from winpe_certs.certs.stores import place_in_words
 from winpe_certs.engines.base import Images, Manifest
 from winpe_certs.engines.choose import recognise
 from winpe_certs.engines.containers import open_images
@@ -106,9 +106,8 @@ def _certificate_claims(
     name: str, evidence: Evidence, target: TargetEvidence, image: ImageEvidence, stored: StoredCertificates
 ) -> Iterator[Claim]:
     found = {
-        (each.store.upper(), each.key_name.lower())
+        (place_in_words(each.store, each.location).upper(), each.key_name.lower())
         for each in stored.certificates
-        if each.location is Location.MACHINE
     }
     for certificate in evidence.certificates:
         if (certificate.file, certificate.index) != (target.file, image.index):

@@ -18,6 +18,7 @@ from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, ServerResult, Status, Verdict
 from winpe_certs.shown import cause_words
+from winpe_certs.trust.copies import Copies
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates, read_stored
 from winpe_certs.workflows.check_server import judge_all
 from winpe_certs.workflows.describe import stored_result
@@ -167,7 +168,8 @@ def _judge(required: Requirements, hive: bytes, name: ImageName) -> _Judged:
     origin = str(name)
     build = _build(open_software(hive, origin))
     found = read_stored(hive, origin)
-    roots = tuple(_required(required, root, found, name.file) for root in required.roots)
+    copies = Copies(found)
+    roots = tuple(_required(required, root, copies, name) for root in required.roots)
     names = {root.wanted.thumbprint for root in required.roots}
     others = tuple(_others(required, found, names, name.file))
     servers = judge_all(required.servers, found, required.moment, name.words)
@@ -184,9 +186,9 @@ def meets(result: CertificateResult) -> bool:
 
 
 def _required(
-    required: Requirements, root: RequiredRoot, found: StoredCertificates, origin: str
+    required: Requirements, root: RequiredRoot, copies: Copies, name: ImageName
 ) -> CertificateResult:
-    result = verify_one(found, root.wanted, (), required.moment, origin, strict_blob=False)
+    result = verify_one(copies, root.wanted, (), required.moment, name, strict_blob=False)
     if root.wanted.certificate is None:
         return result
     # The dates that count are the given certificate's, whatever became of it in the image.

@@ -10,6 +10,7 @@ from winpe_certs.certs.blob import Blob, cached_hash_errors, narrowing, parse
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.store_findings import concerning, examine_in
 from winpe_certs.certs.stores import place_in_words
+from winpe_certs.edits import ValueType
 from winpe_certs.errors import BlobError, CertificateError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import CertificateResult, Status
@@ -49,11 +50,17 @@ def blob_findings(blob: Blob) -> tuple[Finding, ...]:
     return (*narrowing(blob), *cached_hash_errors(blob))
 
 
-def read_blob(data: bytes | None, thumbprint: str, origin: str) -> Blob:
-    """The Blob of a certificate's key; raises `BlobError` unless it holds the certificate of that name."""
+def read_blob(
+    data: bytes | None, thumbprint: str, origin: str, odd_value: tuple[int, bytes] | None = None
+) -> Blob:
+    """The Blob of a certificate's key; raises `BlobError` unless it holds the certificate of that name.
+
+    `odd_value` is the type and data of a value Blob that is not binary; `data` is None then.
+    """
     if data is None:
+        kind = f" (its type is {type_words(odd_value[0])})" if odd_value is not None else ""
         raise BlobError(
-            f"{origin}: the key {thumbprint} has no binary value named Blob",
+            f"{origin}: the key {thumbprint} has no binary value named Blob{kind}",
             resolution="Inject the certificate again.",
         )
     blob = parse(data, f"{origin}, key {thumbprint}")
@@ -64,6 +71,11 @@ def read_blob(data: bytes | None, thumbprint: str, origin: str) -> Blob:
             resolution="Remove the key and inject the right certificate.",
         )
     return blob
+
+
+def type_words(kind: int) -> str:
+    """The name of a value type, or its number."""
+    return f"REG_{ValueType(kind).name}" if kind in {each.value for each in ValueType} else str(kind)
 
 
 def place_name(stored: StoredCertificate) -> str:
@@ -80,7 +92,7 @@ def stored_result(
     """
     thumbprint, place = stored.key_name.upper(), place_name(stored)
     try:
-        blob = read_blob(stored.blob, thumbprint, origin)
+        blob = read_blob(stored.blob, thumbprint, origin, stored.odd_value)
     except BlobError as error:
         damage = Finding("damaged", Severity.ERROR, error.message, error.resolution)
         return CertificateResult(thumbprint, place, Status.DIFFERENT, findings=(damage,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,8 @@ from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import ImageResult, Report, ServerResult, Status
-from winpe_certs.verification.stored import StoredCertificates
+from winpe_certs.trust.copies import COUNTING_STORES, Copies, Standing, counts
+from winpe_certs.verification.stored import StoredCertificates, stored_in
 from winpe_certs.workflows.advice import after_change
 from winpe_certs.workflows.allowing import mark_allowed
 from winpe_certs.workflows.clock import Moment
@@ -34,6 +35,7 @@ from winpe_certs.workflows.inputs import Inputs
 from winpe_certs.workflows.issuers import ISSUER_STORES, needs_issuer, stored_certificates, with_issuer
 from winpe_certs.workflows.planning import Expectation, HivePlan
 from winpe_certs.workflows.refusing import Refusal, raise_refusals, refused_by
+from winpe_certs.workflows.standing import Ways, disallowed, distrust, rivals
 from winpe_certs.workflows.writing import WriteOptions, change
 
 if TYPE_CHECKING:
@@ -78,6 +80,10 @@ def inject(
         return replace(planner.plan(hive, origin), accept=accept)
 
     outcome = change("inject", paths, plan, options, moment, progress)
+    if replaced is not None:
+        from winpe_certs.workflows.remove import with_way_out
+
+        outcome.images = [*map(with_way_out, outcome.images)]
     warnings = (
         *inputs.warnings,
         *judged.left_out,
@@ -100,14 +106,17 @@ def inject(
 
 
 def _nothing_to_replace(images: Sequence[ImageResult]) -> Iterator[str]:
-    """A warning for each old certificate that an image does not have.
+    """A warning for each old certificate that an image does not have, or still has elsewhere.
 
     A mistyped thumbprint would otherwise look like a rotation that is done, while the old root stays.
     """
     for image in images:
         place = image.path if image.index is None else f"{image.path}, image {image.index}"
         for certificate in image.certificates:
-            if certificate.status is Status.ABSENT:
+            left = next((each for each in certificate.findings if each.code == "copies-left"), None)
+            if left is not None:
+                yield f"{place}: {certificate.thumbprint} still counts: {left.message}"
+            elif certificate.status is Status.ABSENT:
                 yield (
                     f"{place}: {certificate.thumbprint} is not in this image, so nothing was taken out; "
                     "check the thumbprint (all is well if an earlier run has taken it out)"
@@ -126,29 +135,42 @@ class _Planner:
 
     def plan(self, hive: Hive, origin: str) -> HivePlan:
         """What is to be done in one hive; raises for all certificates that it refuses."""
-        chosen = self._accepted(hive, origin)
+        copies = Copies(stored_in(hive))
+        chosen = self._accepted(copies, origin)
         chosen = self._with_issuers(chosen, hive, origin)
-        steps = [*self._removals(hive, origin), *(_plan_one(hive, origin, each) for each in chosen)]
+        steps = [
+            *self._removals(copies, origin),
+            *(
+                _plan_one(hive, origin, each, self._standing(copies, each), _filled(each, chosen))
+                for each in chosen
+            ),
+        ]
         return HivePlan(
             edits=tuple(edit for step in steps for edit in step.edits),
             expected=tuple(expected for step in steps for expected in step.expected),
             certificates=tuple(result for step in steps for result in step.certificates),
         )
 
-    def _accepted(self, hive: Hive, origin: str) -> list[Injection]:
-        """What goes into this image: not what its store Disallowed has, unless that is allowed."""
+    def _standing(self, copies: Copies, injection: Injection) -> Standing:
+        return copies.standing(injection.certificate.thumbprint, injection.certificate)
+
+    def _accepted(self, copies: Copies, origin: str) -> list[Injection]:
+        """What goes into this image: not what that distrusts, unless it is allowed."""
         accepted: list[Injection] = []
         refused: list[Refusal] = []
         for each in self.going_in:
-            if each.store is Store.DISALLOWED or not _is_in(hive, Store.DISALLOWED, each):
+            by = self._standing(copies, each).distrusted_by
+            if each.store is Store.DISALLOWED or by is None:
                 accepted.append(each)
-            elif DISALLOWED.code in self.skipped:
+                continue
+            finding = disallowed(by)
+            if DISALLOWED.code in self.skipped:
                 who = f"{each.certificate.subject} ({each.certificate.thumbprint})"
-                self.left_out.append(f"left out ({DISALLOWED.code}): {origin}: {who}: {DISALLOWED.message}")
-            elif refusals((DISALLOWED,), self.allowed):
-                refused.append(refused_by((DISALLOWED,), origin, each.certificate))
+                self.left_out.append(f"left out ({DISALLOWED.code}): {origin}: {who}: {finding.message}")
+            elif refusals((finding,), self.allowed):
+                refused.append(refused_by((finding,), origin, each.certificate))
             else:
-                marked = mark_allowed((DISALLOWED,), self.allowed)
+                marked = mark_allowed((finding,), self.allowed)
                 accepted.append(replace(each, findings=(*each.findings, *marked)))
         raise_refusals(refused, len(self.going_in))
         return accepted
@@ -167,23 +189,27 @@ class _Planner:
             for each in chosen
         ]
 
-    def _removals(self, hive: Hive, origin: str) -> list[HivePlan]:
+    def _removals(self, copies: Copies, origin: str) -> list[HivePlan]:
         if self.replaced is None:
             return []
         from winpe_certs.workflows.remove import DEFAULT_STORES, plan_removal
 
         return [
-            plan_removal(hive, origin, wanted, DEFAULT_STORES, self.allowed)
+            plan_removal(copies, origin, wanted, DEFAULT_STORES, self.allowed)
             for wanted in self.replaced.wanted
         ]
 
 
-def _is_in(hive: Hive, store: Store, injection: Injection) -> bool:
-    thumbprint = injection.certificate.thumbprint
-    return any(hive.key_exists(certificate_key(store, thumbprint, location)) for location in Location)
+def _filled(injection: Injection, chosen: Sequence[Injection]) -> frozenset[Store]:
+    """All stores that a certificate goes into."""
+    return frozenset(
+        each.store for each in chosen if each.certificate.thumbprint == injection.certificate.thumbprint
+    )
 
 
-def _plan_one(hive: Hive, origin: str, injection: Injection) -> HivePlan:
+def _plan_one(
+    hive: Hive, origin: str, injection: Injection, standing: Standing, filled: Collection[Store]
+) -> HivePlan:
     certificate, store = injection.certificate, injection.store
     new = injection.blob.to_bytes()
     stored = hive.value(certificate_key(store, certificate.thumbprint), BLOB_VALUE)
@@ -196,24 +222,50 @@ def _plan_one(hive: Hive, origin: str, injection: Injection) -> HivePlan:
         status = Status.REPLACED
         remarks = (*remarks, _renamed(odd))
     expected = Expectation(Location.MACHINE, store, certificate.thumbprint, blob)
-    findings = (*injection.findings, *remarks, *_in_use(hive, injection))
-    result = result_for(certificate, store, status, findings)
+    more = _in_use(standing) if store is Store.DISALLOWED else _still_against(standing, store, filled)
+    result = result_for(certificate, store, status, (*injection.findings, *remarks, *more))
     return HivePlan(edits, (expected,), (result,))
 
 
-def _in_use(hive: Hive, injection: Injection) -> tuple[Finding, ...]:
+def _in_use(standing: Standing) -> Iterator[Finding]:
     """A warning when a certificate is to be distrusted that the image builds chains with."""
-    places = [store for store in ISSUER_STORES if _is_in(hive, store, injection)]
-    if injection.store is not Store.DISALLOWED or not places:
-        return ()
-    return (
-        Finding(
+    names = dict.fromkeys(copy.stored.store for copy in standing.copies if copy.stored.store in ISSUER_STORES)
+    places = [store for store in ISSUER_STORES if store in names]
+    if places:
+        yield Finding(
             "disallows-used",
             Severity.WARNING,
             f"This image has it in {' and '.join(places)}: from now on every chain through it is refused.",
             "Make sure that the CMG and the management points have other chains, or leave it out.",
-        ),
-    )
+        )
+
+
+def _still_against(standing: Standing, store: Store, filled: Collection[Store]) -> Iterator[Finding]:
+    """What keeps `verify` from calling the certificate present after this, as warnings.
+
+    `filled` are all stores that it goes into in this change: its copies there are put right.
+    """
+    is_root = standing.certificate is not None and standing.certificate.is_self_signed
+    written = [
+        copy.stored
+        for copy in standing.copies
+        if copy.stored.store in filled
+        and copy.stored.location is Location.MACHINE
+        and copy.key.name == standing.thumbprint
+    ]
+    found = [
+        *(distrust(standing, Ways()) if standing.distrusted_by is None else ()),
+        *rivals(standing, written, Ways()),
+    ]
+    for finding in found:
+        yield replace(finding, severity=Severity.WARNING)
+    if store in COUNTING_STORES and not counts(store, Location.MACHINE, is_root=is_root):
+        yield Finding(
+            "other-store",
+            Severity.INFO,
+            f"In {store} it does not count as {'a root' if is_root else 'an intermediate'}.",
+            "Inject it into the right store, or name that store with --store.",
+        )
 
 
 def _odd_name(hive: Hive, store: Store, thumbprint: str) -> str | None:
@@ -248,13 +300,17 @@ def _compare(
     if stored is None:
         return None, Status.ADDED, ()
     value_type, data = stored
-    if data == new:
+    if data == new and value_type == ValueType.BINARY:
         return data, Status.UNCHANGED, ()
     try:
         thumbprint = injection.certificate.thumbprint
-        blob = read_blob(data if value_type == ValueType.BINARY else None, thumbprint, origin)
+        odd_value = None if value_type == ValueType.BINARY else (value_type, data)
+        blob = read_blob(None if odd_value else data, thumbprint, origin, odd_value)
     except (BlobError, CertificateError) as error:
         return None, Status.REPLACED, (Finding("damaged", Severity.WARNING, f"Replaced: {error.message}"),)
+    if blob.certificate_der != injection.certificate.der:
+        other = f"Replaced: {origin}: the key {thumbprint} holds another certificate with the same SHA-1."
+        return None, Status.REPLACED, (Finding("damaged", Severity.WARNING, other),)
     limits = concerning(blob_findings(blob), injection.store)
     narrowed = [finding for finding in limits if finding.severity is Severity.ERROR]
     if narrowed:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from winpe_certs.certs.blob import parse
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.findings import refusals
-from winpe_certs.certs.stores import BLOB_VALUE, Location, Store, certificate_key, removal_edits, store_key
-from winpe_certs.certs.thumbprints import is_sha256
-from winpe_certs.edits import Edit
-from winpe_certs.errors import BlobError, CertificateError, GuardError
+from winpe_certs.certs.stores import Location, Store, store_key
+from winpe_certs.command_lines import PROGRAM, file_word
+from winpe_certs.edits import DeleteKey, KeyPath
+from winpe_certs.errors import GuardError
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.reading import Hive
-from winpe_certs.results import CertificateResult, Report, Status
-from winpe_certs.verification.stored import sha256_in
+from winpe_certs.results import CertificateResult, ImageResult, Report, Status
+from winpe_certs.trust.copies import COUNTING_STORES, Copies, Copy, CopyState, Standing
+from winpe_certs.trust.words import listed
+from winpe_certs.verification.stored import stored_in
 from winpe_certs.workflows.advice import after_removal
 from winpe_certs.workflows.allowing import mark_allowed
 from winpe_certs.workflows.clock import Moment
@@ -29,6 +30,7 @@ from winpe_certs.workflows.writing import WriteOptions, change
 
 # Where `inject` puts certificates, and ROOT, where other tools put them.
 DEFAULT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
+_ALL: Final = tuple(store for store in Store if store is not Store.DISALLOWED)
 
 # Microsoft, "Trusted root certificates that are required" (KB 293781): Windows needs these though expired.
 _REQUIRED_NAMES: Final = (
@@ -47,15 +49,21 @@ def remove(
     options: WriteOptions,
     *,
     stores: tuple[Store, ...] = (),
+    everywhere: bool = False,
     allowed: frozenset[str] = frozenset(),
     moment: Moment,
     progress: Progress = silent,
 ) -> Report:
-    """Take every certificate out of every chosen image; without `stores` out of AuthRoot, ROOT and CA."""
-    searched = stores or DEFAULT_STORES
+    """Take every certificate out of every chosen image; without `stores` out of AuthRoot, ROOT and CA.
+
+    `everywhere` is for all stores but Disallowed, those of group policy and the enterprise too. Copies that
+    still count afterwards are named.
+    """
+    searched = () if everywhere else stores or DEFAULT_STORES
 
     def plan(hive: Hive, origin: str) -> HivePlan:
-        plans = [plan_removal(hive, origin, wanted, searched, allowed) for wanted in inputs.wanted]
+        copies = Copies(stored_in(hive))
+        plans = [plan_removal(copies, origin, wanted, searched, allowed) for wanted in inputs.wanted]
         return HivePlan(
             tuple(edit for plan in plans for edit in plan.edits),
             tuple(expected for plan in plans for expected in plan.expected),
@@ -63,6 +71,7 @@ def remove(
         )
 
     outcome = change("remove", paths, plan, options, moment, progress)
+    outcome.images = [*map(with_way_out, outcome.images)]
     report = outcome.report(inputs.warnings, dry_run=options.dry_run)
     if report.changed and not options.dry_run:
         report = replace(report, advice=after_removal(outcome.changed_places, options.output))
@@ -70,50 +79,94 @@ def remove(
 
 
 def plan_removal(
-    hive: Hive, origin: str, wanted: Wanted, stores: Sequence[Store], allowed: frozenset[str]
+    copies: Copies, origin: str, wanted: Wanted, stores: Sequence[Store], allowed: frozenset[str]
 ) -> HivePlan:
-    """What takes one certificate out of these stores; raises `GuardError` for one that Windows needs."""
-    edits: list[Edit] = []
-    results: list[CertificateResult] = []
-    if is_sha256(wanted.thumbprint):
-        wanted = replace(wanted, thumbprint=_key_name(hive, wanted.thumbprint, stores))
-    for store in stores:
-        if hive.key_exists(certificate_key(store, wanted.thumbprint)):
-            stored = _stored_certificate(hive, store, wanted, origin)
-            findings = _needed(stored)
-            if refusals(findings, allowed):
-                raise _refusal(findings[0], stored, wanted, origin)
-            edits += removal_edits(store, wanted.thumbprint)
-            removed = _result(wanted, stored, store, Status.REMOVED)
-            results.append(replace(removed, findings=mark_allowed(findings, allowed)))
+    """What takes one certificate out of these stores of the machine; without any, out of all but Disallowed.
+
+    A key goes that has its thumbprint as name, and one of any name that holds it. Raises `GuardError` for a
+    certificate that Windows needs.
+    """
+    standing = copies.standing(wanted.thumbprint, wanted.certificate)
+    going = sorted(_going(standing, stores), key=lambda copy: _rank(copy, stores))
+    takes_trust = not stores or bool(set(stores) & set(COUNTING_STORES))
+    staying = [copy for copy in standing.counting() if copy not in going] if takes_trust else []
+    certificate = standing.certificate
+    findings = _needed(certificate)
+    if going and refusals(findings, allowed):
+        raise _refusal(findings[0], certificate, wanted, origin)
+    results = [
+        replace(
+            _result(standing.thumbprint, certificate, copy.place, Status.REMOVED),
+            findings=(*mark_allowed(findings, allowed), *_odd(copy)),
+        )
+        for copy in going
+    ]
     if not results:
-        absent = _result(wanted, wanted.certificate, stores[0], Status.ABSENT)
-        results.append(replace(absent, searched=tuple(stores)))
-    expected = (Expectation(Location.MACHINE, store, wanted.thumbprint, None) for store in stores)
-    return HivePlan(tuple(edits), tuple(expected), tuple(results))
+        searched = tuple(stores) or _ALL
+        absent = _result(standing.thumbprint, certificate, searched[0], Status.ABSENT)
+        results.append(replace(absent, searched=searched))
+    if staying:
+        results[-1] = replace(results[-1], findings=(*results[-1].findings, _left(staying)))
+    gone = {(copy.stored.location, copy.stored.store, copy.key.name) for copy in going}
+    gone |= {(Location.MACHINE, str(store), standing.thumbprint) for store in stores}
+    return HivePlan(
+        tuple(DeleteKey(_path(copy)) for copy in going),
+        tuple(Expectation(location, store, name, None) for location, store, name in sorted(gone, key=repr)),
+        tuple(results),
+    )
 
 
-def _stored_certificate(hive: Hive, store: Store, wanted: Wanted, origin: str) -> Certificate | None:
-    """The certificate that is about to go, None when its Blob cannot be read: it may go all the same."""
-    if wanted.certificate is not None:
-        return wanted.certificate
-    value = hive.value(certificate_key(store, wanted.thumbprint), BLOB_VALUE)
-    if value is None:
-        return None
-    try:
-        return Certificate.from_der(parse(value[1], origin).certificate_der, origin)
-    except (BlobError, CertificateError):
-        return None
+def _going(standing: Standing, stores: Sequence[Store]) -> Iterator[Copy]:
+    for copy in standing.copies:
+        stored = copy.stored
+        is_named = stored.store in stores and stored.location is Location.MACHINE
+        if is_named or (not stores and stored.store != Store.DISALLOWED):
+            yield copy
 
 
-def _key_name(hive: Hive, sha256: str, stores: Sequence[Store]) -> str:
-    """The name of the key that holds the certificate with a SHA-256; that itself when there is none."""
-    for store in stores:
-        for name in hive.subkeys(store_key(store)) or ():
-            value = hive.value(certificate_key(store, name), BLOB_VALUE)
-            if value is not None and sha256_in(value[1]) == sha256:
-                return name.upper()
-    return sha256
+def _rank(copy: Copy, stores: Sequence[Store]) -> int:
+    """In the order in which the stores are named; of all stores in that of the hive."""
+    return next((number for number, store in enumerate(stores) if store == copy.stored.store), 0)
+
+
+def _path(copy: Copy) -> KeyPath:
+    return (*store_key(copy.stored.store, copy.stored.location), copy.stored.key_name)
+
+
+def _odd(copy: Copy) -> tuple[Finding, ...]:
+    if copy.state is not CopyState.MISNAMED:
+        return ()
+    key = copy.stored.key_name
+    return (Finding("odd-key-name", Severity.INFO, f"Its key was named {key}, which is not its thumbprint."),)
+
+
+def _left(staying: Sequence[Copy]) -> Finding:
+    """The warning about copies in stores that count; `with_way_out` adds the command."""
+    places = listed(list(dict.fromkeys(copy.place for copy in staying)))
+    return Finding(
+        "copies-left",
+        Severity.WARNING,
+        f"It is still in {places}, where Windows takes trust from.",
+        "This takes every copy out, whatever store has it:",
+    )
+
+
+def with_way_out(image: ImageResult) -> ImageResult:
+    """The result for an image, with the command that takes out what is left there of a certificate."""
+    words = (
+        file_word(image.output or image.path),
+        *(() if image.index is None else ("--index", str(image.index))),
+    )
+    return replace(image, certificates=tuple(_with_command(result, words) for result in image.certificates))
+
+
+def _with_command(result: CertificateResult, words: tuple[str, ...]) -> CertificateResult:
+    command = (PROGRAM, "remove", *words, "--thumbprint", result.thumbprint, "--store", "all")
+    findings = (
+        replace(finding, command=command) if finding.code == "copies-left" else finding
+        for finding in result.findings
+    )
+    return replace(result, findings=tuple(findings))
 
 
 def _needed(certificate: Certificate | None) -> tuple[Finding, ...]:
@@ -140,8 +193,8 @@ def _refusal(finding: Finding, certificate: Certificate | None, wanted: Wanted, 
 
 
 def _result(
-    wanted: Wanted, certificate: Certificate | None, store: Store, status: Status
+    thumbprint: str, certificate: Certificate | None, store: str, status: Status
 ) -> CertificateResult:
     if certificate is None:
-        return CertificateResult(wanted.thumbprint, store, status)
+        return CertificateResult(thumbprint, store, status)
     return result_for(certificate, store, status, ())

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from winpe_certs.certs.new_blob import blob_for
-from winpe_certs.certs.stores import Location, Store, default_store
-from winpe_certs.command_lines import PROGRAM
+from winpe_certs.certs.stores import Location, Store
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Advice, CertificateResult, Report, Status
+from winpe_certs.trust.copies import COUNTING_STORES, ROOT_STORES, Copies, Copy, CopyState, Standing
 from winpe_certs.verification.stored import StoredCertificate, StoredCertificates
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.describe import DISALLOWED, place_name, result_for, stored_result
+from winpe_certs.workflows.describe import place_name, result_for, stored_result
 from winpe_certs.workflows.inject import BLOB_DIFFERS
 from winpe_certs.workflows.inputs import Inputs, Wanted
 from winpe_certs.workflows.reading import ImageName, Seen, read_images
 from winpe_certs.workflows.selection import Choice
+from winpe_certs.workflows.standing import Ways, distrust, oddities, rivals
 
 if TYPE_CHECKING:
     from winpe_certs.workflows.next_steps import Judged
-
-ROOT_STORES: Final = (Store.AUTH_ROOT, Store.ROOT)
-ANY_STORES: Final = (Store.AUTH_ROOT, Store.ROOT, Store.CA)
 
 
 def verify(
@@ -46,12 +44,9 @@ def verify(
     judged: list[Judged] = []
 
     def look(found: StoredCertificates, image: ImageName) -> Seen:
+        copies = Copies(found)
         results = tuple(
-            _with_way_out(
-                verify_one(found, wanted, stores, moment, image.file, strict_blob=strict_blob),
-                found,
-                image.words,
-            )
+            verify_one(copies, wanted, stores, moment, image, strict_blob=strict_blob)
             for wanted in inputs.wanted
         )
         judged.append((image, results))
@@ -77,64 +72,77 @@ def verify(
 
 
 def verify_one(
-    found: StoredCertificates,
+    copies: Copies,
     wanted: Wanted,
     stores: tuple[Store, ...],
     moment: Moment,
-    origin: str,
+    image: ImageName,
     *,
     strict_blob: bool,
 ) -> CertificateResult:
     """The result for one certificate in one image."""
-    everywhere = found.find(wanted.thumbprint)
-    accepted = _accepted(wanted, stores)
-    here = [stored for stored in everywhere if _counts(stored, accepted)]
+    ways = Ways(image.words)
+    standing = copies.standing(wanted.thumbprint, wanted.certificate)
+    accepted = _accepted(standing, stores)
+    of_name = [copy for copy in standing.copies if copy.state is not CopyState.MISNAMED]
+    here = [copy for copy in of_name if _counts(copy.stored, accepted)]
     if not here:
-        elsewhere = tuple(
-            DISALLOWED if stored.store == Store.DISALLOWED else _other_store(stored) for stored in everywhere
-        )
-        name = accepted[0]
-        if wanted.certificate is None:
-            return CertificateResult(wanted.thumbprint, name, Status.MISSING, findings=elsewhere)
-        return result_for(wanted.certificate, name, Status.MISSING, elsewhere)
-    candidates = [_judge(stored, wanted, found, moment, origin, strict_blob=strict_blob) for stored in here]
-    best = min(candidates, key=lambda result: not result.is_sound)
-    if any(stored.store == Store.DISALLOWED for stored in everywhere) and Store.DISALLOWED not in stores:
-        return _with(best, Status.DIFFERENT, DISALLOWED)
-    return best
+        return _missing(wanted, standing, accepted, ways)
+    candidates = [
+        (_judge(copy, wanted, copies, moment, image.file, strict_blob=strict_blob), copy) for copy in here
+    ]
+    best, copy = min(candidates, key=lambda each: not each[0].is_sound)
+    if Store.DISALLOWED in stores:
+        return best
+    more = [*distrust(standing, ways)]
+    if set(accepted) & set(COUNTING_STORES):
+        more += [*rivals(standing, (copy.stored,), ways), *_policy_only(standing, here)]
+    is_certain = all(finding.severity is not Severity.ERROR for finding in more)
+    return _with(best, best.status if is_certain else Status.DIFFERENT, *more)
 
 
-def _with_way_out(
-    result: CertificateResult, found: StoredCertificates, words: tuple[str, ...]
+def _missing(
+    wanted: Wanted, standing: Standing, accepted: tuple[Store, ...], ways: Ways
 ) -> CertificateResult:
-    """Add the command that takes a certificate out of the store Disallowed, where one does.
-
-    `words` name the image; there are none for one that no command changes.
-    """
-    is_ours = any(
-        stored.store == Store.DISALLOWED and stored.location is Location.MACHINE
-        for stored in found.find(result.thumbprint)
-    )
-    if not words or not is_ours:
-        return result
-    where = ("--thumbprint", result.thumbprint, "--store", str(Store.DISALLOWED))
-    command = (PROGRAM, "remove", *words, *where)
-    return replace(
-        result,
-        findings=tuple(
-            replace(finding, command=command) if finding.code == DISALLOWED.code else finding
-            for finding in result.findings
+    """The result for a certificate that no store holds where it was looked for, with where it is instead."""
+    elsewhere = [
+        *(() if Store.DISALLOWED in accepted else distrust(standing, ways)),
+        *oddities(copy for copy in standing.copies if _counts(copy.stored, accepted)),
+        *(
+            _other_store(copy.stored)
+            for copy in standing.copies
+            if not _counts(copy.stored, accepted) and copy.stored.store != Store.DISALLOWED
         ),
-    )
+    ]
+    # That nothing could be made of a list matters to one that is there.
+    findings = tuple(each for each in elsewhere if each.code != "disallowed-unread")
+    name = accepted[0]
+    if wanted.certificate is None:
+        return CertificateResult(wanted.thumbprint, name, Status.MISSING, findings=findings)
+    return result_for(wanted.certificate, name, Status.MISSING, findings)
 
 
-def _accepted(wanted: Wanted, stores: tuple[Store, ...]) -> tuple[Store, ...]:
+def _policy_only(standing: Standing, here: Sequence[Copy]) -> Iterator[Finding]:
+    """A remark about a certificate that only stores of group policy and the enterprise hold."""
+    places = [copy.place for copy in here if copy.state is CopyState.SOUND]
+    is_ours = any(copy.stored.location is Location.MACHINE for copy in standing.counting())
+    if places and not is_ours:
+        yield Finding(
+            "policy-store",
+            Severity.WARNING,
+            f"It is only in {' and '.join(places)}. Windows looks there as well; whether Windows PE does so "
+            "is not documented.",
+            "Put it into the machine's own store with inject, as in Microsoft's procedure.",
+        )
+
+
+def _accepted(standing: Standing, stores: tuple[Store, ...]) -> tuple[Store, ...]:
+    """The stores to look in: those that were asked for, or those that count for its kind."""
     if stores:
         return stores
-    if wanted.certificate is None:
-        return ANY_STORES
-    chosen = default_store(wanted.certificate)
-    return ROOT_STORES if chosen is Store.AUTH_ROOT else (chosen,)
+    if standing.is_root is None:
+        return COUNTING_STORES
+    return ROOT_STORES if standing.is_root else (Store.CA,)
 
 
 def _counts(stored: StoredCertificate, accepted: tuple[Store, ...]) -> bool:
@@ -154,15 +162,19 @@ def _other_store(stored: StoredCertificate) -> Finding:
 
 
 def _judge(
-    stored: StoredCertificate,
-    wanted: Wanted,
-    found: StoredCertificates,
-    moment: Moment,
-    origin: str,
-    *,
-    strict_blob: bool,
+    copy: Copy, wanted: Wanted, copies: Copies, moment: Moment, origin: str, *, strict_blob: bool
 ) -> CertificateResult:
-    result = stored_result(stored, origin, moment, found.certificates)
+    stored = copy.stored
+    result = stored_result(stored, origin, moment, copies.stored.certificates)
+    if copy.state is CopyState.DAMAGED and result.status is Status.PRESENT:
+        # Two certificates of one SHA-1 can be made; the DER says which it is.
+        other = Finding(
+            "damaged",
+            Severity.ERROR,
+            f"{origin}: the key {stored.key_name} holds another certificate with the same SHA-1.",
+            "Remove the key and inject the right certificate.",
+        )
+        return CertificateResult(result.thumbprint, result.store, Status.DIFFERENT, findings=(other,))
     if result.status is Status.PRESENT and wanted.certificate is not None:
         given = wanted.blob or blob_for(wanted.certificate)
         if stored.blob != given.to_bytes():

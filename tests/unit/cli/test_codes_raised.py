@@ -214,6 +214,29 @@ def _moved(store: Store) -> Raiser:
     return run
 
 
+def _disallowed_unread(bench: Bench) -> set[str]:
+    path = ("Microsoft", "SystemCertificates", "AuthRoot", "AutoUpdate")
+    hive = bench.storing(pki.registry_blob("corp-root"))
+    edit = SetValue(path, "DisallowedCertEncodedCtl", ValueType.BINARY, b"no list")
+    hive.write_bytes(apply(hive.read_bytes(), [edit], now=1 << 57))
+    return bench.seen("verify", hive, "-t", ROOT)
+
+
+def _odd_key_name(bench: Bench) -> set[str]:
+    edit = SetValue(
+        key_of(Store.AUTH_ROOT, "0" * 40), "Blob", ValueType.BINARY, pki.registry_blob("corp-root")
+    )
+    bench.hive.write_bytes(apply(bench.hive.read_bytes(), [edit], now=1 << 57))
+    return bench.seen("verify", bench.hive, "-t", ROOT)
+
+
+def _copies_left(bench: Bench) -> set[str]:
+    path = key_of(Store.ROOT, ROOT, Location.POLICY)
+    edit = SetValue(path, "Blob", ValueType.BINARY, pki.registry_blob("corp-root"))
+    bench.hive.write_bytes(apply(bench.hive.read_bytes(), [edit], now=1 << 57))
+    return bench.seen("remove", bench.hive, "-t", ROOT)
+
+
 def _disallows_used(bench: Bench) -> set[str]:
     assert bench.run("inject", bench.hive, "-c", bench.root).code == 0
     return bench.seen("inject", bench.hive, "-c", bench.root, "--store", "Disallowed")
@@ -446,6 +469,9 @@ RAISERS: dict[str, Raiser] = {
     "wrong-cached-hash": _wrong_hash,
     "disallowed": _disallowed,
     "from-disallowed": _moved(Store.DISALLOWED),
+    "disallowed-unread": _disallowed_unread,
+    "odd-key-name": _odd_key_name,
+    "copies-left": _copies_left,
     "disallows-used": _disallows_used,
     "moved-store": _moved(Store.CA),
     "other-store": _other_store,

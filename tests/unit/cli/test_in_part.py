@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from tests.unit.cli.conftest import Program
 from winpe_certs.errors import HiveError
 from winpe_certs.verification import stored
-from winpe_certs.verification.readers import BlobReader
+from winpe_certs.verification.readers import BlobReader, RegipyReader
 from winpe_certs.verification.stored import read_stored, read_stored_in_part
 from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.reader import WimFile
@@ -72,24 +72,25 @@ def test_what_was_not_needed_is_zeros(patched: Path) -> None:
 def test_where_a_part_does_not_do_the_whole_is_read(
     run: Program, patched: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "_agreed", partial(_agreed_on_bytes_alone, stored._agreed))
+    real = stored._require_agreement
+    monkeypatch.setattr(stored, "_require_agreement", partial(_agreed_on_bytes_alone, real))
     document = run("verify", patched, "-c", root, "-f", "json").document
     assert document["ok"]
     assert all("chunks" not in entry for entry in document["images"])
 
 
 def _agreed_on_bytes_alone(
-    real: Callable[..., object], readers: tuple[BlobReader, ...], path: object, origin: str
-) -> object:
+    real: Callable[..., None], readers: Sequence[BlobReader], contents: object, origin: str
+) -> None:
     """As readers behave that go where the part has zeros."""
     if "read_stored_in_part" in {frame.function for frame in inspect.stack()}:
         raise HiveError(f"{origin}: zeros")
-    return real(readers, path, origin)
+    real(readers, contents, origin)
 
 
 def test_readers_that_see_something_else_are_not_believed(
     patched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "_agreed", lambda *_: {"0" * 40: b"another"})
+    monkeypatch.setattr(RegipyReader, "blobs", lambda *_: {"0" * 40: b"another"})
     with patched.open("rb") as file:
         assert read_stored_in_part(_pages(WimFile(file, "boot.wim")), "part") is None
