@@ -37,7 +37,7 @@ ALLOWED = {
     "evidence": {"errors", "shown"},
     "hosts": {"errors", "shown"},
     "connection": {"errors", "hosts", "shown"},
-    "verification": {"errors", "edits", "certs", "regf", "shown"},
+    "verification": {"errors", "edits", "certs", "regf", "shown", "uppercase"},
     "trust": {"command_lines", "errors", "findings", "hosts", "results", "certs", "verification", "shown"},
     "workflows": {
         "command_lines", "errors", "edits", "findings", "finding_codes", "results", "files", "process",
