@@ -321,7 +321,7 @@ def explain(completed: Completed, *, doing: str = "", log_path: Path | None = No
     named = _LOG.findall(completed.output)
     log = str(log_path) if log_path is not None else named[-1] if named else ""
     details = [meaning.cause] if meaning else []
-    details += [f"DISM: {line}" for line in _said(completed.output)]
+    details += [f"DISM: {line}" for line in last_lines(completed.output)]
     if log:
         details.append(f"Log: {log}")
     if meaning is None:
@@ -352,7 +352,7 @@ def _next_command(then: tuple[str, ...], failed: Sequence[str]) -> tuple[str, ..
     return (failed[0], *(folder if word == _MOUNT_FOLDER else word for word in then))
 
 
-def _said(output: str) -> list[str]:
+def last_lines(output: str) -> list[str]:
     """The last lines that DISM printed, without progress bars."""
     lines = [line.strip() for line in output.splitlines()]
     return [line for line in lines if line and not _BAR.match(line)][-_LAST_LINES:]

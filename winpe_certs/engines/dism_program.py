@@ -109,10 +109,10 @@ class Dism:
         command = self.mount_command(image=image, index=index, folder=folder)
         self._run(command, doing=f"mount image {index} of {image} in {folder}", step="mounting the image")
 
-    def unmount_commit(self, *, folder: Path) -> None:
-        """Save the changes of a mount into its image, and unmount it."""
+    def unmount_commit(self, *, folder: Path) -> Completed:
+        """Save the changes of a mount into its image, and unmount it; gives what DISM said."""
         command = self.unmount_commit_command(folder=folder)
-        self._run(command, doing=f"save and unmount the image in {folder}", step="saving the image")
+        return self._run(command, doing=f"save and unmount the image in {folder}", step="saving the image")
 
     def unmount_discard(self, *, folder: Path) -> None:
         """Unmount an image and throw its changes away."""
