@@ -28,7 +28,7 @@ from winpe_certs.errors import (
 from winpe_certs.process import Completed
 from winpe_certs.shown import cause_words
 from winpe_certs.wim.directory import Directory
-from winpe_certs.wim.layout import NO_HASH
+from winpe_certs.wim.layout import ATTRIBUTE_REPARSE_POINT, NO_HASH
 from winpe_certs.wim.reader import PlainBytes
 from winpe_certs.wim.resource import RETRY
 
@@ -43,10 +43,12 @@ class Noted:
     """What an image file holds, as far as saving one image must leave it alone.
 
     `files` is a digest of the paths and contents of that image, without the hive and the log files that
-    Windows keeps beside it; `others` are the SHA-1 of the other images' metadata, in order.
+    Windows keeps beside it: what a program that captures files again must keep. `metadata` is the SHA-1 of
+    all that the image says of its files, `others` are those of the other images, in order.
     """
 
     files: bytes
+    metadata: bytes
     others: tuple[bytes, ...]
 
 
@@ -178,6 +180,8 @@ def _looked(
             return Aftermath(ImageState.NEITHER, "other images in the file are not what they were")
         if now.files != before.files:
             return Aftermath(ImageState.NEITHER, "other files of the image are not what they were")
+        if hive == old and now.metadata != before.metadata:
+            return Aftermath(ImageState.NEITHER, "it was written again, with the old hive")
         if hive == old:
             return Aftermath(ImageState.OLD, "its hive and its other files are those of before")
         try:
@@ -198,12 +202,15 @@ def _noted(images: WimImages, index: int, hive_path: str) -> Noted:
     for path, entry in Directory(PlainBytes(wim.metadata_bytes(index)), wim.origin).walk():
         if _is_of_hive(path, hive_path):
             continue
-        name = f"{entry.is_directory}\0{path}\0".encode("utf-8", "surrogatepass")
-        hashes = [stream.hash for stream in entry.streams if stream.hash != NO_HASH]
+        # Where a link leads is written in more than one way.
+        is_link = bool(entry.attributes & ATTRIBUTE_REPARSE_POINT)
+        contents = NO_HASH if is_link else entry.contents.hash
         # A name whose contents are not in the file (any more) is not what it was.
-        found = [hash_ if hash_ in stored else b"" for hash_ in hashes]
-        entries.append(hashlib.sha256(name + b"\0".join(sorted(found))).digest())
-    return Noted(hashlib.sha256(b"".join(sorted(entries))).digest(), others)
+        is_stored = contents == NO_HASH or contents in stored
+        what = f"{path}\0{entry.is_directory}\0{is_link}\0{is_stored}\0".encode("utf-8", "surrogatepass")
+        entries.append(hashlib.sha256(what + contents).digest())
+    files = hashlib.sha256(b"".join(sorted(entries))).digest()
+    return Noted(files, wim.metadata_entries[index - 1].hash, others)
 
 
 def _is_of_hive(path: str, hive_path: str) -> bool:
