@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from winpe_certs.engines.base import Verification
 from winpe_certs.engines.direct import WimImages, open_for_reading
-from winpe_certs.engines.dism_codes import last_lines
+from winpe_certs.engines.dism_codes import last_said
 from winpe_certs.errors import (
     CleanupError,
     EnvironmentFailure,
@@ -112,16 +112,17 @@ def ended_error(
     `image` names it in messages. `save` is None when the image was not to be saved yet. `cleanup` is the
     command line that frees what a program may have left half mounted.
     """
-    told = _as_ours(error)
+    told = as_ours(error)
     if found.state is ImageState.NEITHER and not isinstance(told, CleanupError):
         told = _lost(told, found, image, save, cleanup)
     elif save is not None or found.state is not ImageState.OLD:
-        _say_state(told, found, image)
+        say_state(told, found, image)
     told.image_state = found.state
     return told
 
 
-def _as_ours(error: BaseException) -> WinpeCertsError:
+def as_ours(error: BaseException) -> WinpeCertsError:
+    """What has ended some work, as an error of this program."""
     if isinstance(error, WinpeCertsError):
         return error
     if isinstance(error, KeyboardInterrupt):
@@ -138,7 +139,7 @@ def _lost(
     said = ["DISM has left the image so. What happened:", error.message, error.details]
     if save is not None and save.done is not None:
         said.append(f"DISM: exit code {save.done.code}")
-        said += [f"DISM: {line}" for line in last_lines(save.done.output)]
+        said += [f"DISM: {line}" for line in last_said(save.done.output)]
     return ImageLostError(
         f"{image} is neither the old one nor the new one: {found.why}",
         details="\n".join(part for part in said if part),
@@ -149,7 +150,7 @@ def _lost(
     )
 
 
-def _say_state(error: WinpeCertsError, found: Aftermath, image: str) -> None:
+def say_state(error: WinpeCertsError, found: Aftermath, image: str) -> None:
     """Say what the image is, and what there is to do about it then."""
     words = {
         ImageState.OLD: "is the old one, so nothing is changed",
