@@ -12,8 +12,6 @@ import pytest
 
 from winpe_certs.program_output import LONGEST_LINE, MOST_TEXT, Lines, decoded, last_lines
 
-MEGABYTE = 1 << 20
-
 
 def cut(pieces: Iterable[bytes]) -> list[str]:
     """The lines of what arrives in these pieces."""
@@ -100,33 +98,42 @@ def test_a_byte_order_mark_and_a_missing_end_change_nothing(data: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "piece",
-    [b"x" * MEGABYTE, b"x\0" * (MEGABYTE // 2), b"\n" * MEGABYTE, b"\r\n" * (MEGABYTE // 2), bytes(MEGABYTE)],
-    ids=["x", "UTF-16", "line feeds", "line ends", "zeros"],
+    ("piece", "size"),
+    [(b"x", 8), (b"x\0", 8), (bytes(2), 8), (b"\n", 0.25), (b"\r\n", 0.25), (b"a \n\0", 0.25)],
+    ids=["x", "UTF-16", "zeros", "line feeds", "line ends", "odd"],
 )
-def test_output_without_end_takes_bounded_memory_and_time_in_its_length(piece: bytes) -> None:
-    def seconds(megabytes: int) -> float:
-        lines = Lines(None)
-        pieces = [piece[at : at + (1 << 16)] for at in range(0, MEGABYTE, 1 << 16)]
-        started = time.process_time()
-        for _ in range(megabytes):
-            for each in pieces:
-                lines.feed(each)
-        lines.end()
-        assert len(lines.text) <= 2 * MOST_TEXT + LONGEST_LINE
-        assert len(lines.last) < 10_000
-        return time.process_time() - started
+def test_output_without_end_takes_bounded_memory_and_time_in_its_length(piece: bytes, size: float) -> None:
+    few, _ = spent(piece, size)
+    many, text = spent(piece, 4 * size)
+    assert many < 4 * 3 * few + 1
+    assert text <= 2 * MOST_TEXT + LONGEST_LINE
 
-    few = seconds(8)
+
+def spent(piece: bytes, megabytes: float) -> tuple[float, int]:
+    """Seconds of CPU time for so much of an output, and how many letters of it are kept."""
+    data = piece * ((1 << 16) // len(piece))
+    lines = Lines(None)
+    started = time.process_time()
+    for _ in range(int(megabytes * 16)):
+        lines.feed(data)
+    lines.end()
+    kept = len(lines.text)
+    assert len(lines.last) < 10_000
+    return time.process_time() - started, kept
+
+
+@pytest.mark.parametrize("piece", [b"x", b"x\0", b"x" * 9_999 + b"\n"], ids=["x", "UTF-16", "lines"])
+def test_the_memory_for_an_output_has_a_bound(piece: bytes) -> None:
+    data = piece * ((1 << 16) // len(piece))
     tracemalloc.start()
     try:
         lines = Lines(None)
-        for _ in range(40):
-            lines.feed(piece[: len(piece) // 8])
-        assert tracemalloc.get_traced_memory()[1] < 8 * MOST_TEXT
+        for _ in range(16 * 48):
+            lines.feed(data)
+        lines.end()
+        assert tracemalloc.get_traced_memory()[1] < 5 * MOST_TEXT
     finally:
         tracemalloc.stop()
-    assert seconds(32) < 4 * 3 * few + 1
 
 
 def test_of_very_many_lines_the_first_and_the_last_are_kept() -> None:

@@ -138,6 +138,8 @@ def _agreed(readers: tuple[BlobReader, ...], path: KeyPath, origin: str) -> dict
     for reader in readers:
         try:
             answers.append(reader.blobs(path))
+        except MemoryError:
+            raise
         except Exception as error:
             raise unreadable(reader.name, error, origin) from error
     if any(answer != answers[0] for answer in answers):
