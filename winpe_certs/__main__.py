@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
+from winpe_certs.cli.memory import is_no_memory, show_no_memory
 from winpe_certs.cli.streams import open_missing_descriptors
 
 _FAILED = 4
-_NO_MEMORY = b"error: there is not enough memory to start\nnext: End other programs, or raise the limit.\n"
 
 
 def main() -> int:
@@ -20,14 +19,11 @@ def main() -> int:
         from winpe_certs.cli import main as program
 
         code = program.main()
-    except MemoryError:
-        os.write(2, _NO_MEMORY)
-        return _FAILED
-    except ImportError as error:
-        # A library that the system cannot load for want of memory says so only in words.
-        if "memory" not in str(error):
+    except (MemoryError, ImportError, OSError) as error:
+        # The program has its own words for what goes wrong once it is there; here it could not be loaded.
+        if not is_no_memory(error):
             raise
-        os.write(2, _NO_MEMORY)
+        show_no_memory(as_json=False)
         return _FAILED
     # What goes with the process need not be searched for cycles first: that takes a twentieth of a run.
     gc.freeze()

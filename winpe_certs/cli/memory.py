@@ -19,6 +19,8 @@ _DOCUMENT: Final = (
     f'"error": {{"code": 4, "kind": "no-memory", "message": "{_MESSAGE}", "details": "", '
     f'"resolution": "{_RESOLUTION}", "command": null, "ran": null, "image_state": null}}}}\n'
 ).encode()
+# How the loaders of shared libraries say it.
+_LOADER_WORDS: Final = ("cannot allocate memory", "failed to map segment", "cannot map zero-fill")
 
 
 class NoMemoryError(EnvironmentFailure):
@@ -32,7 +34,7 @@ def is_no_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     if isinstance(error, ImportError):
-        return "cannot allocate memory" in str(error).lower()
+        return any(words in str(error).lower() for words in _LOADER_WORDS)
     if isinstance(error, RuntimeError):
         return "can't start new thread" in str(error)
     return isinstance(error, MemoryError)
