@@ -92,6 +92,14 @@ class Lines:
         """Take bytes in, pass the lines on that they end."""
         self._rest += data
         start = self._after_returns(0)
+        if not start and not self._after_return and self._has_plain_lines():
+            *ended, rest = _LINE_END.split(bytes(self._rest))
+            self._after_return = self._rest.endswith(b"\r")
+            self._rest[:] = rest
+            self._searched = len(rest)
+            for line in ended:
+                self._pass_on(line)
+            return
         while (end := self._line_end(start)) is not None:
             self._pass_on(self._rest[start : end.start()])
             # A line feed that has not arrived yet belongs to returns at the very end.
@@ -110,6 +118,10 @@ class Lines:
         if rest:
             self._pass_on(rest)
         self._rest.clear()
+
+    def _has_plain_lines(self) -> bool:
+        """Whether what has arrived can be cut at once: nothing of it is UTF-16, or may be too long."""
+        return not self._is_utf_16 and len(self._rest) <= LONGEST_LINE and b"\0" not in self._rest
 
     def _after_returns(self, start: int) -> int:
         """Where the next line starts: behind what still belongs to returns that have ended the last one."""
@@ -158,7 +170,7 @@ class Lines:
             del self._rest[LONGEST_LINE : LONGEST_LINE + too_many]
             self._searched = LONGEST_LINE
 
-    def _pass_on(self, line: bytearray) -> None:
+    def _pass_on(self, line: bytes | bytearray) -> None:
         is_long = len(line) > LONGEST_LINE
         data = bytes(line[:LONGEST_LINE])
         text = data.decode("utf-16-le", "replace") if self._is_utf_16 else decoded(data)
