@@ -5,12 +5,26 @@ from __future__ import annotations
 import gc
 import sys
 
-from winpe_certs.cli import main as program
+from winpe_certs.cli.memory import is_no_memory, show_no_memory
+from winpe_certs.cli.streams import open_missing_descriptors
+
+_FAILED = 4
 
 
 def main() -> int:
     """Run the command line of this process; returns its exit code."""
-    code = program.main()
+    # Before the rest is imported: the next file that is opened must not become a standard stream.
+    open_missing_descriptors()
+    try:
+        from winpe_certs.cli import main as program
+
+        code = program.main()
+    except (MemoryError, ImportError, OSError) as error:
+        # The program has its own words for what goes wrong once it is there; here it could not be loaded.
+        if not is_no_memory(error):
+            raise
+        show_no_memory(as_json=False)
+        return _FAILED
     # What goes with the process need not be searched for cycles first: that takes a twentieth of a run.
     gc.freeze()
     return code

@@ -7,7 +7,7 @@ Every error says what happened and where (`message`), why (`details`) and what t
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 
@@ -22,6 +22,14 @@ class ExitCode(IntEnum):
     CLEANUP_INCOMPLETE = 5
     DEFECT = 70
     INTERRUPTED = 130
+
+
+class ImageState(StrEnum):
+    """What an image is after a program that was to save it has failed, was ended, or was interrupted."""
+
+    OLD = "old"
+    NEW = "new"
+    NEITHER = "neither"
 
 
 class WinpeCertsError(Exception):
@@ -45,6 +53,8 @@ class WinpeCertsError(Exception):
         self.resolution = resolution
         self.command = command
         self.ran = ran
+        self.image_state: ImageState | None = None
+        """What the image is now, where another program was at work on it and the image was read again."""
 
     @property
     def _parts(self) -> tuple[object, ...]:
@@ -164,6 +174,12 @@ class VerificationFailure(EnvironmentFailure):
     """What was written could not be confirmed, and has been taken back."""
 
     kind = "verification"
+
+
+class ImageLostError(EnvironmentFailure):
+    """A program that was to save an image has left neither the old one nor the new one."""
+
+    kind = "image-lost"
 
 
 class CleanupError(WinpeCertsError):

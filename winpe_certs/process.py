@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import IO, Final, Protocol
 
 from winpe_certs.command_lines import command_line, shell_of
 from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.program_output import Lines
 from winpe_certs.shown import system_words
 
 _LOG = logging.getLogger(__name__)
@@ -33,9 +33,11 @@ _SLICE: Final = 0.1
 _SILENCE: Final = 1.0
 # How long a program may take to end by itself once it is told to.
 _GRACE: Final = 5.0
+# A program that has ended may also leave one behind that talks without end.
+_TALK: Final = 5.0
 _CHUNK: Final = 1 << 16
-_LINE_END: Final = re.compile(rb"\r*\n|\r+")
-_LAST_LINES: Final = 10
+# What arrives faster than it is looked at waits in the pipe, not in memory.
+_MOST_CHUNKS: Final = 16
 
 if sys.platform == "win32":
     _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -71,6 +73,8 @@ class Completed:
     output: str
     """Standard output and standard error in the order of arrival, lines ended by a line feed."""
     seconds: float
+    ended_by: str = ""
+    """The signal that ended the program, such as SIGKILL, where the system has signals."""
 
     def __post_init__(self) -> None:
         """Take negative codes too, as some callers report those of Windows."""
@@ -84,63 +88,6 @@ class Runner(Protocol):
         self, command: Sequence[str], *, timeout: float, on_line: Callable[[str], None] | None = None
     ) -> Completed:
         """Run a program to its end, whatever its exit code; see `ProcessRunner.run`."""
-
-
-def decoded(line: bytes) -> str:
-    """Text of a program: UTF-8, else what a console of this Windows would show."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("oem" if sys.platform == "win32" else "cp437", errors="replace")
-
-
-class _Lines:
-    """Cuts what arrives into lines; a line that a carriage return redraws is a line of its own."""
-
-    def __init__(self, on_line: Callable[[str], None] | None) -> None:
-        self._on_line = on_line
-        self._rest = b""
-        self._after_return = False
-        self._lines: list[str] = []
-
-    @property
-    def text(self) -> str:
-        """All lines so far."""
-        return "".join(f"{line}\n" for line in self._lines)
-
-    @property
-    def last(self) -> str:
-        """The last lines that are not blank."""
-        return "\n".join([line for line in self._lines if line.strip()][-_LAST_LINES:])
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes in, pass the lines on that they end."""
-        if self._after_return:
-            # The line has been passed on at its carriage return; a line feed now belongs to that.
-            data = data.lstrip(b"\r")
-            if not data:
-                return
-            data = data.removeprefix(b"\n")
-            self._after_return = False
-        self._rest += data
-        start = 0
-        for match in _LINE_END.finditer(self._rest):
-            self._pass_on(self._rest[start : match.start()])
-            start = match.end()
-        self._after_return = bool(start) and self._rest.endswith(b"\r")
-        self._rest = self._rest[start:]
-
-    def end(self) -> None:
-        """Pass on a last line that nothing ended."""
-        if self._rest:
-            self._pass_on(self._rest)
-            self._rest = b""
-
-    def _pass_on(self, line: bytes) -> None:
-        text = decoded(line)
-        self._lines.append(text)
-        if self._on_line is not None:
-            self._on_line(text)
 
 
 class ProcessRunner:
@@ -158,7 +105,7 @@ class ProcessRunner:
         arguments = tuple(command)
         _LOG.info("run: %s", command_line(arguments, shell_of(sys.platform)))
         started = time.monotonic()
-        lines = _Lines(on_line)
+        lines = Lines(on_line)
         with _started(arguments) as process:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             if not _followed(process, process.stdout, started + timeout, lines):
@@ -170,9 +117,19 @@ class ProcessRunner:
                     "then run the same command again, with more time if need be.",
                 )
         lines.end()
-        done = Completed(arguments, process.returncode, lines.text, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        done = Completed(arguments, process.returncode, lines.text, seconds, _signal_name(process.returncode))
         _LOG.info("exit code %d (0x%08X) after %.1f s: %s", done.code, done.code, done.seconds, arguments[0])
         return done
+
+
+def _signal_name(code: int) -> str:
+    """The name of the signal that ended a program; on Windows there is none, and no code is negative."""
+    if code >= 0:
+        return ""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
 
 
 @contextlib.contextmanager
@@ -202,17 +159,31 @@ def _started(arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
         raise
 
 
-def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], deadline: float, lines: _Lines) -> bool:
+def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], deadline: float, lines: Lines) -> bool:
     """Pass on what the program says until it has ended; False when the deadline came first."""
-    chunks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(stream, chunks), daemon=True).start()
+    chunks: queue.Queue[bytes | None] = queue.Queue(_MOST_CHUNKS)
+    is_over = threading.Event()
+    threading.Thread(target=_read, args=(stream, chunks, is_over), daemon=True).start()
+    try:
+        return _is_followed(process, chunks, deadline, lines)
+    finally:
+        is_over.set()
+
+
+def _is_followed(
+    process: subprocess.Popen[bytes], chunks: queue.Queue[bytes | None], deadline: float, lines: Lines
+) -> bool:
     silent_since: float | None = None
-    while time.monotonic() < deadline:
+    ended_since: float | None = None
+    while (now := time.monotonic()) < deadline:
+        if ended_since is None and process.poll() is not None:
+            ended_since = now
+        if ended_since is not None and now - ended_since >= _TALK and chunks.empty():
+            return True
         try:
             data = chunks.get(timeout=_SLICE)
         except queue.Empty:
-            now = time.monotonic()
-            if process.poll() is None:
+            if ended_since is None:
                 continue
             silent_since = silent_since or now
             if now - silent_since >= _SILENCE:
@@ -230,14 +201,21 @@ def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], deadline: flo
     return process.poll() is not None and chunks.empty()
 
 
-def _read(stream: IO[bytes], chunks: queue.SimpleQueue[bytes | None]) -> None:
+def _read(stream: IO[bytes], chunks: queue.Queue[bytes | None], is_over: threading.Event) -> None:
     """Empty the pipe, in a thread of its own: a full one would stop the program."""
+
+    def hand_on(data: bytes | None) -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(queue.Full):
+                chunks.put(data, timeout=_SLICE)
+                return
+
     try:
         with stream:
-            while data := stream.read(_CHUNK):
-                chunks.put(data)
+            while not is_over.is_set() and (data := stream.read(_CHUNK)):
+                hand_on(data)
     finally:
-        chunks.put(None)
+        hand_on(None)
 
 
 def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from winpe_certs.process import (
     ProgramMissingError,
     ProgramStartError,
     ProgramTimeoutError,
-    decoded,
 )
 
 # A child that ends before the test does only by being ended.
@@ -134,37 +132,6 @@ for part in ("Mounting\\r\\n", "[= 3.0% ]\\r", "\\r[== 45.0% ]", "\\r[=== 100.0%
     ]
     assert arrivals[-1][1] - arrivals[1][1] > 0.2
     assert done.output.splitlines()[-1] == "done"
-
-
-@pytest.mark.parametrize(
-    ("pieces", "expected"),
-    [
-        ([b"a\r\nb\n"], ["a", "b"]),
-        ([b"a\r", b"\nb\n"], ["a", "b"]),
-        ([b"a\r", b"\r", b"\nb\n"], ["a", "b"]),
-        ([b"a\r\r\nb\r\n\r\n"], ["a", "b", ""]),
-        ([b"a\rb\rc"], ["a", "b", "c"]),
-        ([b"a", b"b", b"\n", b"\n"], ["ab", ""]),
-        ([b"a\n", b"\n", b"b"], ["a", "", "b"]),
-        ([b""], []),
-    ],
-)
-def test_lines_are_cut_the_same_however_they_arrive(pieces: Sequence[bytes], expected: list[str]) -> None:
-    seen: list[str] = []
-    lines = process._Lines(seen.append)
-    for piece in pieces:
-        lines.feed(piece)
-    lines.end()
-    assert seen == expected
-    assert lines.text == "".join(f"{line}\n" for line in expected)
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [("错误: 5".encode(), "错误: 5"), (b"Datentr\x84ger", "Datenträger"), (b"plain", "plain")],
-)
-def test_text_is_utf_8_or_what_a_console_shows(line: bytes, text: str) -> None:
-    assert decoded(line) == text
 
 
 def test_negative_windows_codes_become_unsigned() -> None:

@@ -15,7 +15,16 @@ from typer._click.exceptions import ClickException
 from typer.core import TyperCommand
 
 from winpe_certs import __version__
-from winpe_certs.cli.output import OutputLostError, prepare_streams, show_error, verbosity_of, wants_json
+from winpe_certs.cli.memory import is_no_memory, no_memory, show_no_memory
+from winpe_certs.cli.output import (
+    OutputLostError,
+    prepare_streams,
+    settled_streams,
+    show_error,
+    show_help,
+    verbosity_of,
+    wants_json,
+)
 from winpe_certs.cli.parsing import Commands, OneCommand
 from winpe_certs.cli.signals import ended_by_signals
 from winpe_certs.command_lines import PROGRAM
@@ -110,7 +119,7 @@ def _function(place: str) -> Callable[..., int]:
 
 def _print_version(value: bool) -> None:
     if value:
-        sys.stdout.write(f"winpe-certs {__version__}\n")
+        show_help(f"winpe-certs {__version__}")
         raise typer.Exit
 
 
@@ -131,19 +140,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbose = verbosity_of(arguments)
     prepare_streams()
     try:
-        with ended_by_signals():
+        with settled_streams(), ended_by_signals():
             return _run(arguments)
     except WinpeCertsError as error:
         failure: WinpeCertsError = error
     except Exception as error:  # noqa: BLE001 - the last stop: a defect must not look like bad input
-        failure = WinpeCertsError(
-            f"a defect of winpe-certs: {type(error).__name__}: {error}",
-            details="Nothing was committed unless a report above says so.",
-            resolution="Please report it with the output of the same command and -vv.",
+        failure = (
+            no_memory()
+            if is_no_memory(error)
+            else WinpeCertsError(
+                f"a defect of winpe-certs: {type(error).__name__}: {error}",
+                details="Nothing was committed unless a report above says so.",
+                resolution="Please report it with the output of the same command and -vv.",
+            )
         )
-        failure.__cause__ = error
-    with contextlib.suppress(OutputLostError):
-        show_error(failure, as_json=as_json, command=_command_in(arguments), verbose=verbose)
+        # The frames of what ran out of memory hold that memory.
+        failure.__cause__ = None if is_no_memory(error) else error
+    try:
+        with settled_streams(), contextlib.suppress(OutputLostError):
+            show_error(failure, as_json=as_json, command=_command_in(arguments), verbose=verbose)
+    except MemoryError:
+        show_no_memory(as_json=as_json)
+        return int(ExitCode.FAILED)
     return int(failure.exit_code)
 
 

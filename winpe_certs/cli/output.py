@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from winpe_certs.cli.console import takes_escapes
+from winpe_certs.cli.streams import nowhere, replace_missing_streams
 from winpe_certs.command_lines import shell_of
 from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
 from winpe_certs.shown import system_words
@@ -66,6 +66,20 @@ def show_document(text: str) -> int:
     return int(ExitCode.DONE)
 
 
+def show_help(text: str) -> None:
+    """Print a help text, or the version."""
+    _write(f"{text}\n")
+
+
+@contextlib.contextmanager
+def settled_streams() -> Iterator[None]:
+    """Leave nothing over that the interpreter would try to write, and fail at, when it ends."""
+    try:
+        yield
+    finally:
+        _write("", to_stderr=True)
+
+
 def show_explanations(found: Sequence[Explanation], *, as_json: bool, as_list: bool) -> int:
     """Print what `explain` has found, one line for each with `as_list`; returns the exit code."""
     from winpe_certs.report import explanations
@@ -97,6 +111,8 @@ def talk(*, verbose: int) -> None:
     logger = logging.getLogger("winpe_certs")
     logger.handlers.clear()
     logger.propagate = False
+    # A standard error that cannot be written to takes no report of that either.
+    logging.raiseExceptions = False
     if verbose:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(relativeCreated)6.0f ms  %(message)s"))
@@ -107,7 +123,8 @@ def talk(*, verbose: int) -> None:
 
 
 def prepare_streams() -> None:
-    """Make sure that a name that the console's code page lacks is escaped instead of ending the program."""
+    """Make sure that there are streams, and that a name that a console's code page lacks is escaped."""
+    replace_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # None is suppressed
@@ -195,8 +212,7 @@ def _why(error: Exception) -> str:
 
 def _silence(*, to_stderr: bool) -> None:
     """Keep the interpreter from trying again at its end what has just failed."""
-    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
     if to_stderr:
-        sys.stderr = nowhere
+        sys.stderr = nowhere()
     else:
-        sys.stdout = nowhere
+        sys.stdout = nowhere()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from typer._click.exceptions import BadOptionUsage, MissingParameter, NoSuchOption
 from typer._click.parser import _OptionParser
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.models import TyperPath
 
 from winpe_certs.cli.values import shown
@@ -119,6 +119,15 @@ class _Parser(_OptionParser):
         )
 
 
+def _show_help(ctx: Context, parameter: Parameter, value: object) -> None:  # noqa: ARG001 - a callback's
+    """Print a help text as every other output: to a full disk that is a failure, to a closed pipe not."""
+    if value and not ctx.resilient_parsing:
+        from winpe_certs.cli.output import show_help
+
+        show_help(ctx.get_help())
+        ctx.exit()
+
+
 class OneCommand(TyperCommand):
     """A command that reports wrong usage in our words."""
 
@@ -132,6 +141,13 @@ class OneCommand(TyperCommand):
     def make_parser(self, ctx: Context) -> _OptionParser:
         """The parser of its options and arguments."""
         return _parser(self, ctx)
+
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
+        """The option that prints the help text."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Read the words after the command; raises `UsageError`."""
@@ -151,6 +167,13 @@ class Commands(TyperGroup):
     def make_parser(self, ctx: Context) -> _OptionParser:
         """The parser of what comes before the command."""
         return _parser(self, ctx)
+
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
+        """The option that prints the help text."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Read the words before the command; raises `UsageError`."""

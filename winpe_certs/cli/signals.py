@@ -16,11 +16,17 @@ _SIGNALS: Final = tuple(
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let the signals that end a program raise `KeyboardInterrupt` for the length of the block."""
+    """Let the signals that end a program raise `KeyboardInterrupt` for the length of the block.
+
+    One that is ignored stays so: whoever started this program wants that (nohup, a background job).
+    Python itself leaves an ignored SIGINT as it is.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    # A handler that was not set from Python is None, and could not be put back.
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) not in {signal.SIG_IGN, None}]
+    before = {number: signal.signal(number, _interrupt) for number in heeded}
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from typing import Final
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.process import Completed
+from winpe_certs.program_output import last_lines
 
 SUCCESS: Final = frozenset({0, 3010})
 """Exit codes of success; 3010 asks for a restart, which an image that is not running does not need."""
@@ -42,6 +43,8 @@ NOTHING_MOUNTED: Final = frozenset(
 _FAILURE_BIT: Final = 0x8000_0000
 _WIN32: Final = 0x8007_0000
 _LAST_LINES: Final = 8
+# Lines at the end of its output in which the failure is looked for.
+_MOST_JUDGED: Final = 1000
 _BAR: Final = re.compile(r"^\[[= ]*\d[\d.,]*%[= ]*\]$")
 # "Error: 0xc1420117", "Error: 5", and the same with a translated word and a full-width colon.
 _PRINTED: Final = re.compile(
@@ -297,15 +300,16 @@ def failure_number(completed: Completed) -> int:
     """
     if completed.code >= _FAILURE_BIT:
         return completed.code
+    output = "\n".join(last_lines(completed.output, _MOST_JUDGED))
     printed = [
         int(number, 0) if number[:2].lower() == "0x" else int(number)
-        for word, number in _PRINTED.findall(completed.output)
+        for word, number in _PRINTED.findall(output)
         if word.lower() not in _NOT_ERRORS
     ]
     numbers = [number for number in printed if 0 < number <= 0xFFFF_FFFF and number not in SUCCESS]
     if numbers:
         return numbers[-1]
-    anywhere = _ANY_FAILURE.findall(completed.output)
+    anywhere = _ANY_FAILURE.findall(output)
     return int(anywhere[-1], 16) if anywhere else completed.code
 
 
@@ -318,13 +322,16 @@ def explain(completed: Completed, *, doing: str = "", log_path: Path | None = No
     code = failure_number(completed)
     meaning = MEANINGS.get(code)
     what = f"DISM cannot {doing}" if doing else "DISM failed"
-    named = _LOG.findall(completed.output)
+    named = _LOG.findall("\n".join(last_lines(completed.output, _MOST_JUDGED)))
     log = str(log_path) if log_path is not None else named[-1] if named else ""
     details = [meaning.cause] if meaning else []
-    details += [f"DISM: {line}" for line in _said(completed.output)]
+    details += [f"DISM: {line}" for line in last_said(completed.output)]
     if log:
         details.append(f"Log: {log}")
-    if meaning is None:
+    if completed.ended_by:
+        message = f"{what}: it was ended by {completed.ended_by}"
+        remedy = "See what has ended it (the system does when memory runs out), then run the command again."
+    elif meaning is None:
         message = f"{what}: error {code} (0x{code:08X})"
         remedy = f"Look for the last errors in {log or 'the log of DISM'}, then run the same command again."
     else:
@@ -352,7 +359,6 @@ def _next_command(then: tuple[str, ...], failed: Sequence[str]) -> tuple[str, ..
     return (failed[0], *(folder if word == _MOUNT_FOLDER else word for word in then))
 
 
-def _said(output: str) -> list[str]:
-    """The last lines that DISM printed, without progress bars."""
-    lines = [line.strip() for line in output.splitlines()]
-    return [line for line in lines if line and not _BAR.match(line)][-_LAST_LINES:]
+def last_said(output: str) -> list[str]:
+    """The last lines that DISM printed, shortened, without progress bars."""
+    return [line for line in last_lines(output, _MOST_JUDGED) if not _BAR.match(line)][-_LAST_LINES:]

@@ -7,6 +7,7 @@ as progress. Whoever calls decides when a mount is discarded: nothing here unmou
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _PHASES: Final = {
 }
 _VERSION: Final = re.compile(r"\b(\d+\.\d+\.\d+(?:\.\d+)*)\b")
 _FIELD: Final = re.compile(r"^(Mount Dir|Image File|Image Index|Mounted Read/Write|Status)\s*:\s*(.*?)\s*$")
+# Letters of its output in which DISM says its version.
+_BANNER: Final = 1 << 14
 _ADK_FOLDERS: Final = {
     "amd64": "amd64",
     "x86_64": "amd64",
@@ -109,10 +112,10 @@ class Dism:
         command = self.mount_command(image=image, index=index, folder=folder)
         self._run(command, doing=f"mount image {index} of {image} in {folder}", step="mounting the image")
 
-    def unmount_commit(self, *, folder: Path) -> None:
-        """Save the changes of a mount into its image, and unmount it."""
+    def unmount_commit(self, *, folder: Path) -> Completed:
+        """Save the changes of a mount into its image, and unmount it; gives what DISM said."""
         command = self.unmount_commit_command(folder=folder)
-        self._run(command, doing=f"save and unmount the image in {folder}", step="saving the image")
+        return self._run(command, doing=f"save and unmount the image in {folder}", step="saving the image")
 
     def unmount_discard(self, *, folder: Path) -> None:
         """Unmount an image and throw its changes away."""
@@ -137,7 +140,7 @@ class Dism:
         """The version of this DISM, such as ``10.0.19041.3636``; empty when its banner shows none."""
         # The banner comes before anything can fail.
         done = self._runner.run(self.version_command(), timeout=self._timeout)
-        found = _VERSION.search(done.output)
+        found = _VERSION.search(done.output, 0, _BANNER)
         if found is None and done.code not in SUCCESS:
             raise explain(done, doing="show its version", log_path=self.log_path)
         return found.group(1) if found else ""
@@ -172,7 +175,7 @@ class _Bars:
 def _mounted(output: str) -> Iterator[MountedImage]:
     """The records of ``/Get-MountedImageInfo``; each begins with its folder."""
     records: list[dict[str, str]] = []
-    for line in output.splitlines():
+    for line in io.StringIO(output):
         found = _FIELD.match(line)
         if found is None:
             continue

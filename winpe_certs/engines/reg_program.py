@@ -17,6 +17,7 @@ from typing import Final
 
 from winpe_certs.errors import CleanupError, EnvironmentFailure, WinpeCertsError
 from winpe_certs.process import Completed, ProgramStartError, Runner
+from winpe_certs.program_output import last_lines
 from winpe_certs.shown import cause_words
 
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -184,7 +185,7 @@ class Reg:
 
 
 def _failure(done: Completed, doing: str) -> RegError:
-    said = [line.strip() for line in done.output.splitlines() if line.strip()]
+    said = last_lines(done.output)
     return RegError(
         f"reg.exe cannot {doing} (exit code {done.code})",
         details="\n".join(f"reg.exe: {line}" for line in said),

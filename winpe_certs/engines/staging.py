@@ -6,18 +6,21 @@ A share may go away at any moment and knows no reliable locks: the original is o
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Self
 
+from winpe_certs.engines.aftermath import Aftermath, as_ours, say_state, uninterrupted
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Target, Verification
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.survey import survey_wim_file
-from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.errors import CleanupError, EnvironmentFailure, ImageState, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.new import write_new
 from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
+from winpe_certs.shown import cause_words
 
 _PIECE: Final = 1 << 20
 
@@ -54,9 +57,17 @@ class StagedTarget:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Close the copy and remove it."""
+        """Close the copy and remove it; while it may still be mounted it stays."""
         self._close(*exception)
-        self._remove_copy()
+        error = exception[1]
+        if isinstance(error, CleanupError):
+            return
+        if error is None:
+            self._remove_copy()
+            return
+        # What could not be removed must not hide why the work has ended.
+        with contextlib.suppress(EnvironmentFailure):
+            self._remove_copy()
 
     def _close(self, *exception: object) -> None:
         if self._is_open:
@@ -93,13 +104,48 @@ class StagedTarget:
         self._inner.rehearse(verify)
 
     def commit(self, verify: Verification) -> None:
-        """Change the copy, then replace the original with it, verified once more before the rename."""
-        self._inner.commit(verify)
+        """Change the copy, then replace the original with it, verified once more before the rename.
+
+        After a failure `saved` and the error say what the original is, not what became of the copy.
+        """
+        try:
+            self._inner.commit(verify)
+        except WinpeCertsError as error:
+            if error.image_state is not None:
+                error.details = f"This was a copy; {self._original} is unchanged.\n{error.details}".strip()
+                error.image_state = ImageState.OLD
+            raise
         if self._is_changed:
             # Windows lets nobody read a file that is open without sharing.
             self._close()
-            self._put_back(verify)
+            self._refuse_changed()
+            try:
+                self._put_back(verify)
+            except (WinpeCertsError, KeyboardInterrupt, MemoryError) as error:
+                raise self._ended(error) from error
         self.saved = self._inner.saved
+
+    def _ended(self, error: BaseException) -> WinpeCertsError:
+        """The error for a replacement of the original that has ended in one, with what the original is."""
+        try:
+            found = uninterrupted(self._look_again)
+        except (WinpeCertsError, KeyboardInterrupt) as why:
+            found = Aftermath(ImageState.NEITHER, f"it cannot be read: {cause_words(why)}")
+        if found.state is ImageState.NEW:
+            self.saved = self._inner.saved
+        told = as_ours(error)
+        told.image_state = found.state
+        say_state(told, found, str(self._original))
+        return told
+
+    def _look_again(self) -> Aftermath:
+        if _identity(self._original) == self._identity:
+            return Aftermath(ImageState.OLD, "it has the size and time of before")
+        with system_errors(self._original, "read"):
+            is_new = _are_equal(self._original, self._copy)
+        if is_new:
+            return Aftermath(ImageState.NEW, "it has the contents of the changed copy")
+        return Aftermath(ImageState.NEITHER, "another program has written it")
 
     def survey(
         self, path: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
@@ -107,13 +153,14 @@ class StagedTarget:
         """The original as it is now; see `Target.survey`."""
         return survey_wim_file(self._original, path, chosen, earlier, progress)
 
-    def _put_back(self, verify: Verification) -> None:
+    def _refuse_changed(self) -> None:
         if _identity(self._original) != self._identity:
             raise EnvironmentFailure(
                 f"{self._original}: another program has changed the image during this run",
                 resolution="Make sure that nothing else works on the image, then run the command again.",
             )
 
+    def _put_back(self, verify: Verification) -> None:
         def check(written: Path) -> None:
             with open_for_reading(written) as images:
                 for index in self._indexes:
@@ -131,6 +178,10 @@ def _identity(path: Path) -> tuple[int, int]:
     with system_errors(path, "look at"):
         status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def _are_equal(one: Path, other: Path) -> bool:
+    return all(a == b for a, b in itertools.zip_longest(_pieces(one), _pieces(other)))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -143,6 +143,20 @@ KINDS: Final = (
         "Check the disk, then run the same command again.",
     ),
     _kind(
+        "no-memory",
+        _FAILED,
+        "The system gives no more memory.",
+        "Too little is free, or a limit (ulimit, a container's) is too low.",
+        "End other programs or raise the limit, then run the same command again.",
+    ),
+    _kind(
+        "image-lost",
+        _FAILED,
+        "A program that was to save an image has left neither the old one nor the new one.",
+        "DISM failed, was ended or was interrupted while it wrote the image file.",
+        "Put the image file back from a backup or its source before anything else uses it.",
+    ),
+    _kind(
         "cleanup",
         ExitCode.CLEANUP_INCOMPLETE,
         "Something is still mounted or loaded.",

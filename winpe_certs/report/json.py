@@ -326,4 +326,5 @@ def _error(error: WinpeCertsError) -> dict[str, Any]:
         "resolution": error.resolution,
         "command": list(error.command) or None,
         "ran": list(error.ran) or None,
+        "image_state": error.image_state,
     }

@@ -166,6 +166,8 @@ def open_readers(hive: bytes, origin: str) -> tuple[BlobReader, ...]:
 def _guarded(name: str, reader: type[Any], hive: bytes, origin: str) -> BlobReader:
     try:
         opened: BlobReader = reader(hive)
+    except MemoryError:
+        raise
     except Exception as error:
         raise unreadable(name, error, origin) from error
     return opened

@@ -229,7 +229,9 @@ def _require_agreement(readers: Sequence[BlobReader], contents: Sequence[_StoreC
         for reader in readers:
             try:
                 seen = reader.blobs(content.path)
-            except Exception as error:
+            except MemoryError:
+            raise
+        except Exception as error:
                 raise unreadable(reader.name, error, origin) from error
             if not content.agrees_with(seen):
                 key = "\\".join(content.path)

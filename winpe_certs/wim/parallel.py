@@ -102,7 +102,9 @@ class SharedDecoding:
         code = 1
         try:
             for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(each, signal.SIG_DFL)
+                # What is ignored stays so: nohup counts for every process of a run.
+                if signal.getsignal(each) is not signal.SIG_IGN:
+                    signal.signal(each, signal.SIG_DFL)
             fronts = self._fronts
             for number in reversed(range(self._count)):
                 # Whoever has lost its parent has nobody to decode for.

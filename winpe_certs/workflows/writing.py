@@ -183,7 +183,7 @@ def change(
                 _change_target(place, target, planner, options, moment, outcome, output, watch)
         except WinpeCertsError as error:
             # What could not be taken down may stand in the way of the next.
-            if options.keep_going and not isinstance(error, CleanupError):
+            if options.keep_going and not isinstance(error, CleanupError | Interrupted):
                 outcome.failures.append(Failure(str(place.path), error))
                 continue
             outcome.error = error

@@ -369,6 +369,25 @@ def _dism(_: Bench) -> set[str]:
     return {explain_dism(done).kind}
 
 
+def _image_lost(bench: Bench) -> set[str]:
+    from winpe_certs.engines.aftermath import Noted, ended_error, look_again
+
+    garbage = bench.file("garbage.wim", b"no WIM at all")
+    hive = "Windows\\System32\\config\\SOFTWARE"
+    before = Noted(b"", b"", ())
+    found = look_again(garbage, 1, hive, old=b"", before=before, verify=lambda _images, _index: None)
+    error = explain_dism(Completed(("DISM.exe", "/Unmount-Image"), 0xC142010C, "", 1.0))
+    return {ended_error(error, found, "garbage.wim", save=None, cleanup=()).kind}
+
+
+def _no_memory(bench: Bench) -> set[str]:
+    def none_left(*_: object) -> None:
+        raise MemoryError
+
+    bench.patch.setattr("winpe_certs.workflows.planning.read_stored", none_left)
+    return bench.seen("inject", bench.hive, "-c", bench.root)
+
+
 def _reg(_bench: Bench) -> set[str]:
     program, _, _ = reg((1, "ERROR: Access is denied.\n"))
     return _kind(lambda: program.load(KEY, HIVE))
@@ -542,6 +561,8 @@ RAISERS: dict[str, Raiser] = {
     "program-start": _program_start,
     "program-timeout": _program_timeout,
     "output": _output,
+    "no-memory": _no_memory,
+    "image-lost": _image_lost,
     "verification": _verification,
     "cleanup": _cleanup,
     "interrupted": _interrupted,

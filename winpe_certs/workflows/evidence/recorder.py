@@ -154,5 +154,10 @@ class Recorder:
 
 
 def _told(errors: Sequence[WinpeCertsError], *, redacted: bool) -> str | None:
-    """What failed; messages have paths in them."""
-    return "; ".join(error.kind if redacted else error.message for error in errors) or None
+    """What failed, and what the image then is where that was looked at; messages have paths in them."""
+    return "; ".join(_with_state(error, redacted=redacted) for error in errors) or None
+
+
+def _with_state(error: WinpeCertsError, *, redacted: bool) -> str:
+    what = error.kind if redacted else error.message
+    return f"{what} (image afterwards: {error.image_state})" if error.image_state else what
