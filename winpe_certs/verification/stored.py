@@ -230,8 +230,8 @@ def _require_agreement(readers: Sequence[BlobReader], contents: Sequence[_StoreC
             try:
                 seen = reader.blobs(content.path)
             except MemoryError:
-            raise
-        except Exception as error:
+                raise
+            except Exception as error:
                 raise unreadable(reader.name, error, origin) from error
             if not content.agrees_with(seen):
                 key = "\\".join(content.path)
