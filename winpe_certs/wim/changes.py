@@ -86,7 +86,7 @@ def prepare(wim: WimFile, replacements: Replacements, clock: int) -> Changes:
 def _change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str, bytes], clock: int) -> None:
     old_metadata = wim.metadata(index)
     plain = old_metadata.read_all(wim.metadata_entries[index - 1].hash, remember=True)
-    directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}")
+    directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}", wim.work)
     changed = bytearray(plain)
     for path, data in files.items():
         entry = directory.find_file(path)

@@ -53,7 +53,7 @@ def _confirm_image(
     before: WimFile, after: WimFile, index: int, files: Mapping[str, bytes], digests: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     old, new = before.metadata_bytes(index), after.metadata_bytes(index)
-    directory = Directory(PlainBytes(new), f"{after.origin}, image {index}")
+    directory = Directory(PlainBytes(new), f"{after.origin}, image {index}", after.work)
     if len(old) != len(new):
         raise _different(after, f"the metadata of image {index} has {len(new)} bytes instead of {len(old)}")
     allowed = {place for path in files for place in _places(directory, path)}
