@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -40,11 +41,12 @@ class WimImages:
         self.wim = wim
         self._progress = progress
 
-    @property
+    @cached_property
     def images(self) -> tuple[ImageInfo, ...]:
         """The images, in order."""
         described = self.wim.xml.images
         header = self.wim.header
+        bootable = header.boot_index
         images = []
         for index in range(1, header.image_count + 1):
             image = described.get(index)
@@ -52,7 +54,7 @@ class WimImages:
                 ImageInfo(
                     index,
                     name=image.name if image else "",
-                    is_bootable=index == header.boot_index,
+                    is_bootable=index == bootable,
                     architecture=image.architecture if image else "",
                     version=image.version if image else "",
                 )

@@ -13,7 +13,7 @@ from winpe_certs.errors import WimError
 ALWAYS_ALLOWED: Final = 250_000
 """Steps; one is the time that a look at one directory entry takes (about 10 microseconds)."""
 BYTES_PER_STEP: Final = 8
-"""Stored bytes for which a file is allowed one more step. An entry and what it names take some 100 of them."""
+"""Stored bytes for which a file is allowed one more step. An entry takes at least ten of them."""
 CONTENTS: Final = 500
 """Steps for a file that is read from an image: what comes after is a hive that three readers open."""
 _QUICK_BYTES: Final = 4096
