@@ -63,10 +63,12 @@ def _confirm_image(
     found = {}
     for path, data in files.items():
         entry = directory.find_file(path)
-        found[path] = after.contents(entry, f"image {index}, {path}").read_all()
         # Equal bytes have equal digests, so theirs need not be worked out again.
-        if found[path] != data or entry.contents.hash != digests[path]:
+        written = after.contents(entry, f"image {index}, {path}").read_all()
+        if written != data or entry.contents.hash != digests[path]:
             raise _different(after, f"image {index}: {path} does not have its new contents")
+        # Nor need both be kept.
+        found[path] = data
     return found
 
 

@@ -21,6 +21,7 @@ from winpe_certs.wim.parallel import SharedDecoding, can_share
 from winpe_certs.wim.work import Work
 
 _RECENT_CHUNKS = 16
+_MOST_REMEMBERED = 64 << 20
 _RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
 
 RETRY = "Copy the image again from its source, or check it with wimlib-imagex verify."
@@ -49,6 +50,7 @@ class ChunkDecoder:
         self.chunk_size = chunk_size
         self.codecs = codecs
         self._remembered: dict[bytes, memoryview] = {}
+        self._remembered_bytes = 0
 
     def decode(self, stored: bytes, plain_size: int) -> bytes | memoryview:
         """The plain bytes of a chunk; raises `ChunkError`."""
@@ -65,8 +67,15 @@ class ChunkDecoder:
         return bool(self._remembered)
 
     def remember(self, stored: bytes, plain: memoryview) -> None:
-        """Keep what a chunk decodes to, as a part of the whole that the caller has anyway."""
+        """Keep what a chunk decodes to, as a part of the whole that the caller has anyway.
+
+        Of several large files only the last are kept: decoding again is better than running out of memory.
+        """
+        if self._remembered_bytes + len(plain) > _MOST_REMEMBERED:
+            self._remembered.clear()
+            self._remembered_bytes = 0
         self._remembered[stored] = plain
+        self._remembered_bytes += len(plain)
 
 
 class Resource:

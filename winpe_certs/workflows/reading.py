@@ -117,6 +117,8 @@ class _Reader:
         except WinpeCertsError as error:
             yield Failure(str(place.path), error, inside=container.inside)
             return
+        # A hash is what a file says of itself, so it tells nothing about another file.
+        self.known.clear()
         for image in chosen:
             try:
                 with system_errors(place.path, "read"):
@@ -149,7 +151,7 @@ class _Reader:
         )
 
     def _stored(self, images: Images, image: ImageInfo, origin: str) -> _Found:
-        """What the hive of an image holds; images often share one, and it is read once."""
+        """What the hive of an image holds; images of a file often share one, and it is read once."""
         digest = contents_hash(images, image, SOFTWARE_HIVE)
         found = self.known.get(digest) if digest is not None else None
         if found is None:
