@@ -21,7 +21,7 @@ from winpe_certs.wim.parallel import SharedDecoding, can_share
 from winpe_certs.wim.work import Work
 
 _RECENT_CHUNKS = 16
-_MOST_REMEMBERED = 64 << 20
+_MOST_REMEMBERED = 40 << 20
 _RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
 
 RETRY = "Copy the image again from its source, or check it with wimlib-imagex verify."
