@@ -24,7 +24,6 @@ def list_certificates(
     progress: Progress = silent,
 ) -> Report:
     """Every certificate in every image, or only those of the given stores."""
-
     # Images of a file that share a hive come with the same object, and hold the same.
     last: list[tuple[StoredCertificates, str, Seen]] = []
 
