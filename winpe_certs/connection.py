@@ -6,9 +6,10 @@ Therefore old versions and weak ciphers are taken as well, from TLS 1.0 on (RFC 
 that still speaks them has a chain to look at too. Refused: whatever does not speak TLS from its first byte
 on (STARTTLS among it), and ciphers that need no certificate.
 
-The connection is a direct one, without any proxy. One time limit covers the look-up of the name, the
-connection and the handshake, however slowly the bytes drip in. OpenSSL refuses a certificate message of more
-than 100 KiB, which bounds the chain; `_MOST_BYTES` bounds the whole handshake.
+The connection is a direct one, without any proxy. One time limit covers all look-ups of names, connections
+and handshakes of a call, however many servers it asks and however slowly their bytes drip in. OpenSSL
+refuses a certificate message of more than 100 KiB, which bounds the chain; `_MOST_BYTES` bounds the whole
+handshake.
 """
 
 from __future__ import annotations
@@ -65,27 +66,46 @@ class ConnectionFailure(EnvironmentFailure):
     kind = "connection"
 
 
-def fetch_chain(endpoint: Endpoint, server: HostName, limit_seconds: float) -> tuple[bytes, ...]:
+class TimeLimit:
+    """So many seconds from now, for all servers and names of a call together."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, 0 or less when the time is over."""
+        return self._end - time.monotonic()
+
+
+def fetch_chain(endpoint: Endpoint, server: HostName, limit: TimeLimit) -> tuple[bytes, ...]:
     """The DER certificates as the server sent them, its own first, or `ConnectionFailure`.
 
     The server is asked for the name `server` (RFC 6066) unless that is an address. When the handshake fails
     after the certificates came, as with a server that wants one of the client, they are the result all the
     same. OpenSSL decodes and encodes them again: what is not DER in a server's bytes does not survive that.
     """
-    return _Fetch(endpoint, server, limit_seconds).run()
+    return _Fetch(endpoint, server, limit).run()
 
 
 class _Fetch:
-    """One visit to a server, with the time when it must be over."""
+    """One visit to a server, within a time limit that earlier visits may have used in part."""
 
-    def __init__(self, endpoint: Endpoint, server: HostName, limit_seconds: float) -> None:
+    def __init__(self, endpoint: Endpoint, server: HostName, limit: TimeLimit) -> None:
         # RFC 6066 allows no address.
         self._name = "" if server.address else server.text
         self._endpoint = endpoint
-        self._limit = limit_seconds
-        self._deadline = time.monotonic() + limit_seconds
+        self._limit = limit
+        self._deadline = time.monotonic() + limit.left
 
     def run(self) -> tuple[bytes, ...]:
+        if self._limit.left <= 0:
+            raise self._failure(
+                f"not asked any more: the time limit of {self._limit.seconds:g} seconds is over",
+                details="It is for all servers and names of a command together.",
+                advice="Give it more time with --connect-timeout, or ask for fewer servers at once.",
+            )
         found = self._look_up()
         with contextlib.closing(self._connect(found)) as plain:
             connection = self._session()
@@ -208,7 +228,7 @@ class _Fetch:
 
     def _timed_out(self, doing: str, advice: str = "", details: str = "") -> ConnectionFailure:
         return self._failure(
-            f"no answer within {self._limit:g} seconds, during {doing}",
+            f"no answer within {self._limit.seconds:g} seconds, during {doing}",
             details=details,
             advice=advice
             or "Check name and port, and whether a firewall is in the way; or give it more time.",

@@ -3,7 +3,7 @@
 Both serve one connection after the other in a thread of their own, which ends with the block:
 
     with TlsServer(tmp_path) as server:
-        chain = fetch_chain(Endpoint(server.host, server.port), "cmg.contoso.example", 10)
+        chain = fetch_chain(Endpoint(server.host, server.port), "cmg.contoso.example", TimeLimit(10))
 """
 
 from __future__ import annotations

@@ -220,14 +220,14 @@ def test_a_small_mutation_of_the_base_block_is_never_overlooked() -> None:
 
 
 def timed(data: bytes) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     check(data)
     for edits in ([CreateKey(("new",))], [DeleteKey(("a",))], [SetValue(("a",), "v", 3, b"12345")]):
         try:
             apply(data, edits, now=NOW)
         except HiveError:
             continue
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def one_bin(cells: list[bytes], root: int) -> bytes:

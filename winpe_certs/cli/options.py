@@ -222,7 +222,7 @@ ConnectTimeout: TypeAlias = Annotated[
     typer.Option(
         "--connect-timeout",
         metavar="SECONDS",
-        help="Time limit of each --connect, 0.1 to 600.",
+        help="Time limit of all servers, 0.1 to 600.",
         parser=seconds("--connect-timeout", 0.1, 600),
     ),
 ]

@@ -6,11 +6,13 @@ import contextlib
 import io
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.codecs import codecs
+from winpe_certs.engines.held import Held
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
@@ -40,11 +42,12 @@ class WimImages:
         self.wim = wim
         self._progress = progress
 
-    @property
+    @cached_property
     def images(self) -> tuple[ImageInfo, ...]:
         """The images, in order."""
         described = self.wim.xml.images
         header = self.wim.header
+        bootable = header.boot_index
         images = []
         for index in range(1, header.image_count + 1):
             image = described.get(index)
@@ -52,7 +55,7 @@ class WimImages:
                 ImageInfo(
                     index,
                     name=image.name if image else "",
-                    is_bootable=index == header.boot_index,
+                    is_bootable=index == bootable,
                     architecture=image.architecture if image else "",
                     version=image.version if image else "",
                 )
@@ -101,7 +104,7 @@ class WimTarget(WimImages):
         self._clock = clock
         self._output = output
         self._overwrite = overwrite
-        self._replacements: dict[tuple[int, str], bytes] = {}
+        self._replacements = Held()
         self._digests: dict[tuple[int, str], bytes] = {}
         self._indexes: set[int] = set()
         self.saved: frozenset[int | None] = frozenset()
@@ -147,7 +150,7 @@ class WimTarget(WimImages):
         """Note new contents for a file."""
         if index is None:
             raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one with --index.")
-        self._replacements[index, path] = replacement.new
+        self._replacements.add((index, path), replacement.new)
 
     def commit(self, verify: Verification) -> None:
         """Patch the file, or write the copy; see `Target.commit`."""
@@ -236,13 +239,14 @@ class WimTarget(WimImages):
         from winpe_certs.wim.confirm import confirm
 
         after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
-        images = _ReadBack(after, confirm(self.wim, after, self._replacements, self._digests))
+        confirm(self.wim, after, self._replacements, self._digests)
+        images = _ReadBack(after, self._replacements)
         for index in sorted(self._indexes):
             verify(images, index)
 
 
 class _ReadBack(WimImages):
-    """The images as they were written; what has just been read from there is not read a second time."""
+    """The images as they were written; `contents` were read from there and are not read a second time."""
 
     def __init__(self, wim: WimFile, contents: Mapping[tuple[int, str], bytes]) -> None:
         super().__init__(wim)

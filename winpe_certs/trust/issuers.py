@@ -10,10 +10,14 @@ flag for each of the three. Nothing says that a key match is tried after an exac
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import itemgetter
 
 from winpe_certs.certs.certificate import Certificate
+from winpe_certs.certs.extensions import AuthorityKeyIdentifier
 from winpe_certs.certs.names import ComparableName
 
 
@@ -78,19 +82,58 @@ def has_issuer_name(candidate: Certificate, child: Certificate) -> bool:
     return candidate.subject_name.comparable == child.issuer_name.comparable
 
 
+@dataclass(slots=True)
+class _Namesakes:
+    """Certificates of one name, each with its place in the order in which they were given."""
+
+    everything: list[Certificate] = field(default_factory=list)
+    by_key: dict[bytes | None, list[tuple[int, Certificate]]] = field(default_factory=dict)
+    by_serial: dict[str, list[Certificate]] = field(default_factory=dict)
+
+    def add(self, certificate: Certificate) -> None:
+        place = len(self.everything), certificate
+        self.everything.append(certificate)
+        self.by_key.setdefault(certificate.extensions.subject_key, []).append(place)
+        self.by_serial.setdefault(certificate.serial, []).append(certificate)
+
+    def that_may_fit(self, named: AuthorityKeyIdentifier | None) -> list[Certificate]:
+        """All that fit such an identifier, and hardly any others."""
+        if named is not None and named.serial is not None and named.issuers:
+            return self.by_serial.get(named.serial, [])
+        if named is None or named.key is None:
+            return self.everything
+        with_key = (self.by_key.get(named.key, []), self.by_key.get(None, []))
+        return [each for _, each in heapq.merge(*with_key, key=itemgetter(0))]
+
+
 class Issuers:
-    """Certificates, to be found by what they may have issued."""
+    """Certificates, to be found by what they may have issued: by name, then by key or serial number."""
 
     def __init__(self, certificates: Iterable[Certificate]) -> None:
-        self._by_name: dict[ComparableName, dict[bytes, Certificate]] = {}
+        self._by_name: dict[ComparableName, _Namesakes] = {}
+        seen: set[bytes] = set()
         for each in certificates:
-            if not each.fault:
-                self._by_name.setdefault(each.subject_name.comparable, {}).setdefault(each.der, each)
+            if each.fault or each.der in seen:
+                continue
+            seen.add(each.der)
+            self._by_name.setdefault(each.subject_name.comparable, _Namesakes()).add(each)
 
     def of(self, child: Certificate) -> list[Certificate]:
         """Those that fit as the issuer, in the order in which they were given."""
-        return [each for each in self.named(child) if is_issuer(each, child)]
+        namesakes = self._named(child)
+        if namesakes is None:
+            return []
+        named = child.extensions.authority_key
+        found = namesakes.that_may_fit(named)
+        # Only a serial number does not say everything: the issuer's own issuer counts as well.
+        if named is None or named.serial is None:
+            return found
+        return [each for each in found if is_issuer(each, child)]
 
     def named(self, child: Certificate) -> list[Certificate]:
         """Those that have the issuer's name, whether they fit or not."""
-        return [] if child.fault else list(self._by_name.get(child.issuer_name.comparable, {}).values())
+        namesakes = self._named(child)
+        return namesakes.everything if namesakes else []
+
+    def _named(self, child: Certificate) -> _Namesakes | None:
+        return None if child.fault else self._by_name.get(child.issuer_name.comparable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.extensions import AUTHORITY_ACCESS, NAMES
@@ -17,12 +18,14 @@ from winpe_certs.trust.rules import Judgement
 from winpe_certs.trust.stores import Held, ImageStores, has_name_of_issuer
 from winpe_certs.trust.words import named, shortened
 
+_LONGEST_CHAIN: Final = 2_000
+
 
 def partial_chain(leaf: Certificate, issuers: Issuers, signatures: Signatures) -> tuple[Certificate, ...]:
     """The chain as far as it goes, the server's certificate first, with sound signatures where it can."""
     chain = [leaf]
     seen = {leaf.der}
-    while not chain[-1].is_self_signed:
+    while not chain[-1].is_self_signed and len(chain) < _LONGEST_CHAIN:
         child = chain[-1]
         found = [each for each in issuers.of(child) if each.der not in seen]
         if not found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -123,7 +123,9 @@ def find_paths(
     links = 0
     path = [leaf]
     entities: set[_Entity] = {_entity(leaf)}
-    pending: list[Iterator[Certificate]] = [_above(leaf, issuers, anchors, cost, signatures)]
+    first = _above(leaf, issuers, anchors, cost)
+    edges = len(first)
+    pending: list[Iterator[Certificate]] = [_signing(leaf, first, signatures)]
     for _ in range(_MOST_STEPS):
         if not pending:
             return FoundPaths(tuple(found), are_all=not signatures.is_spent)
@@ -141,7 +143,11 @@ def find_paths(
         else:
             path.append(issuer)
             entities.add(_entity(issuer))
-            pending.append(_above(issuer, issuers, anchors, cost, signatures))
+            above = _above(issuer, issuers, anchors, cost)
+            edges += len(above)
+            if edges > _MOST_EDGES:
+                break
+            pending.append(_signing(issuer, above, signatures))
     return FoundPaths(tuple(found), are_all=False)
 
 
@@ -177,23 +183,29 @@ def cheapest_path(
         came_from[current.der] = child
         if current.der in anchors:
             return _walked(current, came_from), None if signatures.is_spent else spent
-        for issuer in issuers.of(current):
+        above = issuers.of(current)
+        edges += len(above)
+        if edges > _MOST_EDGES:
+            return None, None
+        for issuer in above:
             if issuer.der in came_from or (issuer.is_self_signed and issuer.der not in anchors):
                 continue
-            edges += 1
-            if edges > _MOST_EDGES:
-                return None, None
             known[issuer.der] = issuer
             heapq.heappush(queue, (spent + cost(issuer), length + 1, next(order), issuer, current, False))
     return None, None if signatures.is_spent else 0
 
 
-def _above(
-    child: Certificate, issuers: Issuers, anchors: Collection[bytes], cost: Cost, signatures: Signatures
-) -> Iterator[Certificate]:
-    """The issuers of a certificate whose signature holds, the best first; signatures are checked late."""
+def _above(child: Certificate, issuers: Issuers, anchors: Collection[bytes], cost: Cost) -> list[Certificate]:
+    """The issuers of a certificate by what it says, the best first."""
     candidates = [each for each in issuers.of(child) if each.der in anchors or not each.is_self_signed]
     candidates.sort(key=lambda each: (cost(each), -(each.not_after or _LONG_AGO).timestamp()))
+    return candidates
+
+
+def _signing(
+    child: Certificate, candidates: Sequence[Certificate], signatures: Signatures
+) -> Iterator[Certificate]:
+    """Those whose signature holds; it is checked when they are asked for."""
     return (each for each in candidates if signatures.holds(child, each) is not False)
 
 

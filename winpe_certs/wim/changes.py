@@ -26,12 +26,16 @@ Replacements: TypeAlias = Mapping[tuple[int, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class NewResource:
-    """A resource that is not in the file yet: its stored bytes in pieces, its plain bytes and their SHA-1."""
+    """A resource that is not in the file yet: its stored bytes in pieces, its plain size and SHA-1.
+
+    `plain` are the plain bytes of metadata, which are looked at again; of contents they are let go.
+    """
 
     pieces: tuple[bytes, ...]
     flags: int
-    plain: bytes
+    plain_size: int
     hash: bytes
+    plain: bytes = b""
 
     @property
     def stored_size(self) -> int:
@@ -40,7 +44,7 @@ class NewResource:
 
     def header_at(self, offset: int) -> ResourceHeader:
         """Its resource header when it is stored at `offset`."""
-        return ResourceHeader(self.stored_size, self.flags, offset, len(self.plain))
+        return ResourceHeader(self.stored_size, self.flags, offset, self.plain_size)
 
 
 @dataclass(slots=True)
@@ -78,7 +82,7 @@ def prepare(wim: WimFile, replacements: Replacements, clock: int) -> Changes:
     """
     changes = Changes(WimXml(wim.xml_bytes(), wim.origin))
     for index in sorted({index for index, _ in replacements}):
-        files = {path: data for (number, path), data in replacements.items() if number == index}
+        files = {path: replacements[number, path] for number, path in replacements if number == index}
         _change_image(wim, changes, index, files, clock)
     return changes
 
@@ -86,7 +90,7 @@ def prepare(wim: WimFile, replacements: Replacements, clock: int) -> Changes:
 def _change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str, bytes], clock: int) -> None:
     old_metadata = wim.metadata(index)
     plain = old_metadata.read_all(wim.metadata_entries[index - 1].hash, remember=True)
-    directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}")
+    directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}", wim.work)
     changed = bytearray(plain)
     for path, data in files.items():
         entry = directory.find_file(path)
@@ -102,8 +106,10 @@ def _change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str
         changes.xml.add_to_image(index, "TOTALBYTES", growth * len(names))
         changes.xml.add_to_image(index, "HARDLINKBYTES", growth * (len(names) - 1))
     if changed != plain:
-        metadata = encode(wim, bytes(changed), sha1(changed), old_metadata)
-        changes.metadata[index] = replace(metadata, flags=metadata.flags | ResourceFlag.METADATA)
+        whole = bytes(changed)
+        metadata = encode(wim, whole, sha1(whole), old_metadata)
+        flags = metadata.flags | ResourceFlag.METADATA
+        changes.metadata[index] = replace(metadata, flags=flags, plain=whole)
         changes.xml.set_image_time(index, "LASTMODIFICATIONTIME", clock)
 
 
@@ -153,7 +159,7 @@ def encode(wim: WimFile, plain: bytes, digest: bytes, old: Resource) -> NewResou
 
     It gets as many of the chunks of `old` as it shares, the others are coded anew if they can be.
     """
-    stored_plain = NewResource((plain,) if plain else (), 0, plain, digest)
+    stored_plain = NewResource((plain,) if plain else (), 0, len(plain), digest)
     if not old.header.is_compressed or not plain:
         return stored_plain
     size = wim.decoder.chunk_size
@@ -175,4 +181,4 @@ def encode(wim: WimFile, plain: bytes, digest: bytes, old: Resource) -> NewResou
         table += struct.pack("<Q" if wide else "<I", offset)
     if len(table) + offset + len(chunks[-1]) >= len(plain):
         return stored_plain
-    return NewResource((bytes(table), *chunks), ResourceFlag.COMPRESSED, plain, digest)
+    return NewResource((bytes(table), *chunks), ResourceFlag.COMPRESSED, len(plain), digest)

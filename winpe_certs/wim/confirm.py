@@ -22,13 +22,11 @@ def confirm(
     after: WimFile,
     replacements: Replacements,
     digests: Mapping[tuple[int, str], bytes] | None = None,
-) -> dict[tuple[int, str], bytes]:
+) -> None:
     """Raise `WimError` unless `after` is `before` with the replacements and nothing else.
 
-    Gives the contents of the replaced files as they were read. `digests` are the SHA-1 of the replacements,
-    if they are known already.
+    So the replacements are what was read. `digests` are their SHA-1, if they are known already.
     """
-    found: dict[tuple[int, str], bytes] = {}
     if (after.integrity_table() is None) != (before.integrity_table() is None):
         raise _different(after, "the integrity table is gone")
     boot = after.header.boot_index
@@ -39,35 +37,31 @@ def confirm(
                 after, f"the header names {named} as the boot image's metadata instead of {real}"
             )
     for index in range(1, before.header.image_count + 1):
-        files = {path: data for (number, path), data in replacements.items() if number == index}
+        files = {path: replacements[number, path] for number, path in replacements if number == index}
         if files:
             known = {path: (digests or {}).get((index, path)) or sha1(data) for path, data in files.items()}
-            contents = _confirm_image(before, after, index, files, known)
-            found |= {(index, path): data for path, data in contents.items()}
+            _confirm_image(before, after, index, files, known)
         elif after.metadata_entries[index - 1].hash != before.metadata_entries[index - 1].hash:
             raise _different(after, f"image {index} has other metadata")
-    return found
 
 
 def _confirm_image(
     before: WimFile, after: WimFile, index: int, files: Mapping[str, bytes], digests: Mapping[str, bytes]
-) -> dict[str, bytes]:
+) -> None:
     old, new = before.metadata_bytes(index), after.metadata_bytes(index)
-    directory = Directory(PlainBytes(new), f"{after.origin}, image {index}")
+    directory = Directory(PlainBytes(new), f"{after.origin}, image {index}", after.work)
     if len(old) != len(new):
         raise _different(after, f"the metadata of image {index} has {len(new)} bytes instead of {len(old)}")
     allowed = {place for path in files for place in _places(directory, path)}
     for at in _differences(old, new):
         if at not in allowed:
             raise _different(after, f"the metadata of image {index} differs at offset {at}")
-    found = {}
     for path, data in files.items():
         entry = directory.find_file(path)
-        found[path] = after.contents(entry, f"image {index}, {path}").read_all()
         # Equal bytes have equal digests, so theirs need not be worked out again.
-        if found[path] != data or entry.contents.hash != digests[path]:
+        written = after.contents(entry, f"image {index}, {path}").read_all()
+        if written != data or entry.contents.hash != digests[path]:
             raise _different(after, f"image {index}: {path} does not have its new contents")
-    return found
 
 
 def _places(directory: Directory, path: str) -> Iterator[int]:

@@ -197,7 +197,7 @@ def _count_names(wim: WimFile, changes: Changes) -> Counter[bytes]:
     for index, images in _different_images(wim, changes).items():
         changed = changes.metadata.get(index)
         plain = changed.plain if changed else wim.metadata_bytes(index)
-        directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}")
+        directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}", wim.work)
         for offset, digest in directory.hashes():
             if digest == NO_HASH:
                 continue

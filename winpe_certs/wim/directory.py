@@ -11,7 +11,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from winpe_certs.errors import MissingFileError, TargetError, WimError
 from winpe_certs.shown import shown_text
@@ -33,12 +33,18 @@ from winpe_certs.wim.layout import (
     align8,
 )
 from winpe_certs.wim.resource import RETRY
+from winpe_certs.wim.work import Work
 
 # Windows knows at most 32,767 characters of a path, so no deeper tree can be meant.
 _MAXIMUM_DEPTH: Final = 16_384
 _MOST_LETTERS: Final = 1 << 28
 """In all paths together; the images of Windows have some ten million."""
 _READ_AHEAD: Final = 512
+_MOST_ALIKE: Final = 256
+"""Entries of a folder whose names differ in case only; more are not kept."""
+
+Known: TypeAlias = "dict[tuple[int, str], list[DirectoryEntry]]"
+"""Entries that were looked for: by the offset of their folder's entries, and their name in upper case."""
 
 
 class Plain(Protocol):
@@ -99,9 +105,14 @@ class DirectoryEntry(NamedTuple):
 class Directory:
     """Look-ups in the directory tree of one image."""
 
-    def __init__(self, plain: Plain, origin: str) -> None:
+    def __init__(
+        self, plain: Plain, origin: str, work: Work | None = None, known: Known | None = None
+    ) -> None:
+        """`work` is what all images of the file share, `known` what those of the same metadata share."""
         self._plain = plain
         self._origin = origin
+        self._work = work or Work(plain.plain_size, origin)
+        self._known: Known = {} if known is None else known
         head = plain.read(0, 8)
         if len(head) < 8:
             raise self._damaged(0, "the metadata ends inside its security block")
@@ -119,6 +130,7 @@ class Directory:
 
     def _entry_at(self, offset: int) -> tuple[DirectoryEntry, int]:
         """The entry at `offset` and the offset of the next one; raises `WimError`."""
+        self._work.spend(1)
         raw = self._plain.read(offset, _READ_AHEAD)
         if len(raw) < ENTRY_FIXED_SIZE:
             raise self._damaged(offset, "the directory entry does not fit")
@@ -153,6 +165,7 @@ class Directory:
         return entry, end
 
     def _streams_at(self, offset: int, count: int) -> tuple[tuple[Stream, ...], int]:
+        self._work.spend(count)
         streams = []
         for _ in range(count):
             raw = self._plain.read(offset, _READ_AHEAD)
@@ -194,7 +207,7 @@ class Directory:
         for name in path.split("\\"):
             self._refuse_no_folder(entry, "\\".join(walked))
             wanted = upper(name)
-            alike = [child for child in self.children(entry) if upper(child.name) == wanted]
+            alike = self._alike(entry, wanted)
             exact = [child for child in alike if child.name == name]
             walked.append(name)
             place = "\\".join(walked)
@@ -227,6 +240,14 @@ class Directory:
                 details=f"attributes {entry.attributes:#x} at metadata offset {entry.offset}",
                 resolution="Check that this is a Windows or Windows PE image, and its index.",
             )
+
+    def _alike(self, folder: DirectoryEntry, name: str) -> list[DirectoryEntry]:
+        """The entries of a folder whose names are this one in upper case."""
+        place = folder.subdirectory_offset if folder.is_directory else 0, name
+        if place not in self._known:
+            alike = (child for child in self.children(folder) if upper(child.name) == name)
+            self._known[place] = list(itertools.islice(alike, _MOST_ALIKE))
+        return self._known[place]
 
     def find_file(self, path: str) -> DirectoryEntry:
         """Like `find`, refusing what has no contents of its own to read or replace."""

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from winpe_certs.errors import WimError
 from winpe_certs.progress import Progress, silent
@@ -20,6 +20,9 @@ from winpe_certs.wim.layout import HEADER_SIZE, INTEGRITY_HEADER, SHA1_SIZE
 ReadAt = Callable[[int, int], bytes]
 _Piece = TypeVar("_Piece")
 _Done = TypeVar("_Done")
+# The least that wimlib keeps when it writes a table anew (integrity.c); each piece costs a look at it.
+_SMALL_PIECE: Final = 4096
+_MOST_SMALL_PIECES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class IntegrityTable:
             raise WimError(
                 f"{origin}: the integrity table has {count} digests, "
                 f"but the file has {expected} pieces of {piece_size} bytes",
+                resolution=_REMEDY,
+            )
+        if count > _MOST_SMALL_PIECES and piece_size < _SMALL_PIECE:
+            raise WimError(
+                f"{origin}: the integrity table has {count} pieces of only {piece_size} bytes",
+                details=f"Pieces usually have 10 MiB; {_SMALL_PIECE} bytes are the least that is taken.",
                 resolution=_REMEDY,
             )
         digests = tuple(raw[at : at + SHA1_SIZE] for at in range(INTEGRITY_HEADER.size, size, SHA1_SIZE))

@@ -8,6 +8,8 @@ entries are changed in place and never reordered.
 from __future__ import annotations
 
 import struct
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
@@ -28,6 +30,11 @@ _HASH_AT: Final = 30
 _COUNT_MAXIMUM: Final = 0xFFFF_FFFF
 # Stored size and flags, offset: for those who want these of every entry.
 _PLACES: Final = struct.Struct(f"<QQ{LOOKUP_ENTRY_SIZE - 16}x")
+# Flags and hash, for the index of a whole table.
+_NAMES: Final = struct.Struct(f"<7xB{_HASH_AT - 8}x20s")
+_MOST_SEARCHES: Final = 8
+"""Look-ups that search the bytes; who asks more often gets an index, and so does who made them slow."""
+_ROW_BITS: Final = 32
 # A plain number: arithmetic with flags of an enumeration takes ten times as long.
 _METADATA: Final = ResourceFlag.METADATA.value
 
@@ -58,6 +65,8 @@ class LookupTable:
                 resolution="Copy the image again from its source.",
             )
         self.raw = raw
+        self._searches = 0
+        self._index: array[int] | None = None
 
     def __len__(self) -> int:
         return len(self.raw) // LOOKUP_ENTRY_SIZE
@@ -84,15 +93,44 @@ class LookupTable:
         )
 
     def find(self, digest: bytes) -> LookupEntry | None:
-        """The first entry that is no metadata and has this SHA-1."""
-        at = self.raw.find(digest)
-        while at >= 0:
+        """The first entry that is no metadata and has this SHA-1.
+
+        The first few look-ups search the bytes, which is quick in all tables but hostile ones; then an index
+        is made, of eight bytes for each entry.
+        """
+        at = -1
+        while self._searches < _MOST_SEARCHES:
+            self._searches += 1
+            at = self.raw.find(digest, at + 1)
+            if at < 0:
+                return None
             if at % LOOKUP_ENTRY_SIZE == _HASH_AT:
                 entry = self.entry(at // LOOKUP_ENTRY_SIZE)
                 if not entry.is_metadata:
                     return entry
-            at = self.raw.find(digest, at + 1)
+        return self._find_in_index(digest)
+
+    def _find_in_index(self, digest: bytes) -> LookupEntry | None:
+        if self._index is None:
+            self._index = self._made_index()
+        index, key = self._index, _key(digest)
+        for place in range(bisect_left(index, key), len(index)):
+            if (index[place] ^ key) >> _ROW_BITS:
+                break
+            entry = self.entry(index[place] & (1 << _ROW_BITS) - 1)
+            if entry.hash == digest:
+                return entry
         return None
+
+    def _made_index(self) -> array[int]:
+        """Part of each SHA-1's hash, and the place of its entry, as one number; without metadata, in order.
+
+        Python's hash of bytes depends on a secret of the process, so no table can be made to fit badly.
+        """
+        names = enumerate(_NAMES.iter_unpack(self.raw))
+        return array(
+            "Q", sorted(_key(digest) | row for row, (flags, digest) in names if not flags & _METADATA)
+        )
 
     def metadata(self) -> list[LookupEntry]:
         """The metadata entries in image order."""
@@ -104,6 +142,11 @@ class LookupTable:
         """Offset of the first byte behind every resource that the table names."""
         places = _PLACES.iter_unpack(self.raw)
         return max((offset + (size & STORED_SIZE_MASK) for size, offset in places), default=0)
+
+
+def _key(digest: bytes) -> int:
+    """The number at which entries with this SHA-1 begin in an index."""
+    return hash(digest) << _ROW_BITS & 0xFFFF_FFFF_0000_0000
 
 
 class LookupTableEditor:

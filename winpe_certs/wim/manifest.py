@@ -32,10 +32,12 @@ from winpe_certs.wim.layout import (
 )
 from winpe_certs.wim.reader import PlainBytes, WimFile
 from winpe_certs.wim.resource import RETRY
+from winpe_certs.wim.work import Work
 
 NOTHING: Final = "-"
 _LETTERS_PER_BYTE: Final = 16
 _MORE_LETTERS: Final = 1 << 25
+_LETTERS_PER_STEP: Final = 256
 """Bounds of all lines together, by the size of the metadata; images of Windows have two letters for a byte.
 
 Long paths of many files would otherwise make gigabytes of text out of a few megabytes.
@@ -70,12 +72,15 @@ def manifest(wim: WimFile, index: int, *, remember: bool = False) -> list[Manife
     Raises `WimError` and `TargetError` as reading does.
     """
     plain = wim.metadata(index).read_all(wim.metadata_entries[index - 1].hash, remember=remember)
-    return entries_of(plain, f"{wim.origin}, image {index}")
+    return entries_of(plain, f"{wim.origin}, image {index}", wim.work)
 
 
-def entries_of(metadata: bytes, origin: str) -> list[ManifestEntry]:
-    """The same for the plain bytes of a metadata resource; `origin` names the image in messages."""
-    lines = _Lines(metadata, origin)
+def entries_of(metadata: bytes, origin: str, work: Work | None = None) -> list[ManifestEntry]:
+    """The same for the plain bytes of a metadata resource; `origin` names the image in messages.
+
+    `work` is what all images of the file share.
+    """
+    lines = _Lines(metadata, origin, work or Work(len(metadata), origin))
     return sorted(lines.entries(), key=lambda entry: entry.line)
 
 
@@ -109,11 +114,12 @@ def time_text(filetime: int) -> str:
 class _Lines:
     """The lines of one image."""
 
-    def __init__(self, plain: bytes, origin: str) -> None:
+    def __init__(self, plain: bytes, origin: str, work: Work) -> None:
         self._plain = plain
         self._origin = origin
-        self._directory = Directory(PlainBytes(plain), origin)
+        self._directory = Directory(PlainBytes(plain), origin, work)
         self._descriptors: dict[int, str] = {}
+        self._work = work
         self._letters = _LETTERS_PER_BYTE * len(plain) + _MORE_LETTERS
         # Bytes behind a name are its entry's own, unless folders share entries; then there would be no end.
         self._room = len(plain)
@@ -200,6 +206,7 @@ class _Lines:
 
     def _spend(self, letters: int) -> None:
         self._letters -= letters
+        self._work.spend(letters // _LETTERS_PER_STEP)
         if self._letters < 0:
             raise self._damaged(0, "the entries have too much text altogether")
 

@@ -14,13 +14,14 @@ from typing import BinaryIO, Final
 from winpe_certs.errors import TargetError, WimError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.codecs.interface import PYTHON, Codecs
-from winpe_certs.wim.directory import Directory, DirectoryEntry
+from winpe_certs.wim.directory import Directory, DirectoryEntry, Known
 from winpe_certs.wim.header import Header
 from winpe_certs.wim.integrity import IntegrityTable
 from winpe_certs.wim.layout import HEADER_SIZE, NO_HASH, ResourceHeader
 from winpe_certs.wim.lookup import LookupEntry, LookupTable
 from winpe_certs.wim.pages import Pages
 from winpe_certs.wim.resource import RETRY, ChunkDecoder, Resource, contents_missing
+from winpe_certs.wim.work import CONTENTS, Work
 from winpe_certs.wim.xml import WimXml
 
 # Windows' own limits lie far below; what claims more is damaged or hostile.
@@ -72,8 +73,12 @@ class WimFile:
         self._turn = threading.Lock()
         self._ahead: dict[tuple[int, str], tuple[bytes, Resource]] = {}
         self._metadata_ahead: dict[int, Resource] = {}
+        # Images often have one metadata resource in common: the last one stays open, for the next image.
+        self._metadata: Resource | None = None
+        self._known: dict[ResourceHeader, Known] = {}
         self.origin = origin
         self.size = file.seek(0, os.SEEK_END)
+        self.work = Work(self.size, origin)
         codecs = decoder.codecs if decoder else codecs
         self.header = header or Header.parse(self.read_at(0, min(HEADER_SIZE, self.size)), origin, codecs)
         self.decoder = decoder or ChunkDecoder(self.header.compression, self.header.chunk_size, codecs)
@@ -107,7 +112,12 @@ class WimFile:
                 resolution=RETRY,
             )
         return Resource(
-            self._file, header, self.decoder, file_size=self.size, origin=f"{self.origin}, {what}"
+            self._file,
+            header,
+            self.decoder,
+            file_size=self.size,
+            origin=f"{self.origin}, {what}",
+            work=self.work,
         )
 
     @cached_property
@@ -156,7 +166,10 @@ class WimFile:
         if index in self._metadata_ahead:
             return self._metadata_ahead[index]
         entry = self.metadata_entries[index - 1]
-        return self.resource(entry.resource, f"metadata of image {index}", MAXIMUM_METADATA)
+        if self._metadata is None or self._metadata.header != entry.resource:
+            what = f"metadata of image {index}"
+            self._metadata = self.resource(entry.resource, what, MAXIMUM_METADATA)
+        return self._metadata
 
     def metadata_bytes(self, index: int) -> bytes:
         """All of an image's metadata, its SHA-1 checked."""
@@ -164,10 +177,13 @@ class WimFile:
 
     def directory(self, index: int) -> Directory:
         """The directory of an image, decoded where it is looked at."""
-        return Directory(self.metadata(index), f"{self.origin}, image {index}")
+        metadata = self.metadata(index)
+        known = self._known.setdefault(metadata.header, {})
+        return Directory(metadata, f"{self.origin}, image {index}", self.work, known)
 
     def contents(self, entry: DirectoryEntry, what: str) -> Resource:
         """The resource with a file's contents; raises `WimError` when the lookup table does not have it."""
+        self.work.spend(CONTENTS)
         digest = entry.contents.hash
         if digest == NO_HASH:
             raise TargetError(

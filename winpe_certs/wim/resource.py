@@ -18,8 +18,10 @@ from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.codecs.interface import PYTHON, Codecs, Compression
 from winpe_certs.wim.layout import ResourceFlag, ResourceHeader
 from winpe_certs.wim.parallel import SharedDecoding, can_share
+from winpe_certs.wim.work import Work
 
 _RECENT_CHUNKS = 16
+_MOST_REMEMBERED = 40 << 20
 _RECENT_BYTES = 32 << 20  # less than so many chunks of LZMS may have
 
 RETRY = "Copy the image again from its source, or check it with wimlib-imagex verify."
@@ -48,6 +50,7 @@ class ChunkDecoder:
         self.chunk_size = chunk_size
         self.codecs = codecs
         self._remembered: dict[bytes, memoryview] = {}
+        self._remembered_bytes = 0
 
     def decode(self, stored: bytes, plain_size: int) -> bytes | memoryview:
         """The plain bytes of a chunk; raises `ChunkError`."""
@@ -64,8 +67,15 @@ class ChunkDecoder:
         return bool(self._remembered)
 
     def remember(self, stored: bytes, plain: memoryview) -> None:
-        """Keep what a chunk decodes to, as a part of the whole that the caller has anyway."""
+        """Keep what a chunk decodes to, as a part of the whole that the caller has anyway.
+
+        Of several large files only the last are kept: decoding again is better than running out of memory.
+        """
+        if self._remembered_bytes + len(plain) > _MOST_REMEMBERED:
+            self._remembered.clear()
+            self._remembered_bytes = 0
         self._remembered[stored] = plain
+        self._remembered_bytes += len(plain)
 
 
 class Resource:
@@ -79,13 +89,18 @@ class Resource:
         *,
         file_size: int,
         origin: str,
+        work: Work | None = None,
     ) -> None:
-        """`origin` names file and resource in messages. Raises `WimError` for impossible places and sizes."""
+        """`origin` names file and resource in messages; `work` is what all resources of the file share.
+
+        Raises `WimError` for impossible places and sizes.
+        """
         self.header = header
         self.plain_size = header.plain_size
         self.origin = origin
         self._file = file
         self._decoder = decoder
+        self._work = work or Work(file_size, origin)
         if header.flags & (ResourceFlag.SOLID | ResourceFlag.SPANNED):
             raise WimError(
                 f"{origin}: the resource is solid or spanned (flags {header.flags:#x})",
@@ -155,6 +170,7 @@ class Resource:
         return min(self.chunk_size, self.plain_size - number * self.chunk_size)
 
     def _read_at(self, offset: int, size: int) -> bytes:
+        self._work.read(size)
         self._file.seek(offset)
         data = self._file.read(size)
         if len(data) != size:
@@ -171,8 +187,10 @@ class Resource:
 
     def plain_chunk(self, number: int) -> bytes | memoryview:
         """The plain bytes of a chunk of a compressed resource; raises `ChunkError` naming it."""
+        stored, size = self.stored_chunk(number), self._plain_size_of(number)
+        self._work.decode(len(stored), size, is_slow=self._decoder.codecs.is_slow)
         try:
-            return self._decoder.decode(self.stored_chunk(number), self._plain_size_of(number))
+            return self._decoder.decode(stored, size)
         except ChunkError as error:
             raise ChunkError(
                 f"{self.origin}: chunk {number} at offset {self._bounds[number]} is damaged: {error.message}",

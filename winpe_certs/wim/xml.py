@@ -17,6 +17,10 @@ from winpe_certs.shown import plain_words, shown_text
 
 MAXIMUM_SIZE: Final = 16 << 20
 _MAXIMUM_DEPTH: Final = 64
+_MOST_ELEMENTS: Final = 200_000
+"""The XML of Windows has some sixty elements for each image."""
+_LONGEST_PATH: Final = 256
+"""Letters of the path of an element that somebody could ask for; longer ones are passed over."""
 _NUMBER: Final = re.compile(rb"\s*(0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})\s*")
 _DECIMAL: Final = re.compile(rb"\s*([0-9]{1,20})\s*")
 _VERSION: Final = ("WINDOWS/VERSION/MAJOR", "WINDOWS/VERSION/MINOR", "WINDOWS/VERSION/BUILD")
@@ -76,6 +80,9 @@ class WimXml:
         self.images: dict[int, ImageXml] = {}
         self.total: _Element | None = None
         self._path: list[str] = []
+        # The path below IMAGE of each open element, None for those that are passed over.
+        self._below: list[str | None] = []
+        self._elements = 0
         self._image: ImageXml | None = None
         self._open: list[_Element] = []
         self._changes: dict[int, tuple[int, bytes]] = {}
@@ -107,6 +114,10 @@ class WimXml:
         self._path.append(tag)
         if len(self._path) > _MAXIMUM_DEPTH:
             raise self._damaged(f"its elements are nested more than {_MAXIMUM_DEPTH} deep")
+        self._elements += 1
+        if self._elements > _MOST_ELEMENTS:
+            raise self._damaged(f"it has more than {_MOST_ELEMENTS:,} elements")
+        self._below.append(self._path_below())
         at = self._utf8.find(b">", self._parser.CurrentByteIndex) + 1
         self._open.append(_Element(at, at))
         if len(self._path) == 2 and tag == "IMAGE":
@@ -115,11 +126,21 @@ class WimXml:
                 raise self._damaged(f"an IMAGE has the index {shown_text(index)}")
             self._image = ImageXml(int(index))
 
+    def _path_below(self) -> str | None:
+        """The path below IMAGE of the element that has just begun; empty for IMAGE and what is above it."""
+        if len(self._path) <= 2:
+            return ""
+        above, tag = self._below[-1], self._path[-1]
+        if above is None or len(above) + len(tag) >= _LONGEST_PATH:
+            return None
+        return f"{above}/{tag}" if above else tag
+
     def _end(self, tag: str) -> None:
         element = self._open.pop()
         element.end = self._parser.CurrentByteIndex
-        if self._image is not None and len(self._path) > 2:
-            self._image.elements.setdefault("/".join(self._path[2:]), element)
+        below = self._below.pop()
+        if self._image is not None and below:
+            self._image.elements.setdefault(below, element)
         elif self._path == ["WIM", "TOTALBYTES"]:
             self.total = element
         if len(self._path) == 2 and tag == "IMAGE" and self._image is not None:

@@ -13,7 +13,7 @@ from winpe_certs.engines.workers import Died, processors, run_all
 from winpe_certs.errors import Interrupted, UsageError
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import AuditedImage, AuditVerdict, Report
-from winpe_certs.workflows.audit_image import audit_source, lost, spread
+from winpe_certs.workflows.audit_image import audit_source, lost, seconds_for, spread
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.inputs import Inputs
 from winpe_certs.workflows.requirements import Requirements, required_root
@@ -71,6 +71,7 @@ def audit(
         partial(audit_source, needed),
         found,
         processes=processes or processors(),
+        seconds=seconds_for,
         preload=_PRELOAD,
         tick=tell,
     )

@@ -28,6 +28,10 @@ from winpe_certs.workflows.selection import SOFTWARE_HIVE, words_for
 from winpe_certs.workflows.software import open_software
 from winpe_certs.workflows.verify import verify_one
 
+_LARGE_HIVE: Final = 4 << 20
+"""Bytes; less than that may wait until Python collects garbage of its own accord, which is quicker."""
+_SECONDS: Final = 120
+_BYTES_PER_SECOND: Final = 1 << 20
 _ROOTS_AND_INTERMEDIATES: Final = frozenset({Store.AUTH_ROOT, Store.ROOT, Store.CA})
 _VERSION_KEY: Final = ("Microsoft", "Windows NT", "CurrentVersion")
 _MAJOR: Final = "currentmajorversionnumber"
@@ -136,8 +140,10 @@ def _image(
             hive = read(images, image, SOFTWARE_HIVE)
             seen = _judge(required, hive, name)
             # The readers' objects refer to each other and to the hive, which may have a hundred megabytes.
+            is_large = len(hive) > _LARGE_HIVE
             del hive
-            gc.collect()
+            if is_large:
+                gc.collect()
     except MissingFileError:
         return _about(AuditedImage(path, AuditVerdict.NOT_WINDOWS, inside, findings=(NOT_WINDOWS,)), image)
     if digest is not None:
@@ -238,6 +244,11 @@ def _build(software: Hive) -> str:
 def spread(sources: Sequence[Source]) -> list[Source]:
     """The sources, the largest first, so that the last one to be done is not the longest."""
     return sorted(sources, key=_size, reverse=True)
+
+
+def seconds_for(source: Source) -> float:
+    """How many seconds of a processor may go into a source; one in use takes less than a tenth of them."""
+    return _SECONDS + _size(source) / _BYTES_PER_SECOND
 
 
 def _size(source: Source) -> int:

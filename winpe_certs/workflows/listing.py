@@ -28,16 +28,19 @@ def list_certificates(
     progress: Progress = silent,
 ) -> Report:
     """Every certificate in every image, or only those of the given stores."""
+    # Images of a file that share a hive come with the same object, and hold the same.
+    last: list[tuple[StoredCertificates, str, Seen]] = []
 
     def look(found: StoredCertificates, image: ImageName) -> Seen:
-        copies = Copies(found)
-        return Seen(
-            tuple(
+        if not last or last[0][0] is not found or last[0][1] != image.file:
+            copies = Copies(found)
+            results = (
                 _listed(stored, copies, image, moment)
                 for stored in found.certificates
                 if not stores or stored.store in stores
             )
-        )
+            last[:] = [(found, image.file, Seen(tuple(results)))]
+        return last[0][2]
 
     read = read_images(paths, look, index=index, progress=progress)
     return Report("list", read.images, error=read.error, failures=read.failures)

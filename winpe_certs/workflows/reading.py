@@ -6,13 +6,14 @@ One that fails does not stop the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from winpe_certs.engines.base import ImageInfo, Images
 from winpe_certs.engines.choose import Place, how_to_change, pages_of, recognise
 from winpe_certs.engines.containers import Container, boot_images, open_containers, origin_of
+from winpe_certs.engines.estate import contents_hash
 from winpe_certs.errors import Interrupted, MissingFileError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.findings import Finding, Severity
@@ -26,6 +27,7 @@ NOT_WINDOWS: Final = Finding(
     "not-windows", Severity.INFO, "It has no SOFTWARE hive, so it is no image of Windows."
 )
 _SHOWN_PATHS: Final = 5
+_KNOWN_HIVES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class _NoHive:
 
 
 _Outcome: TypeAlias = ImageResult | Failure
+_Found: TypeAlias = tuple[StoredCertificates, tuple[int, int] | None, tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class _Reader:
     index: Choice | None
     progress: Progress
     full_check: bool
+    known: dict[bytes, _Found] = field(default_factory=dict)
 
     def target(self, path: Path) -> Iterator[_Outcome]:
         """What becomes of each image of a target; raises nothing that is about the target."""
@@ -113,6 +117,8 @@ class _Reader:
         except WinpeCertsError as error:
             yield Failure(str(place.path), error, inside=container.inside)
             return
+        # A hash is what a file says of itself, so it tells nothing about another file.
+        self.known.clear()
         for image in chosen:
             try:
                 with system_errors(place.path, "read"):
@@ -127,7 +133,7 @@ class _Reader:
 
     def _image(self, place: Place, container: Container, images: Images, image: ImageInfo) -> ImageResult:
         origin = origin_of(place, container)
-        found, chunks, untidy = _stored(images, image.index, origin, full_check=self.full_check)
+        found, chunks, untidy = self._stored(images, image, origin)
         path, inside = str(place.path), container.inside
         words = () if inside else words_for(path, image, images)
         seen = self.look(found, ImageName(path, words, image.index, inside))
@@ -143,6 +149,18 @@ class _Reader:
             inside=inside,
             findings=untidy,
         )
+
+    def _stored(self, images: Images, image: ImageInfo, origin: str) -> _Found:
+        """What the hive of an image holds; images of a file often share one, and it is read once."""
+        digest = contents_hash(images, image, SOFTWARE_HIVE)
+        found = self.known.get(digest) if digest is not None else None
+        if found is None:
+            found = _stored(images, image.index, origin, full_check=self.full_check)
+            if digest is not None:
+                if len(self.known) >= _KNOWN_HIVES:
+                    self.known.pop(next(iter(self.known)))
+                self.known[digest] = found
+        return found
 
 
 def read_images(
@@ -245,9 +263,7 @@ def _with_others(outcomes: Iterator[_Outcome], others: Sequence[str]) -> Iterato
             yield outcome
 
 
-def _stored(
-    images: Images, index: int | None, origin: str, *, full_check: bool
-) -> tuple[StoredCertificates, tuple[int, int] | None, tuple[Finding, ...]]:
+def _stored(images: Images, index: int | None, origin: str, *, full_check: bool) -> _Found:
     """The certificates of one image, of how many chunks they were read if not of all, what is untidy."""
     pages = None if full_check else pages_of(images, index, SOFTWARE_HIVE)
     hive = images.read(index, SOFTWARE_HIVE) if pages is None else pages

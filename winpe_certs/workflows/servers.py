@@ -9,7 +9,7 @@ from typing import Final
 
 from winpe_certs.certs.certificate import Certificate
 from winpe_certs.certs.file_kinds import GIVE_CERTIFICATE
-from winpe_certs.connection import fetch_chain
+from winpe_certs.connection import TimeLimit, fetch_chain
 from winpe_certs.errors import CertificateError, PrivateKeyError, UsageError
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.hosts import Endpoint, HostName, parse_endpoint, parse_host
@@ -80,8 +80,9 @@ def gather_servers(asked: Asked) -> Servers:
         chains.append(_from_typed(name, Path(file), warnings))
     endpoints = [parse_endpoint(text) for text in asked.connect]
     own_names = asked.hostnames if asked.chain is None else ()
+    limit = TimeLimit(asked.connect_seconds)
     for endpoint in endpoints:
-        chains += _from_server(endpoint, own_names, asked.connect_seconds)
+        chains += _from_server(endpoint, own_names, limit)
         warnings.append(_PROXY.format(endpoint=endpoint))
     return Servers(tuple(chains), tuple(warnings))
 
@@ -150,12 +151,12 @@ def _without_name(path: Path, leaf: Certificate) -> UsageError:
     )
 
 
-def _from_server(endpoint: Endpoint, names: Sequence[str], seconds: float) -> list[ServerChain]:
+def _from_server(endpoint: Endpoint, names: Sequence[str], limit: TimeLimit) -> list[ServerChain]:
     """One chain for each name: a server may have another certificate for each that it is asked for."""
     source = f"connected to {endpoint}"
     by_chain: dict[tuple[bytes, ...], list[HostName]] = {}
     for host in [parse_host(name) for name in names] or [endpoint.host]:
-        by_chain.setdefault(fetch_chain(endpoint, host, seconds), []).append(host)
+        by_chain.setdefault(fetch_chain(endpoint, host, limit), []).append(host)
     chains = []
     for sent, hosts in by_chain.items():
         # The server's own certificate comes first (RFC 8446 section 4.4.2): nothing has to be guessed.

@@ -6,10 +6,12 @@ by a real one.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -128,16 +130,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _EditedHive:
-    """A hive before and after its plan; `image` is the one it is for, `words` name that in command lines.
+    """What a hive's plan has made of it; `image` is the one it is for, `words` name that in command lines.
 
-    `base` is what was edited: the old hive, or what its log files have made of it.
+    `old` and `new` are SHA-256 of the hive before and after. The hives themselves are let go when the next
+    image is read, unless there is to be evidence of them.
     """
 
     image: ImageInfo
     words: tuple[str, ...]
     old: bytes
-    base: bytes
     new: bytes
+    hives: PlannedHive | None
     plan: HivePlan
     confirmed: Confirmed
     remark: str
@@ -145,7 +148,7 @@ class _EditedHive:
 
     @property
     def is_changed(self) -> bool:
-        return self.new is not self.old
+        return self.new != self.old
 
 
 def change(
@@ -262,7 +265,7 @@ def _change_target(
         ImagePlan(str(place.path), each.image.index, each.image.name, each.plan.edits) for each in edited
     ]
     outcome.commands += target.commands
-    hives = {each.image.index: PlannedHive(each.base, each.new) for each in edited}
+    hives = {each.image.index: each.hives for each in edited if each.hives is not None}
     try:
         with watch(hives):
             _carry_out(place, target, edited, options)
@@ -299,8 +302,13 @@ def _plan(
             continue
         _LOG.info("%s: read the hive, %d bytes", _hive_origin(origin, image), len(hive))
         # What was recovered also depends on the log files, which may differ where the hives do not.
-        known = next((each for each in edited if each.old == hive and not each.remark), None)
-        if known is None:
+        digest = sha256(hive).digest()
+        known = next((each for each in edited if each.hives and each.old == digest and not each.remark), None)
+        if edited and known is None and options.evidence is None:
+            edited[-1] = replace(edited[-1], hives=None)
+            # The readers' objects refer to each other and to their hive.
+            gc.collect()
+        if known is None or known.hives is None:
             words = words_for(origin, image, target)
             try:
                 known = _edit(image, words, hive, target, planner, options, moment)
@@ -312,10 +320,12 @@ def _plan(
                 raise
         known = replace(known, image=image)
         edited.append(known)
-        if known.is_changed:
+        if known.is_changed and known.hives is not None:
             as_reg = partial(_as_reg, known.plan.edits)
-            replacement = Replacement(hive, known.new, known.plan.edits, as_reg)
+            replacement = Replacement(hive, known.hives.new, known.plan.edits, as_reg)
             target.replace(image.index, SOFTWARE_HIVE, replacement)
+    if edited and options.evidence is None:
+        edited[-1] = replace(edited[-1], hives=None)
     for image, why in no_windows.items():
         if not edited:
             raise why
@@ -351,7 +361,10 @@ def _edit(
         remarks.append(f"{origin}: {_RAISED}")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
     confirmed = confirm(new, plan, origin, words)
-    return _EditedHive(image, words, hive, found.data, new, plan, confirmed, "; ".join(remarks), findings)
+    hives = PlannedHive(found.data, new)
+    old_digest, new_digest = sha256(hive).digest(), sha256(new).digest()
+    remark = "; ".join(remarks)
+    return _EditedHive(image, words, old_digest, new_digest, hives, plan, confirmed, remark, findings)
 
 
 def _as_reg(edits: Sequence[Edit], hive_name: str) -> bytes:
@@ -368,14 +381,18 @@ def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options:
     def verify(images: Images, index: int | None) -> None:
         done = by_index[index]
         written = images.read(index, SOFTWARE_HIVE)
-        if options.engine.hive_editor == "native" and written != done.new:
+        is_other = sha256(written).digest() != done.new
+        if options.engine.hive_editor == "native" and is_other:
             raise VerificationFailure(
                 f"{origin}: the hive read back is not the hive that was written",
                 resolution="Check the disk, then run the same command again.",
             )
-        if options.full_check and written != done.new:
+        if options.full_check and is_other:
             refuse_broken(written, f"{origin} as {options.engine.hive_editor} has written it")
         confirm(written, done.plan, origin, done.words)
+        if len(edited) > 1:
+            del written
+            gc.collect()
         _LOG.info("%s: image %s read back and confirmed", origin, index or "-")
 
     if options.dry_run:

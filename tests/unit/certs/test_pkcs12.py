@@ -32,10 +32,10 @@ def read(data: bytes, password: str | None = PASSWORD) -> MediaStore:
 
 def refused(data: bytes, password: str | None = PASSWORD) -> CertificateError:
     """The refusal, which must come at once and be about the file, not about its password."""
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(CertificateError) as raised:
         read(data, password)
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
     assert not isinstance(raised.value, PasswordError)
     assert raised.value.message.startswith("media.pfx: ")
     assert raised.value.resolution
@@ -368,10 +368,10 @@ class TestCounts:
         filler = b"\x30\x00" * 300_000
         safe = b"\x30\x83" + len(filler).to_bytes(3, "big") + filler
         data = asn1.Pfx({"version": "v3", "auth_safe": {"content_type": "data", "content": safe}}).dump()
-        begin = time.monotonic()
+        begin = time.process_time()
         with pytest.raises(CertificateError):
             read(data)
-        assert time.monotonic() - begin < 20
+        assert time.process_time() - begin < 20
 
 
 def key_texts(name: str) -> Iterator[str]:
@@ -432,7 +432,7 @@ def test_damage_ends_in_our_error_and_soon(seed: int) -> None:
     made += [without_mac(each) for each in made]
     chance = random.Random(seed)
     outcomes = set()
-    begin = time.monotonic()
+    begin = time.process_time()
     for _ in range(200):
         data = bytearray(chance.choice(made))
         for _ in range(chance.choice((1, 1, 1, 2, 5))):
@@ -449,7 +449,7 @@ def test_damage_ends_in_our_error_and_soon(seed: int) -> None:
             outcomes.add("read")
         except CertificateError as error:
             outcomes.add(type(error).__name__)
-    assert time.monotonic() - begin < 60
+    assert time.process_time() - begin < 60
     assert outcomes == {"read", "CertificateError", "PasswordError"}
 
 

@@ -41,7 +41,7 @@ def test_none_is_near(word: str) -> None:
 
 
 def test_long_words_cost_nothing() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert near_ones("x" * 10_000_000, NAMES) == ()
     assert near_ones("thumbprint" * 5, NAMES) == ()
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -163,10 +163,10 @@ def test_a_folder_that_contains_itself_does_not_run_away() -> None:
     inner = data.find(b"\x01B", outer + 2)
     record = data[outer - 30 : outer - 14]
     data[inner - 30 : inner - 14] = record
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(TargetError):
         wim_files(io.BytesIO(data), "media.iso")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_directories_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,9 +324,9 @@ def test_the_worst_that_is_compared_takes_seconds_at_most() -> None:
     names = tuple(dns("*." * 400 + f"{each}.com") for each in range(256))
     certificate = _with_names(*names)
     bases = [dns("a." * 400 + f"{each}.com") for each in range(1000, 1256)]
-    begin = time.monotonic()
+    begin = time.process_time()
     assert constraint_faults(excluding(*bases), certificate) == ()
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 # What property 0x54 holds: bare DER

@@ -151,6 +151,16 @@ def _roots_of_other_keys(count: int, good: int) -> Pki:
     return server("Root", f"root {good}"), (), roots
 
 
+def _one_name(count: int) -> Pki:
+    """CAs of one name with twelve keys, each certified by another; they lead nowhere."""
+    keys = [f"circle {number}" for number in range(12)]
+    between = [
+        authority("One", "One", own=keys[n % 12], signer=keys[(n + 1 + n // 12 % 11) % 12], serial=n + 2)
+        for n in range(count)
+    ]
+    return server("One", keys[0]), between, [authority("Root")]
+
+
 def _two_renewed_levels(count: int) -> Pki:
     """Issuing CA and root were both renewed again and again; only the last of each is still valid."""
     last = count - 1
@@ -239,6 +249,7 @@ def _cases() -> Iterator[tuple[str, Callable[[], Pki], str]]:
         yield f"250-roots-of-other-keys-{good}", partial(_roots_of_other_keys, 250, good), TRUSTED
     yield "250-roots-all-expired", partial(_roots_of_one_key, 250, -1), NOT_TRUSTED
     yield "250-roots-only-sent", _roots_only_sent, NOT_TRUSTED
+    yield "5000-of-one-name", partial(_one_name, 5_000), NOT_TRUSTED
     yield "two-renewed-levels", partial(_two_renewed_levels, 150), TRUSTED
     yield "self-issued-200-times", partial(_self_issued, 200), TRUSTED
     yield "layers-3-12", partial(_layers, 3, 12), TRUSTED

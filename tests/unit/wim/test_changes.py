@@ -190,13 +190,13 @@ def test_reading_back_notices_contents_under_a_wrong_hash(monkeypatch: pytest.Mo
         confirm(opened(data), opened(wrong), new)
 
 
-def test_reading_back_gives_what_was_read() -> None:
+def test_reading_back_compares_the_digests_that_are_known() -> None:
     data = variant("small")
     new = {(1, PATH): edited(small_hive())}
     good = patched(data, new)
     known = prepare(opened(data), new, CLOCK).digests
     assert known == {(1, PATH): digest(new[1, PATH])}
-    assert confirm(opened(data), opened(good), new, known) == new
+    confirm(opened(data), opened(good), new, known)
     with pytest.raises(WimError, match="does not have its new contents"):
         confirm(opened(data), opened(good), new, {(1, PATH): digest(b"another")})
 
