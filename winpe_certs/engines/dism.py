@@ -74,6 +74,7 @@ class DismTarget:
         self._workplace = workplace
         self.saved: frozenset[int | None] = frozenset()
         self.remarks: tuple[str, ...] = ()
+        self.is_current = False
         self._replacements: dict[tuple[int | None, str], Replacement] = {}
         self._stack = contextlib.ExitStack()
         self._source = self._stack.enter_context(open_for_reading(path, progress))

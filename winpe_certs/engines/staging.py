@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Self
 
+from winpe_certs import interrupts
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Target, Verification
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.new import write_new
+from winpe_certs.files.new import WrittenError, write_new
 from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
 
@@ -69,6 +70,11 @@ class StagedTarget:
         return self._inner.images
 
     @property
+    def is_current(self) -> bool:
+        """Never: the original is what is written."""
+        return False
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Those about the copy."""
         return self._inner.remarks
@@ -94,7 +100,9 @@ class StagedTarget:
 
     def commit(self, verify: Verification) -> None:
         """Change the copy, then replace the original with it, verified once more before the rename."""
-        self._inner.commit(verify)
+        # So far only the copy is changed: an interrupt need not wait for the original.
+        with interrupts.held_no_longer():
+            self._inner.commit(verify)
         if self._is_changed:
             # Windows lets nobody read a file that is open without sharing.
             self._close()
@@ -118,8 +126,13 @@ class StagedTarget:
             with open_for_reading(written) as images:
                 for index in self._indexes:
                     verify(images, index)
+            interrupts.hold()
 
-        write_new(self._original, _pieces(self._copy), overwrite=True, check=check)
+        try:
+            write_new(self._original, _pieces(self._copy), overwrite=True, check=check)
+        except WrittenError:
+            self.saved = self._inner.saved
+            raise
 
     def _remove_copy(self) -> None:
         remove_file(self._copy)
