@@ -18,7 +18,7 @@ def main() -> int:
     try:
         from winpe_certs.cli import main as program
 
-        code = program.main()
+        code = program.main(ends_process=True)
     except (MemoryError, ImportError, OSError) as error:
         # The program has its own words for what goes wrong once it is there; here it could not be loaded.
         if not is_no_memory(error):

@@ -191,6 +191,7 @@ class Compaction:
     """A WIM without its dead space: sizes in bytes, lookup table entries that are kept and left out.
 
     `output` is None for a file that the compact one takes the place of, or that there is nothing to save in.
+    With `is_current` the output was there already, and nothing is written.
     """
 
     path: str
@@ -199,6 +200,7 @@ class Compaction:
     size_after: int
     resources: int
     dropped: int
+    is_current: bool = False
 
     @property
     def saved(self) -> int:
@@ -208,7 +210,7 @@ class Compaction:
     @property
     def changed(self) -> bool:
         """Whether anything was written (or would be, in a dry run)."""
-        return self.output is not None or self.saved > 0
+        return not self.is_current and (self.output is not None or self.saved > 0)
 
 
 class Side(StrEnum):

@@ -1,7 +1,7 @@
 """What an interruption came to: what is there, and whether the same command, run again, ends it well.
 
-The second run must leave the very bytes of one undisturbed run. Two refusals are accepted: without
---overwrite an output that is complete already is not written again, and what is undone is not undone again.
+The second run must leave the very bytes of one undisturbed run; an output that is complete already is
+unchanged. One refusal is accepted: what is undone is not undone again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from scripts.crash.operations import Disk
 from scripts.crash.states import State
 from scripts.crash.targets import Ended
 
-_USAGE = 2
 _REFUSED = 3
 
 
@@ -40,16 +39,11 @@ def aftermath(expected: Expected, folder: Path, what: str, run: Callable[[Path],
     if verdict.image is Image.NEITHER:
         return Outcome(what, verdict, verdict.why)
     target = expected.target
-    if target.refuses_existing and verdict.image is Image.NEW:
-        ended = run(folder)
-        refused = ended.code == _USAGE and "exists already" in ended.error
-        problem = "" if refused else f"the next run ends with {ended.code}: {ended.error}"
-    else:
-        ended = run(folder)
-        is_undone = target.is_undo and verdict.image is Image.NEW
-        refused = is_undone and ended.code == _REFUSED and "there is nothing to undo" in ended.error
-        is_well = ended.code == 0 or refused
-        problem = "" if is_well else f"the next run ends with {ended.code}: {ended.error}"
+    ended = run(folder)
+    is_undone = target.is_undo and verdict.image is Image.NEW
+    refused = is_undone and ended.code == _REFUSED and "there is nothing to undo" in ended.error
+    is_well = ended.code == 0 or refused
+    problem = "" if is_well else f"the next run ends with {ended.code}: {ended.error}"
     return Outcome(what, verdict, problem or _differences(expected, folder), refused)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from scripts.crash import faults, full_disk, kill
+from scripts.crash import faults, full_disk, kill, signals
 from scripts.crash.aftermath import Outcome, examine
 from scripts.crash.judge import Expected, Image, is_temporary
 from scripts.crash.operations import Recording
@@ -39,6 +39,7 @@ class Figures:
     images: Counter[Image] = field(default_factory=Counter)
     leftovers: int = 0
     kills: int = 0
+    signals: int = 0
     faults: int = 0
     full: int = 0
     refused: int = 0
@@ -92,6 +93,15 @@ def campaign(target: Target, root: Path, extent: Extent) -> Figures:
 
     for name in ("KILL",) if extent.is_short else ("KILL", "INT", "TERM"):
         figures.kills += figures.add(kill.killed(expected, root, recording.steps, name))
+
+    told = signals.thinned(
+        signals.moments(target, root),
+        first=2 if extent.is_short else 40,
+        spread=2 if extent.is_short else 20,
+    )
+    for name in signals.SIGNALS:
+        outcomes = (outcome for outcome, _ in signals.interrupted(expected, root, told, name))
+        figures.signals += figures.add(outcomes)
 
     failing = recording.steps[-2:] if extent.is_short else recording.steps
     for outcome, run in faults.failing_steps(expected, root, failing):

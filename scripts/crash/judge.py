@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -66,11 +66,11 @@ class Expected:
         """Make the target in a new folder and run it undisturbed there; raises `AssertionError`."""
         folder = target.make(folder)
         before = Disk.of(folder).files
-        old = wimlib(folder / target.subject, target.images) if target.subject in before else None
+        old = _seen(wimlib, folder, target) if target.subject in before else None
         ended = target.run(folder)
         assert ended == type(ended)(0, ""), ended
         after = Disk.of(folder).files
-        new = wimlib(folder / target.subject, target.images)
+        new = _seen(wimlib, folder, target)
         assert old != new
         assert {name for name in after if after[name] != before.get(name)} == {target.subject}
         return cls(target, before, after, old, new)
@@ -99,10 +99,9 @@ class Expected:
         if subject is None:
             image = Image.OLD if self.old is None else Image.NEITHER
             return Verdict(image, "" if self.old is None else "it is gone", leftovers)
-        place = folder / self.target.subject
         try:
-            seen = wimlib(place, self.target.images)
-            ours = own_reader(place, self.target.images)
+            seen = _seen(wimlib, folder, self.target)
+            ours = _seen(own_reader, folder, self.target)
         except UnsoundError as error:
             return Verdict(Image.NEITHER, str(error), leftovers)
         if seen != ours:
@@ -111,6 +110,12 @@ class Expected:
             if seen == expected:
                 return Verdict(image, "", leftovers)
         return Verdict(Image.NEITHER, f"sound, but of other contents: {seen}", leftovers)
+
+
+def _seen(judge: Callable[[Path, Sequence[int]], list[str]], folder: Path, target: Target) -> list[str]:
+    place = folder / target.subject
+    size = [str(place.stat().st_size)] if target.keeps_hives else []
+    return judge(place, target.images) + size
 
 
 class UnsoundError(Exception):

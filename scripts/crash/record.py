@@ -30,6 +30,7 @@ from scripts.crash.operations import (
 )
 from scripts.crash.strace import Call, Traced, TraceError, traced
 
+_COPIED: Final = re.compile(r"(?P<source>\d+)<[^>]*>, \[(?P<start>\d+)[^]]*\], (?P<target>\d+)<[^>]*>, NULL,")
 _HARMLESS: Final = re.compile(
     "f?access(at2?)?|close|clone3?|dup[23]?|execve|exit_group|fadvise64|fcntl|flock|v?fork|fstatfs?|getcwd"
     "|getdents(64)?|[fl]?getxattr|f?l?listxattr|llistxattr|ioctl|lseek|l?stat|mmap|newfstatat|open|openat"
@@ -91,9 +92,25 @@ class Recorder:
             ):
                 table[call.result or 0] = opened
                 return ()
+        if call.name == "copy_file_range":
+            return self._copy(call, table)
         if opened is None:
             return self._by_path(call)
         return self._by_descriptor(call, opened)
+
+    def _copy(self, call: Call, table: dict[int, _Opened]) -> Sequence[Operation]:
+        """A range that the system copies from one file in the folder to another."""
+        assert call.result is not None
+        ends = _COPIED.match(call.arguments)
+        source, target = (table.get(int(ends[name])) if ends else None for name in ("source", "target"))
+        if target is None or target.file is None:
+            return ()
+        if ends is None or source is None or source.file is None:
+            raise TraceError(f"{call.name}: not modelled: {call.arguments[:200]}")
+        at, start = target.offset, int(ends["start"])
+        target.offset += call.result
+        data = self._disk.contents[source.file][start : start + call.result]
+        return (Write(target.file, at, bytes(data)),)
 
     def _open(self, call: Call, table: dict[int, _Opened]) -> Sequence[Operation]:
         assert call.result is not None

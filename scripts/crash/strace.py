@@ -73,6 +73,11 @@ class Call:
         """Whether it maps a file so that what is written to memory reaches it."""
         return "MAP_SHARED" in self.arguments and "PROT_WRITE" in self.arguments
 
+    def is_on(self, path: bytes) -> bool:
+        """Whether its first argument is a descriptor of the file of this very path."""
+        match = re.match(r"\d+<((?:\\x[0-9a-f]{2})+)>", self.arguments)
+        return match is not None and _decoded(match[1]) == path
+
     def names(self, folder: bytes) -> bool:
         """Whether a string or a descriptor's path lies in `folder`."""
         paths = [*self.strings, *map(_decoded, re.findall(r"<((?:\\x[0-9a-f]{2})+)>", self.arguments))]

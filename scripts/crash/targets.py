@@ -61,12 +61,12 @@ class Target:
     @property
     def is_in_place(self) -> bool:
         """Whether the very file is written that is there."""
-        return bool(self.images) and self.named == self.subject
+        return bool(self.images) and self.named == self.subject and self.verb != "compact"
 
     @property
-    def refuses_existing(self) -> bool:
-        """Whether the same command refuses once the output is there."""
-        return self.named != self.subject and "-o" in self.options and "--overwrite" not in self.options
+    def keeps_hives(self) -> bool:
+        """Whether the hives are the same before and after, so that only its size tells the file."""
+        return self.verb == "compact"
 
     @property
     def is_undo(self) -> bool:
@@ -84,7 +84,7 @@ class Target:
         """The command line behind the name of the program."""
         places = {self.subject, EVIDENCE}
         options = [str(folder / word) if word in places else word for word in self.options]
-        given = [] if self.is_undo else ["--cert", str(CERTIFICATE)]
+        given = [] if self.verb in {"undo", "compact"} else ["--cert", str(CERTIFICATE)]
         return [self.verb, str(folder / self.named), *given, *options]
 
     def command(self, folder: Path) -> list[str]:
@@ -167,6 +167,10 @@ def _to_undo(folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
+def _to_compact(folder: Path) -> None:
+    (folder / "boot.wim").write_bytes(_changed()[0])
+
+
 _ALL: Final = ("--index", "all")
 IN_PLACE: Final = Target("in place", _boot, "boot.wim", "boot.wim", (1, 2), _ALL)
 AFTER_A_KILL: Final = Target(
@@ -179,6 +183,7 @@ COPY_OVER: Final = Target(
 FOLDER: Final = Target("folder", _mounted, "mount", str(SOFTWARE))
 HIVE: Final = Target("hive", _hive, "SOFTWARE", "SOFTWARE")
 HIVE_COPY: Final = Target("hive -o", _hive, "SOFTWARE", "out.hiv", (), ("-o", "out.hiv"))
+COMPACT: Final = Target("compact", _to_compact, "boot.wim", "boot.wim", (1, 2), verb="compact")
 UNDO: Final = Target("undo", _to_undo, "boot.wim", "boot.wim", (1, 2), ("--evidence", EVIDENCE), verb="undo")
 TARGETS: Final = (
     IN_PLACE,
@@ -191,5 +196,6 @@ TARGETS: Final = (
     FOLDER,
     HIVE,
     HIVE_COPY,
+    COMPACT,
     UNDO,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.crash import faults, full_disk, kill
+from scripts.crash import faults, full_disk, kill, signals
 from scripts.crash.aftermath import Outcome, examine
 from scripts.crash.campaign import recorded, states_of
 from scripts.crash.judge import Expected, Image, is_temporary
@@ -34,6 +34,7 @@ from scripts.crash.states import Effort, State
 from scripts.crash.strace import TraceError, why_not
 from scripts.crash.targets import (
     AFTER_A_KILL,
+    COMPACT,
     COPY,
     COPY_OVER,
     FOLDER,
@@ -105,7 +106,7 @@ def _hold(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 @pytest.mark.parametrize(
-    "target", [IN_PLACE, AFTER_A_KILL, COPY, COPY_OVER, FOLDER, HIVE, HIVE_COPY, UNDO], ids=str
+    "target", [IN_PLACE, AFTER_A_KILL, COPY, COPY_OVER, FOLDER, HIVE, HIVE_COPY, COMPACT, UNDO], ids=str
 )
 def test_every_state_is_the_old_image_or_the_new_one_and_has_a_next_step(
     target: Target, prepared: Callable[[Target], Prepared]
@@ -191,6 +192,18 @@ def test_a_run_that_is_told_to_end_takes_down_what_it_has_set_up(
     expected, recording = prepared(COPY)
     (outcome,) = _hold(kill.killed(expected, tmp_path.resolve(), _steps(recording, Sync), signal))
     assert outcome.verdict.leftovers == 0
+
+
+@pytest.mark.parametrize("target", [IN_PLACE, COPY, FOLDER, HIVE, COMPACT, UNDO], ids=str)
+def test_an_interrupt_behind_the_commit_is_told_as_it_is(
+    target: Target, prepared: Callable[[Target], Prepared], tmp_path: Path
+) -> None:
+    expected, _ = prepared(target)
+    chosen = signals.thinned(signals.moments(target, tmp_path.resolve()), first=1, spread=1)
+    done = list(signals.interrupted(expected, tmp_path.resolve(), chosen, "TERM"))
+    _hold(outcome for outcome, _ in done)
+    assert {outcome.verdict.image for outcome, _ in done} == {Image.NEW}
+    assert done[0][1] == 130, "the run was ended before its report was out"
 
 
 # --- real runs with failing calls -------------------------------------------------------------------

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.cli.signals import ended_by_signals
+from winpe_certs.errors import EnvironmentFailure, Interrupted, UsageError
+from winpe_certs.files import new
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
 from winpe_certs.files.new import write_new
@@ -73,6 +77,36 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_that_cannot_be_synced_after_a_replacement_is_told(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new, "_sync_folder", failing(errno.EIO))
+    with pytest.raises(new.WrittenError, match="sync its folder"):
+        write_new(target, [b"new"], overwrite=True)
+    assert target.read_bytes() == b"new"
+    with pytest.raises(EnvironmentFailure) as caught:
+        write_new(target.with_name("another"), [b"new"])
+    assert not isinstance(caught.value, new.WrittenError)
+    assert not target.with_name("another").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+def test_an_interrupt_after_the_rename_is_told_with_the_file_in_place(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+
+    def interrupt(folder: Path) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        synced.append(folder)
+
+    monkeypatch.setattr(new, "_sync_folder", interrupt)
+    with pytest.raises(Interrupted) as caught, ended_by_signals():
+        write_new(target, [b"new"], overwrite=True)
+    assert caught.value.details == f"{target}: written completely."
+    assert (target.read_bytes(), synced) == (b"new", [target.parent])
+
+
 def test_a_check_that_raises_leaves_everything_as_it_was(target: Path) -> None:
     before = target.read_bytes()
     with pytest.raises(UnwantedError):
@@ -125,8 +159,8 @@ def commit_that_fails(locked: LockedFile, monkeypatch: pytest.MonkeyPatch) -> No
     raise UnwantedError
 
 
-def failing(number: int) -> Callable[[int], None]:
-    def fail(_: int) -> None:
+def failing(number: int) -> Callable[[object], None]:
+    def fail(_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     return fail

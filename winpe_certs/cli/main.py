@@ -133,14 +133,17 @@ def _program(
     pass
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code. Never raises, never shows a traceback unasked."""
+def main(arguments: Sequence[str] | None = None, *, ends_process: bool = False) -> int:
+    """Run one command line; returns the exit code. Never raises, never shows a traceback unasked.
+
+    With `ends_process` the process has nothing else to do, and signals are not heeded afterwards.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = wants_json(arguments)
     verbose = verbosity_of(arguments)
     prepare_streams()
     try:
-        with settled_streams(), ended_by_signals():
+        with settled_streams(), ended_by_signals(ends_process=ends_process):
             return _run(arguments)
     except WinpeCertsError as error:
         failure: WinpeCertsError = error

@@ -98,6 +98,10 @@ class Target(Images, Protocol):
         """Indexes of the images whose changes `commit` has made for good, also when it failed afterwards."""
 
     @property
+    def is_current(self) -> bool:
+        """Whether `commit` or `rehearse` has found the output there already, with these very contents."""
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a person should know of how `commit` went, in sentences."""
 

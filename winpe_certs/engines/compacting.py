@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from winpe_certs import interrupts
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import VerificationFailure, WimError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
-from winpe_certs.files.new import write_new
+from winpe_certs.files.new import WrittenError, is_already, write_new
 from winpe_certs.files.opened import OpenedFile, open_to_read
 from winpe_certs.files.paths import resolved
 from winpe_certs.progress import Progress, silent
@@ -50,12 +52,17 @@ class _SharedWim(WimFile):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a compact copy saves: bytes and lookup table entries, before and after."""
+    """What a compact copy saves: bytes and lookup table entries, before and after.
+
+    `error` came after the copy was in its place. With `is_current` the output was this copy already.
+    """
 
     bytes_before: int
     bytes_after: int
     entries_before: int
     entries_after: int
+    error: WrittenError | None = None
+    is_current: bool = False
 
     @property
     def saved(self) -> int:
@@ -88,6 +95,13 @@ def compact_file(
         kept = copy.header.lookup_table.plain_size // LOOKUP_ENTRY_SIZE
         sizes = Sizes(wim.size, copy.size, len(wim.lookup_table), kept)
         _LOG.info("%s: %d of %d bytes are live", path, copy.size, wim.size)
+        if output is not None and not overwrite and os.path.lexists(output):
+            _verify_integrity(wim, progress)
+            with copy.digesting() as finish:
+                finish(progress)
+            is_current = is_already(output, copy.pieces(progress), overwrite=False)
+            opened.refuse_changed()
+            return replace(sizes, is_current=is_current)
         if dry_run or (output is None and sizes.saved <= 0):
             _verify_integrity(wim, progress)
             return sizes
@@ -111,13 +125,13 @@ def compact_file(
             opened.refuse_changed()
             if isinstance(opened, LockedFile):
                 opened.give_way()
+            interrupts.hold()
 
-        write_new(
-            place,
-            _pieces(copy, opened.file, hashing, progress),
-            overwrite=overwrite or output is None,
-            check=check,
-        )
+        pieces = _pieces(copy, opened.file, hashing, progress)
+        try:
+            write_new(place, pieces, overwrite=overwrite or output is None, check=check)
+        except WrittenError as error:
+            return replace(sizes, error=error)
     return sizes
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
+from winpe_certs import interrupts
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.held import Held
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
-from winpe_certs.files.new import write_new
+from winpe_certs.files.new import WrittenError, is_already, write_new
 from winpe_certs.files.opened import OpenedFile, open_to_read
 from winpe_certs.files.paths import identity
 from winpe_certs.progress import Progress, silent
@@ -109,6 +111,7 @@ class WimTarget(WimImages):
         self._indexes: set[int] = set()
         self.saved: frozenset[int | None] = frozenset()
         self.remarks: tuple[str, ...] = ()
+        self.is_current = False
         is_read = dry_run or output is not None
         self._opened = OpenedFile(path) if is_read else LockedFile(path, wait=wait)
         try:
@@ -164,15 +167,22 @@ class WimTarget(WimImages):
                 from winpe_certs.wim.append import append
 
                 self._patch(self._opened, append(self.wim, changes), verify)
-            self.saved = frozenset(self._indexes)
+            if not self.is_current:
+                self.saved = frozenset(self._indexes)
 
     def rehearse(self, verify: Verification) -> None:
         """Build the patched file in memory and judge that; see `Target.rehearse`."""
         from winpe_certs.wim.append import append
 
         with system_errors(self._path, "read"):
-            appendix = append(self.wim, self._prepared())
+            changes = self._prepared()
+            appendix = append(self.wim, changes)
             self._confirm(io.BufferedReader(_Rehearsal(self._opened.file, appendix)), verify)
+            if self._output is not None and os.path.lexists(self._output):
+                from winpe_certs.wim.copy import compact
+
+                pieces = compact(self.wim, changes, self._progress).pieces(self._progress)
+                self.is_current = is_already(self._output, pieces, overwrite=self._overwrite)
             self._opened.refuse_changed()
 
     def survey(
@@ -204,6 +214,7 @@ class WimTarget(WimImages):
         with locked.appended(appendix.start, appendix.payload):
             after = WimFile(locked.file, str(self._path), header=new, decoder=self.wim.decoder)
             confirm(self.wim, after, self._replacements, self._digests)
+            interrupts.hold()
             locked.commit(old.raw, new.raw)
         if leftover > 0:
             remark = (
@@ -232,8 +243,19 @@ class WimTarget(WimImages):
             with open_to_read(written) as file:
                 self._confirm(file, verify, decoder=self.wim.decoder)
             self._opened.refuse_changed()
+            interrupts.hold()
 
-        write_new(output, copy.pieces(self._progress), overwrite=self._overwrite, check=check)
+        if is_already(output, copy.pieces(self._progress), overwrite=self._overwrite):
+            with open_to_read(output) as file:
+                self._confirm(file, verify, decoder=self.wim.decoder)
+            self._opened.refuse_changed()
+            self.is_current = True
+            return
+        try:
+            write_new(output, copy.pieces(self._progress), overwrite=self._overwrite, check=check)
+        except WrittenError:
+            self.saved = frozenset(self._indexes)
+            raise
 
     def _confirm(self, file: BinaryIO, verify: Verification, *, decoder: ChunkDecoder | None = None) -> None:
         from winpe_certs.wim.confirm import confirm

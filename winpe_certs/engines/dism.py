@@ -77,6 +77,7 @@ class DismTarget:
         self._workplace = workplace
         self.saved: frozenset[int | None] = frozenset()
         self.remarks: tuple[str, ...] = ()
+        self.is_current = False
         self._replacements: dict[tuple[int | None, str], Replacement] = {}
         self._last_save: Save | None = None
         self._stack = contextlib.ExitStack()

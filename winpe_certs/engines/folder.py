@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
+from winpe_certs import interrupts
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.errors import (
     EnvironmentFailure,
@@ -20,7 +21,7 @@ from winpe_certs.errors import (
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import is_in_wim_mount
 from winpe_certs.files.locked import hold
-from winpe_certs.files.new import write_new
+from winpe_certs.files.new import WrittenError, is_already, write_new
 from winpe_certs.files.paths import Identity, identity
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
@@ -121,6 +122,7 @@ class FolderTarget:
         self._wait = wait
         self._locks: dict[Path, BinaryIO | None] = {}
         self.remarks: tuple[str, ...] = ()
+        self.is_current = False
         self._replacements: dict[str, Replacement] = {}
         self.saved: frozenset[int | None] = frozenset()
         self._seen: dict[str, Identity] = {}
@@ -165,8 +167,17 @@ class FolderTarget:
             self._write(place, replacement, verify)
         if self._output is not None and not self._replacements:
             (path,) = self._seen
-            write_new(self._output, [self._source.read(None, path)], overwrite=self._overwrite)
-        self.saved = frozenset({None})
+            data = self._source.read(None, path)
+            self._note_current(data)
+            if not self.is_current:
+                write_new(self._output, [data], overwrite=self._overwrite, check=lambda _: interrupts.hold())
+        if not self.is_current:
+            self.saved = frozenset({None})
+
+    def _note_current(self, data: bytes) -> None:
+        """Look whether the output is there already; raises `UsageError` for one with other contents."""
+        if self._output is not None:
+            self.is_current = is_already(self._output, [data], overwrite=self._overwrite)
 
     def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
         with system_errors(place, "look at it"):
@@ -174,12 +185,26 @@ class FolderTarget:
         if is_written_in_place:
             self._write_in_place(place, replacement, verify)
             return
-        write_new(
-            self._output or place,
-            [self._writer.produce(replacement)],
-            overwrite=self._overwrite or self._output is None,
-            check=lambda written: verify(HiveImages(written), None),
-        )
+        data = self._writer.produce(replacement)
+        self._note_current(data)
+        if self.is_current:
+            verify(HiveImages(self._output or place), None)
+            return
+
+        def check(written: Path) -> None:
+            verify(HiveImages(written), None)
+            interrupts.hold()
+
+        try:
+            write_new(
+                self._output or place,
+                [data],
+                overwrite=self._overwrite or self._output is None,
+                check=check,
+            )
+        except WrittenError:
+            self.saved = frozenset({None})
+            raise
         if self._output is None:
             put_back = partial(write_new, place, [replacement.old], overwrite=True)
             self._verify_in_place(place, verify, put_back)
@@ -191,8 +216,10 @@ class FolderTarget:
         is unmounted with --commit.
         """
         self.rehearse(verify)
+        data = self._writer.produce(replacement)
+        interrupts.hold()
         try:
-            overwrite(place, self._writer.produce(replacement))
+            overwrite(place, data)
         except BaseException:
             with contextlib.suppress(EnvironmentFailure):
                 overwrite(place, replacement.old)
@@ -221,6 +248,9 @@ class FolderTarget:
             (None, path): replacement for path, replacement in self._replacements.items()
         }
         verify(Rehearsed(self._source, replaced), None)
+        for path in self._seen:
+            replacement = self._replacements.get(path)
+            self._note_current(replacement.new if replacement else self._source.read(None, path))
 
     def survey(
         self,

@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
+from winpe_certs import interrupts
 from winpe_certs.engines.base import Manifest
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.engines.survey import Part, hash_parts
@@ -83,6 +84,7 @@ def restore(
             return excess
         opened.refuse_read_only()
         opened.refuse_changed()
+        interrupts.hold()
         if standing is _Standing.CHANGED:
             _put_header_back(opened, header, before, progress)
         else:

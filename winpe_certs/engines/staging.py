@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Self
 
+from winpe_certs import interrupts
 from winpe_certs.engines.aftermath import Aftermath, as_ours, say_state, uninterrupted
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Target, Verification
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import CleanupError, EnvironmentFailure, ImageState, WinpeCertsError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.new import write_new
+from winpe_certs.files.new import WrittenError, write_new
 from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
@@ -80,6 +81,11 @@ class StagedTarget:
         return self._inner.images
 
     @property
+    def is_current(self) -> bool:
+        """Never: the original is what is written."""
+        return False
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Those about the copy."""
         return self._inner.remarks
@@ -109,7 +115,9 @@ class StagedTarget:
         After a failure `saved` and the error say what the original is, not what became of the copy.
         """
         try:
-            self._inner.commit(verify)
+            # So far only the copy is changed: an interrupt need not wait for the original.
+            with interrupts.held_no_longer():
+                self._inner.commit(verify)
         except WinpeCertsError as error:
             if error.image_state is not None:
                 error.details = f"This was a copy; {self._original} is unchanged.\n{error.details}".strip()
@@ -165,8 +173,13 @@ class StagedTarget:
             with open_for_reading(written) as images:
                 for index in self._indexes:
                     verify(images, index)
+            interrupts.hold()
 
-        write_new(self._original, _pieces(self._copy), overwrite=True, check=check)
+        try:
+            write_new(self._original, _pieces(self._copy), overwrite=True, check=check)
+        except WrittenError:
+            self.saved = self._inner.saved
+            raise
 
     def _remove_copy(self) -> None:
         remove_file(self._copy)

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
-from winpe_certs.errors import EvidenceError
+from winpe_certs.errors import EvidenceError, UsageError
 from winpe_certs.evidence.document import (
     FORMAT,
     VERSION,
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 LARGEST: Final = 64 << 20
 MOST_VALUES: Final = 200_000
 """pydantic notes each wrong value, in up to a kilobyte; commas bound their number before it starts."""
+
+# What an error, a way back, and the entries that an engine changes beside the hive take at most.
+_ROOM_FOR_RUN: Final = 1 << 17
+_COMMAS_FOR_RUN: Final = 1_000
+_ROOM_FOR_IMAGE: Final = 1 << 12
+_COMMAS_FOR_IMAGE: Final = 40
 
 _HEAD: Final = re.compile(rb'\s*\{\s*"format":\s*"([^"\\]{0,80})",\s*"version":\s*([0-9]{1,9})\s*,')
 _LONGEST_QUOTED: Final = 80
@@ -67,6 +73,25 @@ def to_json(evidence: Evidence) -> str:
     """The document: ASCII, keys in the order of the dataclasses, last the digest of everything before it."""
     document = {"format": FORMAT, "version": VERSION, **_plain(evidence)}
     return json.dumps({**document, "sha256": _digest(document)}, indent=2) + "\n"
+
+
+def room_for(evidence: Evidence) -> int:
+    """Bytes that are enough for evidence of which only the state after the change is still to come.
+
+    Raises `UsageError` when it might be too large to be read again.
+    """
+    text = to_json(evidence)
+    images = sum(len(target.images) for target in evidence.targets)
+    size = len(text) * 5 // 4 + _ROOM_FOR_RUN + images * _ROOM_FOR_IMAGE
+    commas = text.count(",") + _COMMAS_FOR_RUN + images * _COMMAS_FOR_IMAGE
+    if size > LARGEST or commas > MOST_VALUES:
+        raise UsageError(
+            "--evidence: the evidence of this change would be too large to be read again",
+            details=f"About {size >> 20} MB and {commas:,} values; at most {LARGEST >> 20} MB and "
+            f"{MOST_VALUES:,} are read. Nothing of this image was changed.",
+            resolution="Split the run: fewer certificates or images a call, each with its own evidence.",
+        )
+    return size
 
 
 def from_json(data: bytes, origin: str) -> Evidence:

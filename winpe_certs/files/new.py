@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from winpe_certs.errors import UsageError
+from winpe_certs import interrupts
+from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.keeping import character_of, give, give_unique
+from winpe_certs.files.keeping import Character, character_of, give, give_unique
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
+
+
+class WrittenError(EnvironmentFailure):
+    """The file is in its place, complete and synced; what failed came after the rename."""
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -44,7 +49,9 @@ def write_new(
 
     A file that is replaced hands on its mode, owner and extended attributes; another one gets the umask's
     mode. Raises `UsageError` for an existing `path` without `overwrite` and for what is no file, and
-    `EnvironmentFailure` when the system refuses, or what the old file has could not be kept.
+    `EnvironmentFailure` when the system refuses, or what the old file has could not be kept: `WrittenError`
+    when the new file is in its place by then, otherwise `path` is what it was. Interrupts are held from the
+    rename on; one that came is `Interrupted` afterwards, and the file is there.
     """
     refuse_existing(path, overwrite=overwrite)
     is_new = not os.path.lexists(path)
@@ -67,20 +74,71 @@ def write_new(
                 give(temporary, kept)
             if check is not None:
                 check(temporary)
-            retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
-            if kept is not None:
-                give_unique(path, kept)
+            with interrupts.held(f"{path}: written completely."):
+                retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
+                if kept is not None:
+                    _give_unique(path, kept)
+                _sync_name(path, is_new=is_new)
+        except WrittenError:
+            raise
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-    with system_errors(path, "sync its folder (the file itself is written completely)"):
-        try:
+
+
+def is_already(path: Path, pieces: Iterable[bytes], *, overwrite: bool) -> bool:
+    """Whether there is a file with these very contents already; False for nothing, and with `overwrite`.
+
+    Raises `UsageError` for a file with other contents, `EnvironmentFailure` when it cannot be read.
+    """
+    if overwrite or not os.path.lexists(path):
+        return False
+    refuse_existing(path, overwrite=True)
+    with system_errors(path, "compare with it"), path.open("rb") as file:
+        is_same = all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
+    if not is_same:
+        refuse_existing(path, overwrite=False)
+    return is_same
+
+
+def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a file that is written and synced beside `path` that name, and the mode of a new file.
+
+    Raises `OSError` when it stays where it is, `WrittenError` when its folder cannot be synced.
+    """
+    temporary.chmod(0o666 & ~_umask())
+    with interrupts.held(f"{path}: written completely."):
+        retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
+        _sync_name(path, is_new=False)
+
+
+def _give_unique(path: Path, kept: Character) -> None:
+    try:
+        with system_errors(path, "give it what only one file can have (the file itself is written)"):
+            give_unique(path, kept)
+    except EnvironmentFailure as error:
+        raise WrittenError(error.message, details=error.details, resolution=error.resolution) from error
+
+
+def _sync_name(path: Path, *, is_new: bool) -> None:
+    """Sync the folder; when that fails, a new file is removed again, and one that was replaced is told."""
+    try:
+        with system_errors(path, "sync its folder (the file itself is written completely)"):
             _sync_folder(path.parent)
-        except OSError:
-            if is_new:
+    except EnvironmentFailure as error:
+        if is_new:
+            try:
                 path.unlink()
-            raise
+            except OSError:
+                pass
+            else:
+                raise
+        raise WrittenError(
+            error.message,
+            details=f"{error.details}\nThe new file is in its place; a power failure may undo that.".strip(),
+            resolution=error.resolution,
+        ) from error
 
 
 def _umask() -> int:

@@ -18,7 +18,9 @@ def compaction_parts(done: Compaction, *, dry_run: bool) -> Iterator[RenderableT
     line = Text(printable(done.path), style="bold")
     if done.output is not None:
         line.append(f" -> {printable(done.output)}")
-    if done.saved == 0:
+    if done.is_current:
+        line.append(": unchanged, it is this compact copy already", style="default")
+    elif done.saved == 0:
         line.append(": copied, nothing to save" if done.output else ": nothing to save", style="default")
     else:
         line.append(f": {'would save' if dry_run else 'saved'} {done.saved} bytes", style="default")
@@ -42,4 +44,5 @@ def compaction_document(done: Compaction) -> dict[str, Any]:
         "saved": done.saved,
         "resources": done.resources,
         "dropped": done.dropped,
+        "status": "unchanged" if not done.changed else "written",
     }

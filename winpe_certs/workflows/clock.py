@@ -46,6 +46,13 @@ class Moment:
             )
         return cls(in_utc)
 
+    def stamped(self, filetime: int) -> Moment:
+        """The same moment to judge by, for a change that is stamped with an earlier time."""
+        try:
+            return Moment(self.at, _EPOCH + timedelta(microseconds=filetime // 10))
+        except OverflowError:
+            return self
+
     @property
     def filetime(self) -> int:
         """100-nanosecond intervals since 1601, as Windows counts."""

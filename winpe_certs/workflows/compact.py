@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from winpe_certs import interrupts
 from winpe_certs.engines.choose import Kind, Place, recognise
 from winpe_certs.engines.compacting import compact_file
 from winpe_certs.engines.setup import Machine
@@ -15,6 +16,7 @@ from winpe_certs.results import Advice, Compaction, Report
 from winpe_certs.workflows.guards import refuse_managed
 from winpe_certs.workflows.outputs import outputs_for
 
+_IS_DONE: Final = "The work itself is done, as reported above."
 _EVIDENCE_IS_VOID: Final = (
     "Evidence of earlier changes is of the file as it was: `undo` and `verify --evidence` refuse this one."
 )
@@ -57,6 +59,7 @@ def compact(
         sizes.bytes_after,
         resources=sizes.entries_after,
         dropped=sizes.entries_before - sizes.entries_after,
+        is_current=sizes.is_current,
     )
     is_replaced = target is None and done.changed and not dry_run
     return Report(
@@ -64,6 +67,7 @@ def compact(
         compaction=done,
         advice=(Advice(_EVIDENCE_IS_VOID),) if is_replaced else (),
         dry_run=dry_run,
+        error=sizes.error or interrupts.error_if_heard(_IS_DONE),
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from winpe_certs import interrupts
 from winpe_certs.engines.choose import Kind, recognise
 from winpe_certs.engines.restore import Known, manifests_before, restore
 from winpe_certs.engines.setup import Machine
@@ -67,7 +68,8 @@ def undo(
     )
     restored = Restoration(str(path), before.size, before.sha256, cut)
     remarks = () if way_back.is_original else (_LEFTOVERS,)
-    return Report("undo", restored=restored, warnings=remarks, dry_run=dry_run)
+    error = interrupts.error_if_heard("The image is undone, as reported above.")
+    return Report("undo", restored=restored, warnings=remarks, dry_run=dry_run, error=error)
 
 
 def _refuse_other_image(

@@ -6,6 +6,7 @@ by a real one.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from winpe_certs import interrupts
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, prepare_ahead, read_ahead, recognise
@@ -28,21 +30,27 @@ from winpe_certs.errors import (
     WinpeCertsError,
 )
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.findings import Finding
 from winpe_certs.progress import Progress, silent
 from winpe_certs.regf.hive import edit_hive
 from winpe_certs.results import (
-    EngineUse,
     Failure,
     ImagePlan,
     ImageResult,
-    Plan,
-    Report,
+    Status,
 )
 from winpe_certs.verification.readers import import_readers
 from winpe_certs.workflows.clock import Moment
-from winpe_certs.workflows.evidence.watching import EvidenceOptions, PlannedHive, Watch, unwatched
+from winpe_certs.workflows.evidence.watching import (
+    Announced,
+    EvidenceOptions,
+    PlannedHive,
+    Watch,
+    unwatched,
+)
 from winpe_certs.workflows.guards import refuse_protected
+from winpe_certs.workflows.outcome import Outcome
 from winpe_certs.workflows.outputs import outputs_for
 from winpe_certs.workflows.planning import Confirmed, ExpectationError, HivePlan, Planner, confirm
 from winpe_certs.workflows.reading import is_named, not_windows
@@ -57,6 +65,7 @@ _RAISED: Final = (
     "the count of keys that use a security descriptor was too low, as chntpw's reged leaves it; it was set "
     "right"
 )
+_CHANGED: Final = {Status.ADDED, Status.REPLACED, Status.REMOVED}
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -81,51 +90,6 @@ class WriteOptions:
     head_start: HeadStart | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     machine: Machine = field(default_factory=Machine)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Results of the targets that were done, the plan for them, and the error that ended the work, if any.
-
-    `places` are all targets that passed the guards, `not_reached` those behind the error.
-    """
-
-    command: str
-    images: list[ImageResult] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    planned: list[ImagePlan] = field(default_factory=list)
-    commands: list[tuple[str, ...]] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    engine: EngineUse | None = None
-    error: WinpeCertsError | None = None
-    failures: list[Failure] = field(default_factory=list)
-    not_reached: list[Place] = field(default_factory=list)
-
-    @property
-    def changed_places(self) -> list[Place]:
-        """The targets of which an image was changed for good, also those where the rest failed."""
-        changed = {image.path for image in self.images if image.changed}
-        return [place for place in self.places if str(place.path) in changed]
-
-    @property
-    def plan(self) -> Plan:
-        """The plan for all targets that were opened."""
-        return Plan(tuple(self.planned), tuple(self.commands))
-
-    def report(self, warnings: tuple[str, ...], *, dry_run: bool) -> Report:
-        """The report of the command that this is the outcome of."""
-        rest = ", ".join(str(place.path) for place in self.not_reached)
-        behind = (f"not reached, because of the error: {rest}",) if rest else ()
-        return Report(
-            self.command,
-            images=tuple(self.images),
-            warnings=(*warnings, *self.remarks, *behind),
-            dry_run=dry_run,
-            engine=self.engine,
-            plan=self.plan,
-            error=self.error,
-            failures=tuple(self.failures),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,30 +137,45 @@ def change(
     outcome = Outcome(command)
     targets = _guarded(paths, options, outcome)
     recorder = _recorder(command, options, moment, progress)
-    if recorder is not None:
-        outputs = [output for _, output in targets if output is not None]
-        recorder.refuse_unfit([*paths, *outputs, *options.inputs])
-    outcome.places += [place for place, _ in targets]
-    for number, (place, output) in enumerate(targets, start=1):
-        how = Opening(moment.filetime, output, options.overwrite, options.dry_run, progress)
-        try:
-            engine = outcome.engine = workshop.engine_for(place, how)
-            with system_errors(place.path, "work on it"), workshop.open(place, how) as target:
-                watch = partial(recorder.watch, place, target, engine, output) if recorder else unwatched
-                _change_target(place, target, planner, options, moment, outcome, output, watch)
-        except WinpeCertsError as error:
-            # What could not be taken down may stand in the way of the next.
-            if options.keep_going and not isinstance(error, CleanupError | Interrupted):
-                outcome.failures.append(Failure(str(place.path), error))
-                continue
-            outcome.error = error
-        except KeyboardInterrupt:
-            outcome.error = Interrupted()
-        if outcome.error is not None:
-            outcome.not_reached = outcome.places[number:]
-            break
-    if recorder is not None:
-        _write_evidence(recorder, outcome)
+    with recorder or contextlib.nullcontext():
+        if recorder is not None:
+            outputs = [output for _, output in targets if output is not None]
+            recorder.prepare([*paths, *outputs, *options.inputs])
+        outcome.places += [place for place, _ in targets]
+        # Held but where it says otherwise: what is done must be told, whatever comes in between.
+        interrupts.hold()
+        for number, (place, output) in enumerate(targets):
+            if interrupts.heard():
+                outcome.error = Interrupted()
+                outcome.not_reached = outcome.places[number:]
+                break
+            try:
+                with interrupts.obeyed_once():
+                    stamped = _stamped(moment, place, output, options)
+                how = Opening(stamped.filetime, output, options.overwrite, options.dry_run, progress)
+                engine = outcome.engine = workshop.engine_for(place, how)
+                with (
+                    interrupts.obeyed_once(),
+                    system_errors(place.path, "work on it"),
+                    workshop.open(place, how) as target,
+                ):
+                    watch = partial(recorder.watch, place, target, engine, output) if recorder else unwatched
+                    _change_target(place, target, planner, options, stamped, outcome, output, watch)
+            except WinpeCertsError as error:
+                # What could not be taken down may stand in the way of the next.
+                if options.keep_going and not isinstance(error, CleanupError | Interrupted):
+                    outcome.failures.append(Failure(str(place.path), error))
+                    continue
+                outcome.error = error
+            except KeyboardInterrupt:
+                outcome.error = Interrupted()
+            if outcome.error is not None:
+                outcome.not_reached = outcome.places[number + 1 :]
+                break
+        if recorder is not None:
+            _write_evidence(recorder, outcome)
+    if outcome.error is None:
+        outcome.error = interrupts.error_if_heard("All that was asked for is done, as listed above.")
     return outcome
 
 
@@ -266,16 +245,16 @@ def _change_target(
     ]
     outcome.commands += target.commands
     hives = {each.image.index: each.hives for each in edited if each.hives is not None}
+    results = [_result(place, each, output) for each in edited]
+    announced = Announced([*outcome.images, *results], outcome.plan)
     try:
-        with watch(hives):
+        with watch(hives, announced):
             _carry_out(place, target, edited, options)
         outcome.remarks += target.remarks
     except BaseException:
-        outcome.images += [
-            _result(place, each, output) for each in edited if each.image.index in target.saved
-        ]
+        outcome.images += [result for result in results if result.index in target.saved]
         raise
-    outcome.images += [_result(place, each, output) for each in edited]
+    outcome.images += map(_as_unchanged, results) if target.is_current else results
 
 
 def _plan(
@@ -399,6 +378,7 @@ def _carry_out(place: Place, target: Target, edited: list[_EditedHive], options:
         target.rehearse(verify)
     else:
         target.commit(verify)
+        interrupts.hold()
 
 
 def _result(place: Place, edited: _EditedHive, output: Path | None) -> ImageResult:
@@ -413,6 +393,25 @@ def _result(place: Place, edited: _EditedHive, output: Path | None) -> ImageResu
         servers=edited.confirmed.servers,
         findings=edited.findings,
     )
+
+
+def _stamped(moment: Moment, place: Place, output: Path | None, options: WriteOptions) -> Moment:
+    """The moment to change a target with: where there is an output already, that of the run that wrote it."""
+    if output is None or options.overwrite or path_kind(output) is not PathKind.FILE:
+        return moment
+    from winpe_certs.workflows.earlier_output import stamp_of
+
+    stamp = stamp_of(place, output)
+    return moment if stamp is None else moment.stamped(stamp)
+
+
+def _as_unchanged(result: ImageResult) -> ImageResult:
+    """What became of an image whose output was there already, as it would be written now."""
+    certificates = tuple(
+        replace(each, status=Status.UNCHANGED) if each.status in _CHANGED else each
+        for each in result.certificates
+    )
+    return replace(result, changed=False, certificates=certificates)
 
 
 def _hive_origin(origin: str, image: ImageInfo) -> str:

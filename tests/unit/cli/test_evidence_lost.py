@@ -1,78 +1,195 @@
-"""``--evidence`` that is lost when the images are changed already: the report still says what was changed."""
+"""``--evidence`` that cannot be written: the image stays old, or the report still says what was changed."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.conftest import Program, read_document
-from winpe_certs.errors import EnvironmentFailure, UsageError
-from winpe_certs.files.new import write_new
+from winpe_certs.errors import UsageError
+from winpe_certs.evidence import canonical
+from winpe_certs.files import new, reserved
 from winpe_certs.workflows.evidence import recorder
 
 
-@pytest.mark.parametrize("kind", ["full disk", "appeared"])
-def test_evidence_that_is_lost_is_told_with_what_was_changed(
-    run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    def fail(path: Path, *_: object, overwrite: bool) -> None:
-        if kind == "appeared":
-            path.write_text("somebody's")
-            write_new(path, [], overwrite=overwrite)
-        raise EnvironmentFailure(f"{path}: cannot write: the disk is full", details="errno 28")
-
-    monkeypatch.setattr(recorder, "write_new", fail)
-    done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
-    assert done.code == 4
-    assert done.document["images"][0]["changed"] is True
-    assert done.document["error"]["code"] == 4
-    assert (
-        "The images are changed as reported; only their evidence is lost."
-        in (done.document["error"]["details"])
-    )
-    assert run("verify", image, "-c", root, "-i", "1").code == 0
+def _is_untouched(folder: Path, image: Path, before: bytes) -> bool:
+    return image.read_bytes() == before and not list(folder.glob(".*.new"))
 
 
-def test_the_same_with_a_disk_that_is_really_full(run: Program, image: Path, root: Path) -> None:
+@contextlib.contextmanager
+def _small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """A disk of so many bytes; skips where none can be mounted."""
+    folder.mkdir()
+    if not sys.platform.startswith("linux") or not shutil.which("mount"):
+        pytest.skip("no small disk can be mounted here")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
     try:
-        os.close(os.open("/proc/version", os.O_RDONLY))
-    except OSError:
-        pytest.skip("this system has no /proc to look into")
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("size", [4096, 40_960, 135_168])
+def test_a_disk_without_room_for_evidence_leaves_the_image_as_it_was(
+    run: Program, image: Path, root: Path, tmp_path: Path, size: int
+) -> None:
+    before = image.read_bytes()
+    with _small_disk(tmp_path / "disk", size) as disk:
+        done = run("inject", image, "-c", root, "-i", "1", "--evidence", disk / "e.json", "-f", "json")
+        assert (done.code, done.document["changed"]) == (4, False)
+        assert "Without its evidence the change is not made." in done.document["error"]["details"]
+        assert _is_untouched(disk, image, before)
+
+
+def test_a_place_that_cannot_be_written_leaves_the_image_as_it_was(
+    run: Program, image: Path, root: Path
+) -> None:
+    if not Path("/proc/version").exists():
+        pytest.skip("this system has no /proc to write to in vain")
+    before = image.read_bytes()
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", "/proc/evidence.json", "-f", "json")
-    assert done.code == 4
-    assert done.document["images"][0]["changed"] is True
-    assert "only their evidence is lost" in done.document["error"]["details"]
+    assert (done.code, done.document["changed"]) == (4, False)
+    assert image.read_bytes() == before
 
 
-def test_ctrl_c_while_it_is_written_still_reports_the_change(
+def test_evidence_that_would_be_too_large_leaves_the_image_as_it_was(
     run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    before = image.read_bytes()
+    monkeypatch.setattr(canonical, "MOST_VALUES", 1_050)
+    done = run("inject", image, "-c", root, "-i", "all", "--evidence", proof, "-f", "json")
+    assert (done.code, done.document["changed"]) == (2, False)
+    assert "Split the run" in done.document["error"]["resolution"]
+    assert _is_untouched(proof.parent, image, before)
 
-    monkeypatch.setattr(recorder, "write_new", interrupt)
+
+def test_room_for_evidence_is_enough_for_it(
+    run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms: list[int] = []
+    real = reserved.ReservedFile.reserve
+
+    def noted(self: reserved.ReservedFile, size: int) -> None:
+        rooms.append(size)
+        real(self, size)
+
+    monkeypatch.setattr(reserved.ReservedFile, "reserve", noted)
+    assert run("inject", image, "-c", root, "-i", "all", "--evidence", proof).code == 0
+    assert proof.stat().st_size <= max(rooms)
+
+
+def test_a_failed_run_leaves_no_half_file(run: Program, image: Path, root: Path, proof: Path) -> None:
+    assert run("inject", image, "-c", root, "-i", "9", "--evidence", proof).code
+    assert list(proof.parent.glob(".*.new")) == []
+    assert not proof.exists() or read_document(proof)["targets"] == []
+
+
+def test_a_file_that_has_appeared_meanwhile_stays_and_the_evidence_lies_beside_it(
+    run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = recorder.Recorder._again
+
+    def appear(*arguments: object) -> object:
+        proof.write_text("somebody's")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recorder.Recorder, "_again", appear)
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
-    assert done.code == 130
-    assert done.document["images"][0]["changed"] is True
-    assert "only their evidence is lost" in done.document["error"]["details"]
+    assert (done.code, done.document["changed"]) == (4, True)
+    assert proof.read_text() == "somebody's"
+    (beside,) = proof.parent.glob(".*.new")
+    assert str(beside) in done.document["error"]["details"]
+    assert read_document(beside)["targets"][0]["way_back"]
 
 
-@pytest.mark.parametrize("fault", ["refusal", "interrupt"])
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["survey", "writing"])
+def test_an_interrupt_behind_the_commit_costs_neither_report_nor_evidence(
+    run: Program,
+    image: Path,
+    root: Path,
+    proof: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    number: signal.Signals,
+) -> None:
+    owner, name = (recorder.Recorder, "_again") if moment == "survey" else (reserved.ReservedFile, "finish")
+    real = getattr(owner, name)
+
+    def interrupted(*arguments: object) -> object:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
+    assert (done.code, done.document["changed"]) == (130, True)
+    assert done.document["images"][0]["certificates"][0]["status"] == "added"
+    assert read_document(proof)["targets"][0]["way_back"]
+    assert run("undo", image, "--evidence", proof).code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+def test_an_interrupt_behind_one_target_leaves_the_next_and_names_it(
+    run: Program, image: Path, root: Path, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.wim"
+    shutil.copyfile(image, other)
+    before = other.read_bytes()
+    real = recorder.Recorder._again
+
+    def interrupted(*arguments: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recorder.Recorder, "_again", interrupted)
+    done = run("inject", image, other, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
+    assert (done.code, done.document["changed"]) == (130, True)
+    assert [each["path"] for each in done.document["images"]] == [str(image)]
+    assert any(str(other) in warning for warning in done.document["warnings"])
+    assert other.read_bytes() == before
+    assert [each["file"] for each in read_document(proof)["targets"]] == [str(image)]
+
+
+def test_a_hive_whose_folder_cannot_be_synced_is_told_as_changed(
+    run: Program, hive: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = new._sync_folder
+
+    def fail(_: Path) -> None:
+        monkeypatch.setattr(new, "_sync_folder", real)
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(new, "_sync_folder", fail)
+    done = run("inject", hive, "-c", root, "--evidence", proof, "-f", "json")
+    assert (done.code, done.document["changed"]) == (4, True)
+    assert run("verify", hive, "-c", root).code == 0
+    (target,) = read_document(proof)["targets"]
+    assert target["before"] != target["after"]
+
+
 def test_a_survey_that_fails_behind_the_change_is_no_refusal(
-    run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+    run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = recorder.Recorder._again
 
     def fail(*_: object) -> None:
-        if fault == "interrupt":
-            raise KeyboardInterrupt
         raise UsageError("cannot be listed")
 
     monkeypatch.setattr(recorder.Recorder, "_again", fail)
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
-    assert done.code == (130 if fault == "interrupt" else 4)
+    assert done.code == 4
     assert done.document["images"][0]["changed"] is True
     monkeypatch.setattr(recorder.Recorder, "_again", real)
     assert run("verify", image, "-c", root, "-i", "1").code == 0

@@ -90,8 +90,10 @@ def test_an_output_is_a_copy_and_the_original_is_only_read(
     assert run("inject", image, "-c", root, "-i", "1", "-o", out).code == 0
     assert image.read_bytes() == before
     assert run("verify", out, "-c", root, "-i", "1").code == 0
-    assert out.stat().st_mode & 0o777 == 0o640
-    again = run("inject", image, "-c", root, "-i", "1", "-o", out)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert out.stat().st_mode & 0o777 == 0o666 & ~umask
+    again = run("inject", image, "-c", root, "-i", "2", "-o", out)
     assert again.code == 2
     assert "exists already" in again.err
     assert run("inject", image, "-c", root, "-i", "1", "-o", out, "--overwrite").code == 0

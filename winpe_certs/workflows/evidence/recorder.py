@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from winpe_certs import __version__
 from winpe_certs.engines.base import Survey, Target
 from winpe_certs.engines.choose import Place
 from winpe_certs.engines.codecs import codecs
-from winpe_certs.errors import EnvironmentFailure, Interrupted, WinpeCertsError
+from winpe_certs.errors import EnvironmentFailure, WinpeCertsError
 from winpe_certs.evidence.document import Evidence, RunEvidence, TargetEvidence, ToolEvidence
-from winpe_certs.files.new import write_new
+from winpe_certs.files.reserved import ReservedFile
 from winpe_certs.progress import Progress
 from winpe_certs.results import EngineUse, ImageResult, Plan
 from winpe_certs.workflows.clock import Moment
@@ -24,9 +24,11 @@ from winpe_certs.workflows.evidence.guards import refuse_unfit
 from winpe_certs.workflows.evidence.surroundings import installed, user
 from winpe_certs.workflows.evidence.surveyed import SurveyedTarget
 from winpe_certs.workflows.evidence.values import HiveComparison, certificate_evidence, plan_evidence
-from winpe_certs.workflows.evidence.watching import EvidenceOptions, PlannedHive
+from winpe_certs.workflows.evidence.watching import Announced, EvidenceOptions, PlannedHive
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
+_FIRST_PART: Final = 1 << 17
+"""Bytes: enough for the evidence of a run that fails before it has changed anything."""
 _LOST: Final = "The images are changed as reported; only their evidence is lost."
 
 
@@ -39,10 +41,27 @@ class Recorder:
         self._moment = moment
         self._progress = progress
         self._targets: list[TargetEvidence] = []
+        self._reserved: ReservedFile | None = None
 
-    def refuse_unfit(self, paths: Sequence[Path]) -> None:
-        """Raise `UsageError` when the evidence cannot be written as it should be, as far as one can know."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Remove the file when nothing was written to it."""
+        if self._reserved is not None:
+            self._reserved.__exit__(*error)
+
+    def prepare(self, paths: Sequence[Path]) -> None:
+        """Open the file and take room for a first part: without evidence nothing is to be changed.
+
+        `paths` are all that the command works with. Raises `UsageError` for evidence that is asked for in a
+        wrong way, and `EnvironmentFailure` when the file cannot be written.
+        """
         refuse_unfit(self._options, paths)
+        try:
+            self._reserved = ReservedFile(self._options.path, _FIRST_PART, overwrite=self._options.overwrite)
+        except EnvironmentFailure as error:
+            raise _refusal(error) from error
 
     @contextlib.contextmanager
     def watch(
@@ -52,12 +71,15 @@ class Recorder:
         engine: EngineUse,
         output: Path | None,
         hives: Mapping[int | None, PlannedHive],
+        announced: Announced,
     ) -> Iterator[None]:
         """Survey the target, let the block change it, survey it again and remember the difference.
 
-        `hives` are those of the chosen images. When the block fails, what it has changed for good all the
-        same is remembered. Raises `HiveError` before the block when hives cannot be compared as a whole, and
-        `EnvironmentFailure` behind it when what was done cannot be surveyed.
+        `hives` are those of the chosen images. When the block fails, what it has changed for good is
+        remembered. Room for all of that is taken first. Raises `HiveError` before the block when hives cannot
+        be compared as a whole, `UsageError` when the evidence would be too large to be read again,
+        `EnvironmentFailure` when there is no room for it, and also after the block when what was done cannot
+        be surveyed.
         """
         origin = str(place.path)
         before = target.survey(SOFTWARE_HIVE, hives.keys(), None, self._progress)
@@ -76,6 +98,7 @@ class Recorder:
             before,
             comparisons,
         )
+        self._take_room(announced, surveyed.planned())
         try:
             yield
         except BaseException:
@@ -106,18 +129,25 @@ class Recorder:
                 details=f"{error.details}\n{_LOST}".strip(),
                 resolution="Keep this report instead. The same command, run again, finds nothing to change.",
             )
-        except KeyboardInterrupt:
-            interrupted = Interrupted()
-            interrupted.details = _LOST
-            return interrupted
         return None
 
     def _write(self, images: Sequence[ImageResult], plan: Plan, errors: Sequence[WinpeCertsError]) -> None:
         # Checking documents is slow to import, and most runs keep no evidence.
         from winpe_certs.evidence.canonical import to_json
 
+        if self._reserved is not None:
+            evidence = self._evidence(images, plan, errors, self._targets)
+            self._reserved.finish(to_json(evidence).encode("ascii"))
+
+    def _evidence(
+        self,
+        images: Sequence[ImageResult],
+        plan: Plan,
+        errors: Sequence[WinpeCertsError],
+        targets: Sequence[TargetEvidence],
+    ) -> Evidence:
         is_redacted = self._options.redacted
-        evidence = Evidence(
+        return Evidence(
             tool=ToolEvidence(__version__, platform.python_version(), self._libraries()),
             run=RunEvidence(
                 self._command,
@@ -130,10 +160,18 @@ class Recorder:
             ),
             certificates=certificate_evidence(images, self._name),
             plan=plan_evidence(plan, self._name, redacted=is_redacted),
-            targets=tuple(self._targets),
+            targets=tuple(targets),
         )
-        text = to_json(evidence).encode("ascii")
-        write_new(self._options.path, [text], overwrite=self._options.overwrite)
+
+    def _take_room(self, announced: Announced, target: TargetEvidence) -> None:
+        from winpe_certs.evidence.canonical import room_for
+
+        size = room_for(self._evidence(announced.images, announced.plan, (), (*self._targets, target)))
+        if self._reserved is not None:
+            try:
+                self._reserved.reserve(size)
+            except EnvironmentFailure as error:
+                raise _refusal(error) from error
 
     def _again(self, target: Target, chosen: Collection[int | None], before: Survey) -> Survey:
         return target.survey(SOFTWARE_HIVE, chosen, before, self._progress)
@@ -151,6 +189,16 @@ class Recorder:
 
     def _shown(self, output: Path | None) -> str | None:
         return None if output is None else self._name(output)
+
+
+def _refusal(error: EnvironmentFailure) -> EnvironmentFailure:
+    """Why nothing is changed, before anything is."""
+    return EnvironmentFailure(
+        f"--evidence: {error.message}",
+        details=f"{error.details}\nWithout its evidence the change is not made.".strip(),
+        resolution="Make room for the evidence or write it elsewhere, then run the same command again.",
+        ran=error.ran,
+    )
 
 
 def _told(errors: Sequence[WinpeCertsError], *, redacted: bool) -> str | None:

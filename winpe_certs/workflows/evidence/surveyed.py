@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from winpe_certs.engines.base import ImageInfo, Survey
@@ -40,6 +40,14 @@ class SurveyedTarget:
     images: Mapping[int | None, ImageInfo]
     before: Survey
     hives: Mapping[int | None, HiveComparison]
+
+    def planned(self) -> TargetEvidence:
+        """The evidence as far as it is known before the change: of the hives as they are meant to be."""
+        images = {
+            index: replace(image, hive=self.hives[index].new) if index in self.hives and image.hive else image
+            for index, image in self.before.images.items()
+        }
+        return self.compared(replace(self.before, images=images))
 
     def compared(self, after: Survey) -> TargetEvidence:
         """The evidence of the change between the surveys."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from winpe_certs.results import ImageResult, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,20 @@ class PlannedHive:
     new: bytes
 
 
-Watch: TypeAlias = Callable[[Mapping[int | None, PlannedHive]], AbstractContextManager[None]]
-"""Given the chosen hives, a context in which the target is changed."""
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a run will have to tell when its next change succeeds: all results until then, and the plan."""
+
+    images: Sequence[ImageResult]
+    plan: Plan
 
 
-def unwatched(_hives: Mapping[int | None, PlannedHive]) -> AbstractContextManager[None]:
+Watch: TypeAlias = Callable[[Mapping[int | None, PlannedHive], Announced], AbstractContextManager[None]]
+"""Given the chosen hives and what is about to be told, a context in which the target is changed."""
+
+
+def unwatched(
+    _hives: Mapping[int | None, PlannedHive], _announced: Announced
+) -> AbstractContextManager[None]:
     """The context of those who want no evidence."""
     return contextlib.nullcontext()
