@@ -21,6 +21,7 @@ from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import is_in_wim_mount
 from winpe_certs.files.locked import hold
 from winpe_certs.files.new import write_new
+from winpe_certs.files.opened import changed_meanwhile
 from winpe_certs.files.paths import Identity, identity
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
@@ -156,32 +157,53 @@ class FolderTarget:
     def commit(self, verify: Verification) -> None:
         """Replace the files, each by one rename; see `Target.commit`."""
         for path, replacement in self._replacements.items():
-            place = self._source.locate(path)
-            if _identity(place) != self._seen.get(path):
-                raise EnvironmentFailure(
-                    f"{place}: another program has changed the file during this run",
-                    resolution="Make sure that nothing else works on it, then run the command again.",
-                )
-            self._write(place, replacement, verify)
+            self._refuse_changed(path)
+            self._write(path, replacement, verify)
         if self._output is not None and not self._replacements:
             (path,) = self._seen
-            write_new(self._output, [self._source.read(None, path)], overwrite=self._overwrite)
+            write_new(
+                self._output,
+                [self._source.read(None, path)],
+                overwrite=self._overwrite,
+                check=lambda _: self._refuse_changed(path),
+            )
         self.saved = frozenset({None})
 
-    def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
+    def _refuse_changed(self, path: str) -> None:
+        """Raise `EnvironmentFailure` when a file is not what it was when it was read."""
+        place = self._source.locate(path)
+        if _identity(place) != self._seen.get(path):
+            raise EnvironmentFailure(
+                f"{place}: another program has changed the file during this run",
+                resolution="Make sure that nothing else works on it, then run the command again.",
+            )
+
+    def _write(self, path: str, replacement: Replacement, verify: Verification) -> None:
+        place = self._source.locate(path)
         with system_errors(place, "look at it"):
             is_written_in_place = self._output is None and is_in_wim_mount(place)
         if is_written_in_place:
             self._write_in_place(place, replacement, verify)
             return
+
+        def check(written: Path) -> None:
+            verify(HiveImages(written), None)
+            if self._output is None:
+                # Who gets the new file to lock waits until it is verified: the old contents may go back.
+                self._locks[written] = hold(written, 0)
+            self._refuse_changed(path)
+
         write_new(
             self._output or place,
             [self._writer.produce(replacement)],
             overwrite=self._overwrite or self._output is None,
-            check=lambda written: verify(HiveImages(written), None),
+            check=check,
         )
         if self._output is None:
-            put_back = partial(write_new, place, [replacement.old], overwrite=True)
+            ours = _identity(place)
+            put_back = partial(
+                write_new, place, [replacement.old], overwrite=True, check=partial(_refuse_other, place, ours)
+            )
             self._verify_in_place(place, verify, put_back)
 
     def _write_in_place(self, place: Path, replacement: Replacement, verify: Verification) -> None:
@@ -221,6 +243,8 @@ class FolderTarget:
             (None, path): replacement for path, replacement in self._replacements.items()
         }
         verify(Rehearsed(self._source, replaced), None)
+        for path in self._seen:
+            self._refuse_changed(path)
 
     def survey(
         self,
@@ -252,6 +276,12 @@ class FolderTarget:
 def _identity(place: Path) -> Identity:
     with system_errors(place, "look at"):
         return identity(place)
+
+
+def _refuse_other(place: Path, ours: Identity, _: Path) -> None:
+    """Raise `EnvironmentFailure` when a file is not the one that this run has put there."""
+    if _identity(place)[:3] != ours[:3]:
+        raise changed_meanwhile(place, "It is not what this run has written.")
 
 
 def read_file(place: Path) -> bytes:
