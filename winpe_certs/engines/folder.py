@@ -22,6 +22,7 @@ from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import is_in_wim_mount
 from winpe_certs.files.locked import hold
 from winpe_certs.files.new import WrittenError, is_already, write_new
+from winpe_certs.files.opened import changed_meanwhile
 from winpe_certs.files.paths import Identity, identity
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
@@ -158,19 +159,19 @@ class FolderTarget:
     def commit(self, verify: Verification) -> None:
         """Replace the files, each by one rename; see `Target.commit`."""
         for path, replacement in self._replacements.items():
-            place = self._source.locate(path)
-            if _identity(place) != self._seen.get(path):
-                raise EnvironmentFailure(
-                    f"{place}: another program has changed the file during this run",
-                    resolution="Make sure that nothing else works on it, then run the command again.",
-                )
-            self._write(place, replacement, verify)
+            self._refuse_changed(path)
+            self._write(path, replacement, verify)
         if self._output is not None and not self._replacements:
             (path,) = self._seen
             data = self._source.read(None, path)
             self._note_current(data)
             if not self.is_current:
-                write_new(self._output, [data], overwrite=self._overwrite, check=lambda _: interrupts.hold())
+
+                def check(_: Path) -> None:
+                    self._refuse_changed(path)
+                    interrupts.hold()
+
+                write_new(self._output, [data], overwrite=self._overwrite, check=check)
         if not self.is_current:
             self.saved = frozenset({None})
 
@@ -179,7 +180,17 @@ class FolderTarget:
         if self._output is not None:
             self.is_current = is_already(self._output, [data], overwrite=self._overwrite)
 
-    def _write(self, place: Path, replacement: Replacement, verify: Verification) -> None:
+    def _refuse_changed(self, path: str) -> None:
+        """Raise `EnvironmentFailure` when a file is not what it was when it was read."""
+        place = self._source.locate(path)
+        if _identity(place) != self._seen.get(path):
+            raise EnvironmentFailure(
+                f"{place}: another program has changed the file during this run",
+                resolution="Make sure that nothing else works on it, then run the command again.",
+            )
+
+    def _write(self, path: str, replacement: Replacement, verify: Verification) -> None:
+        place = self._source.locate(path)
         with system_errors(place, "look at it"):
             is_written_in_place = self._output is None and is_in_wim_mount(place)
         if is_written_in_place:
@@ -193,6 +204,10 @@ class FolderTarget:
 
         def check(written: Path) -> None:
             verify(HiveImages(written), None)
+            if self._output is None:
+                # Who gets the new file to lock waits until it is verified: the old contents may go back.
+                self._locks[written] = hold(written, 0)
+            self._refuse_changed(path)
             interrupts.hold()
 
         try:
@@ -206,7 +221,10 @@ class FolderTarget:
             self.saved = frozenset({None})
             raise
         if self._output is None:
-            put_back = partial(write_new, place, [replacement.old], overwrite=True)
+            ours = _identity(place)
+            put_back = partial(
+                write_new, place, [replacement.old], overwrite=True, check=partial(_refuse_other, place, ours)
+            )
             self._verify_in_place(place, verify, put_back)
 
     def _write_in_place(self, place: Path, replacement: Replacement, verify: Verification) -> None:
@@ -251,6 +269,7 @@ class FolderTarget:
         for path in self._seen:
             replacement = self._replacements.get(path)
             self._note_current(replacement.new if replacement else self._source.read(None, path))
+            self._refuse_changed(path)
 
     def survey(
         self,
@@ -282,6 +301,12 @@ class FolderTarget:
 def _identity(place: Path) -> Identity:
     with system_errors(place, "look at"):
         return identity(place)
+
+
+def _refuse_other(place: Path, ours: Identity, _: Path) -> None:
+    """Raise `EnvironmentFailure` when a file is not the one that this run has put there."""
+    if _identity(place)[:3] != ours[:3]:
+        raise changed_meanwhile(place, "It is not what this run has written.")
 
 
 def read_file(place: Path) -> bytes:

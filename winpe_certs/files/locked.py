@@ -22,6 +22,7 @@ from typing import BinaryIO, Final
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.lease import nobody_else_opens
 from winpe_certs.files.opened import OpenedFile, changed_meanwhile, leads_to, open_to_read
 from winpe_certs.files.paths import identity
 
@@ -83,17 +84,19 @@ class LockedFile(OpenedFile):
         has changed the file: then it is left as it is, and `EnvironmentFailure` says what is there.
         """
         self.refuse_read_only()
-        self.refuse_changed()
         try:
             with system_errors(self.path, "append the changes"):
-                # First off with what a run that was killed has left: what is there then is known to be ours.
-                if self._size > start:
-                    os.ftruncate(self.file.fileno(), start)
-                self._head = self._head[:start]
-                with _at_the_end(self.file):
-                    self._write(start, payload)
+                with nobody_else_opens(self.file.fileno()):
+                    self.refuse_changed()
+                    # First off with what a run that was killed has left: what is there then is ours.
+                    if self._size > start:
+                        os.ftruncate(self.file.fileno(), start)
+                    self._head = self._head[:start]
+                    with _at_the_end(self.file):
+                        self._write(start, payload)
                 os.fsync(self.file.fileno())
             self._size = start + len(payload)
+            self.refuse_foreign()
             yield
         except BaseException as error:
             if not self._committing:
@@ -103,10 +106,13 @@ class LockedFile(OpenedFile):
     def cut(self, size: int) -> None:
         """Make the file end at `size` and sync it, once a commit has left nothing in use after that.
 
-        `refuse_foreign` comes before it.
+        Raises `EnvironmentFailure` for a file that is not what was opened and what was written to it since.
         """
         with system_errors(self.path, "cut off its end"):
-            self._cut(size)
+            with nobody_else_opens(self.file.fileno()):
+                self.refuse_foreign()
+                self._cut(size)
+            os.fsync(self.file.fileno())
 
     def commit(self, expected: bytes, head: bytes) -> None:
         """Write the file's first bytes in one write and sync it; raises when they are not `expected` before.
@@ -115,14 +121,20 @@ class LockedFile(OpenedFile):
         """
         if self._head[: len(expected)] != expected:
             raise changed_meanwhile(self.path, "Its header was another one already.")
-        self.refuse_foreign()
-        self._committing = True
+        is_begun = False
         try:
-            self._write_head(head)
+            with system_errors(self.path, "write the header"):
+                with nobody_else_opens(self.file.fileno()):
+                    self.refuse_foreign()
+                    is_begun = self._committing = True
+                    self._write(0, head)
+                    self._head = head + self._head[len(head) :]
+                os.fsync(self.file.fileno())
         except BaseException:
-            # Whether the new head reached the disk is unknown: the old one is as good, so put that back.
-            with contextlib.suppress(EnvironmentFailure):
-                self._write_head(expected)
+            if is_begun:
+                # Whether the new head reached the disk is unknown: the old one is as good, so put that back.
+                with contextlib.suppress(EnvironmentFailure):
+                    self._write_head(expected)
             raise
 
     def refuse_foreign(self) -> None:
@@ -147,7 +159,7 @@ class LockedFile(OpenedFile):
 
     def _withdraw(self, start: int, payload: bytes, error: BaseException) -> None:
         """Take what was appended away again, if it is that and nothing else."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), nobody_else_opens(self.file.fileno()):
             size = os.fstat(self.file.fileno()).st_size
             if size <= start:
                 return
@@ -157,6 +169,7 @@ class LockedFile(OpenedFile):
             is_ours = size <= start + len(payload) and self.file.read(size - start) == payload[: size - start]
             if is_ours and not self._difference():
                 self._cut(start)
+                os.fsync(self.file.fileno())
                 return
             if isinstance(error, Exception) and not isinstance(error, EnvironmentFailure):
                 raise changed_meanwhile(self.path) from error
@@ -184,7 +197,6 @@ class LockedFile(OpenedFile):
         os.ftruncate(self.file.fileno(), size)
         self._size = size
         self._forget()
-        os.fsync(self.file.fileno())
 
     def _forget(self) -> None:
         """Drop what the buffer holds of the file: only a seek from the end never stays within it."""
@@ -253,6 +265,8 @@ def hold(path: Path, wait: float) -> BinaryIO | None:
         return None  # a file that is open could not be replaced
     else:  # noqa: RET505 - mypy knows platforms by their branches
         with system_errors(path, "read"):
+            if not stat.S_ISREG(path.stat().st_mode):
+                return None  # refused by whoever reads it; opening a pipe would wait for a writer
             try:
                 return waiting_for(path, wait, partial(_open_exclusively, path, writing=False))
             except LocksMissingError:
