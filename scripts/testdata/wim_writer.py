@@ -153,7 +153,7 @@ def security_block(descriptors: Sequence[bytes]) -> bytes:
 
 
 def _named(name: str) -> bytes:
-    encoded = name.encode("utf-16-le")
+    encoded = name.encode("utf-16-le", "surrogatepass")
     return encoded + b"\0\0" if encoded else b""
 
 
@@ -162,7 +162,7 @@ def _aligned(content: bytes) -> bytes:
 
 
 def _stream_entry(name: str, content: bytes) -> bytes:
-    encoded = name.encode("utf-16-le")
+    encoded = name.encode("utf-16-le", "surrogatepass")
     body = _aligned(bytes(16) + digest(content) + struct.pack("<H", len(encoded)) + _named(name))
     return struct.pack("<Q", len(body)) + body[8:]
 
@@ -178,8 +178,8 @@ def directory_entry(entry: Entry, subdirectory: int) -> bytes:
         own = NO_HASH
         count += 1
     streams += b"".join(_stream_entry(name, content) for name, content in entry.streams)
-    name = entry.name.encode("utf-16-le")
-    short = entry.short_name.encode("utf-16-le")
+    name = entry.name.encode("utf-16-le", "surrogatepass")
+    short = entry.short_name.encode("utf-16-le", "surrogatepass")
     group = struct.pack("<Q", entry.link_group)
     if entry.stored_attributes & REPARSE:
         group = struct.pack("<IHH", entry.reparse_tag, 0, 0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from winpe_certs.engines.base import Images, Target
 from winpe_certs.engines.direct import WimImages, WimTarget
 from winpe_certs.engines.folder import FolderImages
-from winpe_certs.errors import GuardError, TargetError, UsageError, WinpeCertsError
+from winpe_certs.errors import GuardError, MissingFileError, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
@@ -189,7 +189,7 @@ def is_certificate(path: Path) -> bool:
 
 def _recognise_folder(path: Path, *, reading: bool) -> Place:
     folder = FolderImages(path)
-    with contextlib.suppress(TargetError):
+    with contextlib.suppress(MissingFileError):
         folder.locate("Windows")
         return Place(path, Kind.FOLDER)
     with contextlib.suppress(TargetError):

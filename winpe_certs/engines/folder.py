@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Far above any registry hive; keeps a mistaken path from filling the memory.
 MAXIMUM_FILE: Final = 1 << 30
+# Of a reparse tag: it names another file or folder (MS-FSCC 2.1.2.1). Files of mounted images lack it.
+_NAME_SURROGATE: Final = 0x2000_0000
 _LOG_EXTENSIONS: Final = frozenset({"LOG", "LOG1", "LOG2"})
 
 
@@ -65,9 +67,9 @@ class FolderImages:
                     resolution="Remove all but one of them; Windows would see only one.",
                 )
             place /= alike[0]
-            if place.is_symlink():
+            if _leads_elsewhere(place):
                 raise TargetError(
-                    f"{place}: a symbolic link stands where {name} is expected; links are not followed here",
+                    f"{place}: this is a link or a junction, not the expected {name}; those are not followed",
                     resolution="Give the real folder.",
                 )
         return place
@@ -296,6 +298,16 @@ class FolderTarget:
             if lock is not None:
                 lock.close()
         self._locks.clear()
+
+
+def _leads_elsewhere(place: Path) -> bool:
+    """Whether a place is a symbolic link, or a reparse point that names another place, as junctions do.
+
+    NTFS-3G shows reparse points that it does not know as symbolic links; Windows gives their tag.
+    """
+    with system_errors(place, "look at"):
+        status = place.lstat()
+    return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0) & _NAME_SURROGATE)
 
 
 def _identity(place: Path) -> Identity:
