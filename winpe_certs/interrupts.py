@@ -80,6 +80,18 @@ def obeyed_once() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def obeyed() -> Iterator[None]:
+    """Obey every interrupt of the block, also where they are held: it waits for a program that may hang."""
+    was_held, was_once, heard_before = _STATE.is_held, _STATE.is_once, _STATE.was_heard
+    _STATE.is_held = _STATE.is_once = False
+    try:
+        yield
+    finally:
+        _STATE.is_once = was_once
+        _STATE.is_held = was_held or (was_once and _STATE.was_heard and not heard_before)
+
+
+@contextlib.contextmanager
 def held(details: str) -> Iterator[None]:
     """Hold interrupts for the block; then raise `Interrupted` for one that came, with `details` on the block.
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
 
+from winpe_certs import interrupts
 from winpe_certs.command_lines import command_line, shell_of
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.program_output import Lines
@@ -106,7 +107,7 @@ class ProcessRunner:
         _LOG.info("run: %s", command_line(arguments, shell_of(sys.platform)))
         started = time.monotonic()
         lines = Lines(on_line)
-        with _started(arguments) as process:
+        with interrupts.obeyed(), _started(arguments) as process:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             if not _followed(process, process.stdout, started + timeout, lines):
                 raise ProgramTimeoutError(

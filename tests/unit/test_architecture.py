@@ -28,7 +28,7 @@ ALLOWED = {
     "files": {"errors", "interrupts", "ranges", "sharing", "shown"},
     "jobs": set(),
     "program_output": set(),
-    "process": {"command_lines", "errors", "jobs", "program_output", "shown"},
+    "process": {"command_lines", "errors", "interrupts", "jobs", "program_output", "shown"},
     "certs": {"errors", "edits", "findings", "shown"},
     "regf": {"errors", "edits", "shown", "uppercase"},
     "wim": {"errors", "progress", "shown", "uppercase"},

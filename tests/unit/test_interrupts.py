@@ -62,3 +62,20 @@ def test_a_hold_for_a_copy_ends_with_the_copy() -> None:
     interrupts.reset()
     with pytest.raises(KeyboardInterrupt), interrupts.held_no_longer():
         interrupts.arrive()
+
+
+def test_a_program_that_is_waited_for_can_always_be_interrupted() -> None:
+    """Also while interrupts are held, and after one: the program may hang."""
+    interrupts.reset()
+    with interrupts.obeyed_once():
+        with pytest.raises(KeyboardInterrupt), interrupts.obeyed():
+            interrupts.arrive()
+        interrupts.arrive()  # held: the first is being dealt with
+        with pytest.raises(KeyboardInterrupt), interrupts.obeyed():
+            interrupts.arrive()
+        interrupts.arrive()
+    interrupts.hold()
+    with pytest.raises(KeyboardInterrupt), interrupts.obeyed():
+        interrupts.arrive()
+    interrupts.arrive()
+    interrupts.reset()
