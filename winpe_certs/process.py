@@ -40,11 +40,6 @@ _CHUNK: Final = 1 << 16
 # What arrives faster than it is looked at waits in the pipe, not in memory.
 _MOST_CHUNKS: Final = 16
 
-if sys.platform == "win32":
-    _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
-else:
-    _NEW_GROUP = 0
-
 
 class ProgramStartError(EnvironmentFailure):
     """A program is there, but the system does not start it."""
@@ -158,6 +153,8 @@ def _started(arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
         _LOG.info("ending: %s (process %d)", name, process.pid)
         _end_tree(process)
         raise
+    finally:
+        _let_go(process)
 
 
 def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], deadline: float, lines: Lines) -> bool:
@@ -219,44 +216,60 @@ def _read(stream: IO[bytes], chunks: queue.Queue[bytes | None], is_over: threadi
         hand_on(None)
 
 
-def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - an argument list, no shell
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        bufsize=0,
-        # In a group of its own Ctrl-C does not reach it: whether and how it ends is decided here.
-        creationflags=_NEW_GROUP,
-        start_new_session=sys.platform != "win32",
-        env=None if sys.platform == "win32" else {**os.environ, "LC_ALL": "C.UTF-8"},
-    )
-
-
 if sys.platform == "win32":
+    from winpe_certs.jobs import CREATE_SUSPENDED, Job, ask_to_end
+
+    _JOBS: dict[int, Job] = {}
+
+    def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(  # noqa: S603 - an argument list, no shell
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            # In a group of its own Ctrl-C does not reach it; it runs when it is in a job.
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED,
+        )
+        _JOBS[process.pid] = Job(int(process._handle), process.pid)  # type: ignore[attr-defined] # noqa: SLF001
+        return process
+
+    def _let_go(process: subprocess.Popen[bytes]) -> None:
+        job = _JOBS.pop(process.pid, None)
+        if job is not None:
+            job.close()
 
     def _end_tree(process: subprocess.Popen[bytes]) -> None:
         """Ask with Ctrl-Break, then end the program and its children by force."""
+        job = _JOBS.get(process.pid)
         try:
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                process.send_signal(signal.CTRL_BREAK_EVENT)
-                process.wait(_GRACE)
-        finally:
-            if process.poll() is None:
-                windows = os.environ.get("SYSTEMROOT", "C:\\Windows")
+            # Without a console that all share nobody can be asked.
+            if ask_to_end(process.pid):
                 with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                    subprocess.run(  # noqa: S603 - a fixed argument list
-                        [rf"{windows}\System32\taskkill.exe", "/T", "/F", "/PID", str(process.pid)],
-                        check=False,
-                        stdin=subprocess.DEVNULL,
-                        capture_output=True,
-                        timeout=_GRACE,
-                    )
-                process.kill()
-                with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_GRACE)
+        finally:
+            if job is None or not job.end():
+                with contextlib.suppress(OSError):
+                    process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
 
 else:
+
+    def _start(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            # In a session of its own Ctrl-C does not reach it: whether and how it ends is decided here.
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+
+    def _let_go(_: subprocess.Popen[bytes]) -> None:
+        """There is nothing to let go of: a group of processes needs no handle."""
 
     def _end_tree(process: subprocess.Popen[bytes]) -> None:
         """Ask the whole group to end, then end by force what is left of it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import WinpeCertsError
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.paths import Identity, PathKind, identity, path_kind
 from winpe_certs.wim.parallel import may_fork
 from winpe_certs.wim.reader import WimFile
@@ -48,7 +49,7 @@ def head_start(path: Path, index: int | None, name: str) -> Iterator[HeadStart |
 
 
 def _begun(path: Path, index: int | None, name: str) -> HeadStart:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         opened = identity(file.fileno())
         wim = WimFile(file, str(path), codecs=codecs())
         resource = wim.file_resource(index or wim.header.boot_index or 1, name)

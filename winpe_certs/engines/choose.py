@@ -16,6 +16,7 @@ from winpe_certs.engines.direct import WimImages, WimTarget
 from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import GuardError, MissingFileError, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
@@ -123,7 +124,7 @@ def how_to_change(inside: str) -> str:
 
 def kind_of(path: Path) -> Kind | None:
     """What a plain file is by its content; None for one that is no target."""
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         head = file.read(len(MAGIC))
         if head in _WIM_MAGICS:
             return Kind.WIM
@@ -135,7 +136,7 @@ def kind_of(path: Path) -> Kind | None:
 
 def what_it_is(path: Path) -> str:
     """What is known of a file that is no target, for a message; raises `GuardError` for a Git LFS pointer."""
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         head = file.read(64)
     if head.startswith(b"version https://git-lfs"):
         raise GuardError(
@@ -174,7 +175,7 @@ def is_certificate(path: Path) -> bool:
     """Whether a file is a certificate, or a store or export of some, by its content or else by its name."""
     if path_kind(path) is not PathKind.FILE:
         return False
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         head = file.read(_LOOKED_AT)
     if not head or head[: len(MAGIC)] in _WIM_MAGICS or head.startswith(_HIVE_MAGIC):
         return False

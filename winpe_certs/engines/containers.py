@@ -21,6 +21,7 @@ from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages, HiveImages
 from winpe_certs.errors import TargetError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.progress import Progress, silent
 from winpe_certs.wim.reader import WimFile
 
@@ -53,7 +54,7 @@ def open_containers(place: Place, progress: Progress = silent) -> Iterator[tuple
         yield (Container("", partial(HiveImages, place.path)),)
         return
     with system_errors(place.path, "open"):
-        file = place.path.open("rb")
+        file = open_to_read(place.path)
     with file:
         if place.kind is Kind.WIM:
             yield (Container("", partial(_wim, place.path, str(place.path), file, progress)),)

@@ -22,7 +22,7 @@ from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import is_in_wim_mount
 from winpe_certs.files.locked import hold
 from winpe_certs.files.new import WrittenError, is_already, write_new
-from winpe_certs.files.opened import changed_meanwhile
+from winpe_certs.files.opened import changed_meanwhile, open_to_read
 from winpe_certs.files.paths import Identity, identity
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
@@ -332,4 +332,9 @@ def read_file(place: Path) -> bytes:
                 f"{place}: {status.st_size} bytes are too many for a registry hive",
                 resolution="Check that this is a SOFTWARE hive.",
             )
-        return place.read_bytes()
+        return _contents(place)
+
+
+def _contents(place: Path) -> bytes:
+    with open_to_read(place) as file:
+        return file.read()

@@ -15,6 +15,7 @@ from winpe_certs.engines.reg_program import Reg
 from winpe_certs.errors import EnvironmentFailure, VerificationFailure
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.new import write_new
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.places import empty_folder, make_folder, overwrite, remove_file, remove_folder
 
 
@@ -108,7 +109,7 @@ class RegWriter:
         try:
             self.edit(place, replacement)
             with system_errors(place, "read"):
-                return place.read_bytes()
+                return _contents(place)
         finally:
             self._tidy(place.parent)
 
@@ -154,3 +155,8 @@ class RegWriter:
                 f"reg.exe has imported the edits, but {key} is {found}",
                 resolution="List the certificates of the image, and try --hive-editor native.",
             )
+
+
+def _contents(place: Path) -> bytes:
+    with open_to_read(place) as file:
+        return file.read()

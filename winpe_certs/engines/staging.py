@@ -19,6 +19,7 @@ from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import CleanupError, EnvironmentFailure, ImageState, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.new import WrittenError, write_new
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
@@ -198,6 +199,6 @@ def _are_equal(one: Path, other: Path) -> bool:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         while piece := file.read(_PIECE):
             yield piece

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 from winpe_certs.engines.base import ImageSurvey, Survey
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.progress import Progress
 from winpe_certs.wim.append import live_end
 from winpe_certs.wim.manifest import manifest
@@ -88,13 +89,13 @@ def survey_wim_file(
     path: Path, hive: str, chosen: Collection[int | None], earlier: Survey | None, progress: Progress
 ) -> Survey:
     """Survey a WIM by its path."""
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         return survey_wim(file, path, hive, chosen, earlier, progress)
 
 
 def survey_hive(path: Path, progress: Progress) -> Survey:
     """Survey a hive file, which is all of its own target."""
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         data = file.read()
     progress("hashing", len(data), len(data))
     digest = hashlib.sha256(data).hexdigest()

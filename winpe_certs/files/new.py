@@ -14,6 +14,7 @@ from winpe_certs import interrupts
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import Character, character_of, give, give_unique
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
@@ -75,7 +76,7 @@ def write_new(
             if check is not None:
                 check(temporary)
             with interrupts.held(f"{path}: written completely."):
-                retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
+                _rename(temporary, path, overwrite=overwrite)
                 if kept is not None:
                     _give_unique(path, kept)
                 _sync_name(path, is_new=is_new)
@@ -95,7 +96,7 @@ def is_already(path: Path, pieces: Iterable[bytes], *, overwrite: bool) -> bool:
     if overwrite or not os.path.lexists(path):
         return False
     refuse_existing(path, overwrite=True)
-    with system_errors(path, "compare with it"), path.open("rb") as file:
+    with system_errors(path, "compare with it"), open_to_read(path) as file:
         is_same = all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
     if not is_same:
         refuse_existing(path, overwrite=False)
@@ -109,7 +110,7 @@ def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
     """
     temporary.chmod(0o666 & ~_umask())
     with interrupts.held(f"{path}: written completely."):
-        retry_sharing(partial(_rename, temporary, path, overwrite=overwrite))
+        _rename(temporary, path, overwrite=overwrite)
         _sync_name(path, is_new=False)
 
 
@@ -149,24 +150,22 @@ def _umask() -> int:
 
 def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
     if sys.platform == "win32" and overwrite and path.exists():
-        # ReplaceFile keeps the target's access control list, attributes and short name; a rename would not.
-        import ctypes  # Windows only
+        from winpe_certs.files.windows import replace_file
 
-        if not ctypes.windll.kernel32.ReplaceFileW(str(path), str(temporary), None, 0, None, None):
-            raise ctypes.WinError()
+        replace_file(path, temporary)
         return
     if overwrite:
-        temporary.replace(path)
+        retry_sharing(partial(temporary.replace, path))
         return
     try:
         # A hard link fails when the name has appeared meanwhile; a rename would overwrite it.
-        os.link(temporary, path)
+        retry_sharing(partial(os.link, temporary, path))
     except FileExistsError:
         raise
     except OSError:
-        temporary.rename(path)
+        retry_sharing(partial(temporary.rename, path))
     else:
-        temporary.unlink()
+        retry_sharing(temporary.unlink)
 
 
 def _sync_folder(folder: Path) -> None:

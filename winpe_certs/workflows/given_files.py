@@ -26,6 +26,7 @@ from winpe_certs.errors import (
     UsageError,
 )
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.paths import PathKind, path_kind
 
 STANDARD_INPUT: Final = "-"
@@ -153,7 +154,7 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
 
 
 def _from_file(path: Path, most: int = LARGEST_FILE) -> bytes:
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         # Not all of a boot image that was given by mistake.
         return file.read(most + 1)
 

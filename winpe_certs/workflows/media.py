@@ -12,6 +12,7 @@ from winpe_certs.certs.pkcs12 import LARGEST_FILE, MediaStore, PasswordError, re
 from winpe_certs.command_lines import file_word
 from winpe_certs.errors import UsageError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.results import MediaResult, Report
@@ -28,7 +29,7 @@ def check_media_certificate(path: Path, password: Callable[[], str], moment: Mom
         raise UsageError(f"{path}: this is a folder", resolution="Give the path of the .pfx file in it.")
     if kind is not PathKind.FILE:
         raise UsageError(f"{path}: no such file", resolution="Give the path of the .pfx file.")
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         data = file.read(LARGEST_FILE + 1)
     store = _read(data, password, str(path))
     certificate = store.certificate

@@ -10,6 +10,7 @@ from winpe_certs.engines.survey import Part, hash_parts
 from winpe_certs.errors import EvidenceError, TargetError
 from winpe_certs.evidence.document import Evidence, FileState, TargetEvidence
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.files.paths import PathKind, path_kind
 from winpe_certs.progress import Progress
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
@@ -23,7 +24,7 @@ def state_of(path: Path, progress: Progress) -> FileState:
         path = FolderImages(path).locate(SOFTWARE_HIVE) if is_tree else place.path
     elif path_kind(path) is not PathKind.FILE:
         raise TargetError(f"{path}: not a plain file", resolution="Give the image.")
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         size = path.stat().st_size
         (digest,) = hash_parts(file, [Part(size)], progress)
     return FileState(size, digest)
@@ -55,7 +56,7 @@ def target_for(evidence: Evidence, path: Path, evidence_path: Path, progress: Pr
 def _begins(path: Path, header: str) -> bool:
     if path_kind(path) is not PathKind.FILE:
         return False
-    with system_errors(path, "read"), path.open("rb") as file:
+    with system_errors(path, "read"), open_to_read(path) as file:
         return file.read(len(header) // 2).hex() == header
 
 
