@@ -6,6 +6,7 @@ read is judged by pydantic against the dataclasses of `document`, then written a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -33,9 +34,14 @@ from winpe_certs.evidence.forms import Many
 if TYPE_CHECKING:
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-LARGEST: Final = 64 << 20
-MOST_VALUES: Final = 200_000
-"""pydantic notes each wrong value, in up to a kilobyte; commas bound their number before it starts."""
+LARGEST: Final = 128 << 20
+MOST_VALUES: Final = 1_000_000
+# What is written stays below half of what is read: a target that is refused adds its plan, and nothing else.
+_LARGEST_WRITTEN: Final = LARGEST // 2
+_MOST_WRITTEN: Final = MOST_VALUES // 2
+"""pydantic notes each unknown key, in up to a kilobyte; objects are bounded before it starts."""
+_MOST_KEYS: Final = 2_000
+_LOOKED_AT_ABOVE: Final = 20_000
 
 # What an error, a way back, and the entries that an engine changes beside the hive take at most.
 _ROOM_FOR_RUN: Final = 1 << 17
@@ -84,11 +90,11 @@ def room_for(evidence: Evidence) -> int:
     images = sum(len(target.images) for target in evidence.targets)
     size = len(text) * 5 // 4 + _ROOM_FOR_RUN + images * _ROOM_FOR_IMAGE
     commas = text.count(",") + _COMMAS_FOR_RUN + images * _COMMAS_FOR_IMAGE
-    if size > LARGEST or commas > MOST_VALUES:
+    if size > _LARGEST_WRITTEN or commas > _MOST_WRITTEN:
         raise UsageError(
             "--evidence: the evidence of this change would be too large to be read again",
-            details=f"About {size >> 20} MB and {commas:,} values; at most {LARGEST >> 20} MB and "
-            f"{MOST_VALUES:,} are read. Nothing of this image was changed.",
+            details=f"About {size >> 20} MB and {commas:,} values; at most {_LARGEST_WRITTEN >> 20} MB and "
+            f"{_MOST_WRITTEN:,} are written. Nothing of this image was changed.",
             resolution="Split the run: fewer certificates or images a call, each with its own evidence.",
         )
     return size
@@ -170,6 +176,8 @@ def _refuse_others(data: bytes, origin: str) -> None:
             details=f"More than {MOST_VALUES:,}; what this program writes has far fewer.",
             resolution="Give the file that --evidence has written.",
         )
+    if data.count(b",") > _LOOKED_AT_ABOVE:
+        _refuse_wide(data, origin)
     head = _HEAD.match(data)
     found = head[1].decode("utf-8", "backslashreplace") if head else ""
     if head is None or found != FORMAT:
@@ -184,6 +192,21 @@ def _refuse_others(data: bytes, origin: str) -> None:
             details="A newer winpe-certs has written it.",
             resolution="Use the version of winpe-certs that wrote it (`tool` in the file), or a newer one.",
         )
+
+
+def _refuse_wide(data: bytes, origin: str) -> None:
+    """Refuse objects of more keys than any that is written; what else is wrong is found later."""
+
+    def narrow(pairs: list[tuple[str, object]]) -> None:
+        if len(pairs) > _MOST_KEYS:
+            raise EvidenceError(
+                f"{origin}: no evidence of winpe-certs",
+                details=f"An object in it has {len(pairs)} keys; what this program writes has far fewer.",
+                resolution="Give the file that --evidence has written.",
+            )
+
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(data, object_pairs_hook=narrow)
 
 
 def _validated(data: bytes, origin: str) -> Document:

@@ -66,7 +66,7 @@ def test_evidence_that_would_be_too_large_leaves_the_image_as_it_was(
     run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = image.read_bytes()
-    monkeypatch.setattr(canonical, "MOST_VALUES", 1_050)
+    monkeypatch.setattr(canonical, "_MOST_WRITTEN", 1_050)
     done = run("inject", image, "-c", root, "-i", "all", "--evidence", proof, "-f", "json")
     assert (done.code, done.document["changed"]) == (2, False)
     assert "Split the run" in done.document["error"]["resolution"]
@@ -195,3 +195,20 @@ def test_a_survey_that_fails_behind_the_change_is_no_refusal(
     assert run("verify", image, "-c", root, "-i", "1").code == 0
     document = read_document(proof)
     assert (document["targets"], document["certificates"][0]["status"]) == ([], "added")
+
+
+def test_what_is_written_can_be_read_also_when_a_later_target_is_refused(
+    run: Program, image: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan of the target that is refused is in the evidence too."""
+    monkeypatch.setattr(canonical, "_MOST_WRITTEN", 1_400)
+    monkeypatch.setattr(canonical, "MOST_VALUES", 2_800)
+    images = [shutil.copy(image, tmp_path / f"{number}.wim") for number in range(9)]
+    proof = tmp_path / "e.json"
+    done = run("inject", *images, "--cert", root, "-i", "1", "--evidence", proof)
+    assert done.code == 2
+    assert "too large to be read again" in done.err
+    assert run("evidence", "show", proof).code == 0
+    changed = [each for each in images if Path(each).read_bytes() != image.read_bytes()]
+    assert 0 < len(changed) < len(images)
+    assert run("undo", changed[0], "--evidence", proof).code == 0
