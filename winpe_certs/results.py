@@ -178,12 +178,20 @@ class Attestation:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """An image that is what it was before a change: its size in bytes, its SHA-256, and what was cut off."""
+    """An image that is what it was before a change: its size in bytes, its SHA-256, and what was cut off.
+
+    Nothing was cut off one that was the original already.
+    """
 
     path: str
     size: int
     sha256: str
     cut: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to undo."""
+        return self.cut > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,4 +441,6 @@ class Report:
         """Whether anything was changed (or would be, in a dry run)."""
         if self.compaction is not None:
             return self.compaction.changed
-        return any(image.changed for image in self.images) or bool(self.files) or self.restored is not None
+        if self.restored is not None:
+            return self.restored.changed
+        return any(image.changed for image in self.images) or bool(self.files)

@@ -40,6 +40,7 @@ def undo(
     *,
     evidence: o.EvidenceInput,
     dry_run: o.DryRun = False,
+    force_managed_copy: o.ForceManagedCopy = False,
     wait: o.Wait = 0,
     codec: o.CodecName = "auto",
     report_format: o.ReportFormat = o.Format.TEXT,
@@ -49,8 +50,9 @@ def undo(
     """Make an image what it was before a change.
 
     For a .wim that was patched in place with --evidence: the old header goes back and what was appended is
-    cut off. The result is the original bit for bit, proven by its SHA-256. An image that is not exactly what
-    the evidence says is refused. There is no way back after DISM or with -o: there, the original is.
+    cut off. The result is the original bit for bit, proven by its SHA-256. One that is the original already
+    is left as it is. An image that is not exactly what the evidence says is refused. There is no way back
+    after DISM or with -o: there, the original is.
     """
     from winpe_certs.engines.codecs import use
     from winpe_certs.engines.setup import Machine
@@ -59,5 +61,13 @@ def undo(
     talk(verbose=verbose)
     use(codec)
     with ProgressBar(enabled=not quiet) as progress:
-        report = run(image, evidence, machine=Machine(), dry_run=dry_run, wait=wait, progress=progress)
+        report = run(
+            image,
+            evidence,
+            machine=Machine(),
+            force_managed_copy=force_managed_copy,
+            dry_run=dry_run,
+            wait=wait,
+            progress=progress,
+        )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)

@@ -64,7 +64,8 @@ def restore(
 
     A dry run only reads; otherwise a lock is waited for for `wait` seconds. A run that was interrupted is
     brought to its end: then the old header is there and all that it names, and what lies after it means
-    nothing. Gives back how many bytes are cut off (in a dry run: would be).
+    nothing. Gives back how many bytes are cut off (in a dry run: would be), 0 for a file that is `before`
+    already and is left alone.
 
     Raises `GuardError` for any other file, with what is different about it, what `judge` raises, and
     `VerificationFailure` when the disk does not give back what was written.
@@ -74,11 +75,7 @@ def restore(
         standing = _standing(opened.file, path, header, before, after, progress)
         excess = opened.file.seek(0, os.SEEK_END) - before.size
         if standing is _Standing.RESTORED:
-            raise GuardError(
-                f"{path}: there is nothing to undo: the image is what it was before the change",
-                details=f"{before.size} bytes, SHA-256 {before.sha256}",
-                resolution="It can be used as it is.",
-            )
+            return 0
         judge(opened.file)
         if not isinstance(opened, LockedFile):
             return excess

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from winpe_certs.results import Attestation, Claim, Report
+from winpe_certs.results import Attestation, Claim, Report, Restoration
 from winpe_certs.shown import printable
 
 
@@ -16,16 +16,21 @@ def evidence_parts(report: Report) -> Iterator[RenderableType]:
     """What a report says of evidence, if it does."""
     for attestation in report.attestations:
         yield from _attestation(attestation)
-    restored = report.restored
-    if restored is not None:
-        what = (
-            "would be what it was before the change" if report.dry_run else "is what it was before the change"
-        )
-        yield Text.assemble((printable(restored.path), "bold"), f": {what}")
-        yield _below(f"{restored.size} bytes, SHA-256 {restored.sha256}")
-        yield _below(
-            f"{restored.cut} bytes {'would be' if report.dry_run else 'were'} cut off its end", "dim"
-        )
+    if report.restored is not None:
+        yield from _restoration(report.restored, dry_run=report.dry_run)
+
+
+def _restoration(restored: Restoration, *, dry_run: bool) -> Iterator[RenderableType]:
+    if not restored.changed:
+        what = "nothing to undo, it is what it was before the change"
+    elif dry_run:
+        what = "would be what it was before the change"
+    else:
+        what = "is what it was before the change"
+    yield Text.assemble((printable(restored.path), "bold"), f": {what}")
+    yield _below(f"{restored.size} bytes, SHA-256 {restored.sha256}")
+    if restored.changed:
+        yield _below(f"{restored.cut} bytes {'would be' if dry_run else 'were'} cut off its end", "dim")
 
 
 def _attestation(attestation: Attestation) -> Iterator[RenderableType]:

@@ -12,7 +12,7 @@ from winpe_certs.certs.regexport import export_reg
 from winpe_certs.errors import UsageError
 from winpe_certs.files.new import refuse_existing, write_new
 from winpe_certs.files.paths import PathKind, path_kind
-from winpe_certs.workflows.guards import same_file
+from winpe_certs.workflows.guards import refuse_image, same_file
 from winpe_certs.workflows.outputs import refuse_missing_folder
 
 # What programs expect in a file with such a name.
@@ -89,6 +89,7 @@ def write_files(
                 resolution="Give the output another name.",
             )
         refuse_existing(path, overwrite=overwrite)
+        refuse_image("-o", path)
     if not dry_run:
         for path, data in files.items():
             write_new(path, [data], overwrite=overwrite)

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from winpe_certs.engines.choose import Kind, Place
+from winpe_certs.engines.choose import Kind, Place, kind_of
 from winpe_certs.errors import GuardError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.paths import PathKind, path_kind, resolved
@@ -38,8 +38,13 @@ def refuse_managed(path: Path) -> None:
     )
 
 
-def refuse_protected(place: Place) -> None:
-    """Raise `GuardError` for copies that Configuration Manager manages and for files with several names."""
+def refuse_protected(
+    place: Place, instead: str = "Work on a copy, or write the result elsewhere with -o."
+) -> None:
+    """Raise `GuardError` for copies that Configuration Manager manages and for files with several names.
+
+    `instead` says what to do about a file with several names.
+    """
     if place.kind is Kind.FOLDER:
         return
     refuse_managed(place.path)
@@ -48,8 +53,16 @@ def refuse_protected(place: Place) -> None:
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; the change would show under every name",
-            resolution="Work on a copy, or write the result elsewhere with -o. To change the file under all "
-            "of its names, add --force-managed-copy.",
+            resolution=f"{instead} To change the file under all of its names, add --force-managed-copy.",
+        )
+
+
+def refuse_image(option: str, path: Path) -> None:
+    """Raise `GuardError` for an output that would take the place of an image and is none."""
+    if path_kind(path) is PathKind.FILE and (kind := kind_of(path)) is not None:
+        raise GuardError(
+            f"{option} {path}: this is {kind.value}, and what is written is none",
+            resolution="Give the output another name; --overwrite replaces only files of its own kind.",
         )
 
 

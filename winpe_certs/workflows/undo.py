@@ -16,8 +16,9 @@ from winpe_certs.evidence.document import TargetEvidence, WayBack
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Report, Restoration
 from winpe_certs.workflows.evidence.file import read_evidence
-from winpe_certs.workflows.evidence.targets import target_for
+from winpe_certs.workflows.evidence.targets import state_of, target_for
 from winpe_certs.workflows.evidence.values import manifest_digest
+from winpe_certs.workflows.guards import refuse_protected
 
 _LEFTOVERS: Final = (
     "Behind the end of the original lay bytes of an interrupted run, which the change has replaced; the "
@@ -30,19 +31,26 @@ def undo(
     evidence_path: Path,
     *,
     machine: Machine,
+    force_managed_copy: bool = False,
     dry_run: bool = False,
     wait: float = 0.0,
     progress: Progress = silent,
 ) -> Report:
-    """Make an image what it was before the change that the evidence is of.
+    """Make an image what it was before the change that the evidence is of, unless it is that already.
 
-    Raises `EvidenceError` and `GuardError` when that cannot be done exactly; nothing is changed then.
+    Raises `EvidenceError` and `GuardError` when that cannot be done exactly, and `GuardError` for what is
+    protected as it is from other changes; nothing is changed then.
     """
     evidence = read_evidence(evidence_path)
     place = recognise(path, reading=False)
+    if not force_managed_copy:
+        refuse_protected(place, "Undo the change in a copy.")
     target = target_for(evidence, place.path, evidence_path, progress)
     way_back = target.way_back
     if way_back is None:
+        if state_of(place.path, progress) == target.before:
+            untouched = Restoration(str(path), target.before.size, target.before.sha256, 0)
+            return Report("undo", restored=untouched, dry_run=dry_run)
         raise EvidenceError(
             f"{evidence_path}: there is no way back by this evidence",
             details=target.no_way_back,
@@ -67,8 +75,8 @@ def undo(
         place.path, header, before, after, judge=judge, dry_run=dry_run, wait=wait, progress=progress
     )
     restored = Restoration(str(path), before.size, before.sha256, cut)
-    remarks = () if way_back.is_original else (_LEFTOVERS,)
-    error = interrupts.error_if_heard("The image is undone, as reported above.")
+    remarks = (_LEFTOVERS,) if restored.changed and not way_back.is_original else ()
+    error = interrupts.error_if_heard("The image is what it was, as reported above.")
     return Report("undo", restored=restored, warnings=remarks, dry_run=dry_run, error=error)
 
 

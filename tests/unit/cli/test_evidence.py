@@ -195,7 +195,8 @@ def test_a_hive_is_all_of_its_target(
         state(written),
     )
     assert run("verify", out if to_copy else hive, "--evidence", proof).code == 0
-    assert "there is no way back by this evidence" in run("undo", hive, "--evidence", proof).err
+    changed = out if to_copy else hive
+    assert "there is no way back by this evidence" in run("undo", changed, "--evidence", proof).err
 
 
 def test_a_run_that_changes_nothing_says_so(run: Program, image: Path, root: Path, proof: Path) -> None:
@@ -210,9 +211,9 @@ def test_a_run_that_changes_nothing_says_so(run: Program, image: Path, root: Pat
     assert (target["way_back"], target["no_way_back"]) == (None, "Nothing was changed.")
     assert target["images"][0]["changed_entries"] == target["images"][0]["hive"]["values"] == []
     assert run("verify", image, "--evidence", proof).code == 0
-    refused = run("undo", image, "--evidence", proof)
-    assert (refused.code, image.read_bytes()) == (3, before)
-    assert "Nothing was changed." in refused.err
+    undone = run("undo", image, "--evidence", proof)
+    assert (undone.code, image.read_bytes()) == (0, before)
+    assert "nothing to undo" in undone.out
 
 
 def test_several_targets_stand_in_one_document(

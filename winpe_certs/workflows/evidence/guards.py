@@ -10,7 +10,7 @@ from winpe_certs.errors import UsageError
 from winpe_certs.files.new import refuse_existing
 from winpe_certs.files.paths import PathKind, path_kind, resolved
 from winpe_certs.workflows.evidence.watching import EvidenceOptions
-from winpe_certs.workflows.guards import same_file
+from winpe_certs.workflows.guards import refuse_image, same_file
 from winpe_certs.workflows.outputs import refuse_missing_folder
 
 _LONGEST_CHANGE_ID: Final = 200
@@ -23,6 +23,7 @@ def refuse_unfit(options: EvidenceOptions, paths: Sequence[Path]) -> None:
     """
     _refuse_place(options.path, paths)
     refuse_existing(options.path, overwrite=options.overwrite)
+    refuse_image("--evidence", options.path)
     if options.change_id is not None:
         _refuse_change_id(options.change_id)
 

@@ -33,7 +33,8 @@ def state_of(path: Path, progress: Progress) -> FileState:
 def target_for(evidence: Evidence, path: Path, evidence_path: Path, progress: Progress) -> TargetEvidence:
     """The target that an image is: the only one, or the one with its contents, or else the one of its name.
 
-    One with the old header of a target is that target too: its change has been undone, or half undone.
+    One with the old header or the old contents of a target is that target too: its change has been undone, or
+    half undone.
     Raises `EvidenceError` when none is.
     """
     targets = evidence.targets
@@ -41,6 +42,7 @@ def target_for(evidence: Evidence, path: Path, evidence_path: Path, progress: Pr
         state = state_of(path, progress)
         same = [target for target in targets if target.after == state]
         same += [target for target in targets if target.way_back and _begins(path, target.way_back.header)]
+        same += [target for target in targets if target.before == state]
         alike = [target for target in targets if _name(target.output or target.file) == path.name.lower()]
         targets = tuple(same[:1] or alike)
     if len(targets) != 1:
