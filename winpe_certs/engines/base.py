@@ -13,6 +13,7 @@ from winpe_certs.edits import Edit
 from winpe_certs.progress import Progress
 
 if TYPE_CHECKING:
+    from winpe_certs.engines.held import Contents
     from winpe_certs.wim.manifest import ManifestEntry
 
 
@@ -65,7 +66,7 @@ class ImageSurvey:
     """An image on the disk: its manifest (None for a hive that is no image), its hive if it was chosen."""
 
     manifest: Manifest | None
-    hive: bytes | None
+    hive: Contents | None
 
 
 @dataclass(frozen=True, slots=True)

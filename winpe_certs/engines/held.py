@@ -16,6 +16,23 @@ Key: TypeAlias = tuple[int, str]
 """Index of the image, and the path in it."""
 
 
+class Contents:
+    """The contents of one file, which can be kept in compressed form."""
+
+    def __init__(self, plain: bytes) -> None:
+        self._data, self._is_packed = plain, False
+
+    @property
+    def plain(self) -> bytes:
+        """The contents as they are."""
+        return zlib.decompress(self._data) if self._is_packed else self._data
+
+    def pack(self) -> None:
+        """Keep them in compressed form from here on."""
+        if not self._is_packed:
+            self._data, self._is_packed = zlib.compress(self._data, _LEVEL), True
+
+
 class Held(Mapping[Key, bytes]):
     """Contents by image index and path; what is asked for last is at hand as it is."""
 

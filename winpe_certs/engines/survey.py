@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 
 from winpe_certs.engines.base import ImageSurvey, Survey
 from winpe_certs.engines.codecs import codecs
+from winpe_certs.engines.held import Contents
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.opened import open_to_read
 from winpe_certs.progress import Progress
@@ -72,8 +73,12 @@ def survey_wim(
     digests = hash_parts(file, parts, progress)
     images: dict[int | None, ImageSurvey] = {}
     for index in range(1, wim.header.image_count + 1):
-        data = wim.read_file(index, hive) if index in chosen else None
-        images[index] = ImageSurvey(tuple(manifest(wim, index)), data)
+        found = None
+        if index in chosen:
+            found = Contents(wim.read_file(index, hive))
+            if len(chosen) > 1:
+                found.pack()
+        images[index] = ImageSurvey(tuple(manifest(wim, index)), found)
     return Survey(
         size,
         digests[0],
@@ -99,6 +104,5 @@ def survey_hive(path: Path, progress: Progress) -> Survey:
         data = file.read()
     progress("hashing", len(data), len(data))
     digest = hashlib.sha256(data).hexdigest()
-    return Survey(
-        len(data), digest, live_size=len(data), live_sha256=digest, images={None: ImageSurvey(None, data)}
-    )
+    found = ImageSurvey(None, Contents(data))
+    return Survey(len(data), digest, live_size=len(data), live_sha256=digest, images={None: found})

@@ -20,6 +20,7 @@ from winpe_certs import interrupts
 from winpe_certs.edits import Edit
 from winpe_certs.engines.base import ImageInfo, Images, Replacement, Target
 from winpe_certs.engines.choose import Place, prepare_ahead, read_ahead, recognise
+from winpe_certs.engines.held import Contents
 from winpe_certs.engines.setup import EngineOptions, Machine, Opening, Workshop
 from winpe_certs.errors import (
     CleanupError,
@@ -283,8 +284,11 @@ def _plan(
         # What was recovered also depends on the log files, which may differ where the hives do not.
         digest = sha256(hive).digest()
         known = next((each for each in edited if each.hives and each.old == digest and not each.remark), None)
-        if edited and known is None and options.evidence is None:
-            edited[-1] = replace(edited[-1], hives=None)
+        if edited and known is None:
+            if options.evidence is None:
+                edited[-1] = replace(edited[-1], hives=None)
+            elif edited[-1].hives is not None:
+                edited[-1].hives.pack()
             # The readers' objects refer to each other and to their hive.
             gc.collect()
         if known is None or known.hives is None:
@@ -301,7 +305,7 @@ def _plan(
         edited.append(known)
         if known.is_changed and known.hives is not None:
             as_reg = partial(_as_reg, known.plan.edits)
-            replacement = Replacement(hive, known.hives.new, known.plan.edits, as_reg)
+            replacement = Replacement(hive, known.hives.new.plain, known.plan.edits, as_reg)
             target.replace(image.index, SOFTWARE_HIVE, replacement)
     if edited and options.evidence is None:
         edited[-1] = replace(edited[-1], hives=None)
@@ -340,7 +344,7 @@ def _edit(
         remarks.append(f"{origin}: {_RAISED}")
     _LOG.info("%s: %s", origin, "unchanged" if new is hive else f"edited, {len(new)} bytes")
     confirmed = confirm(new, plan, origin, words)
-    hives = PlannedHive(found.data, new)
+    hives = PlannedHive(Contents(found.data), Contents(new))
     old_digest, new_digest = sha256(hive).digest(), sha256(new).digest()
     remark = "; ".join(remarks)
     return _EditedHive(image, words, old_digest, new_digest, hives, plan, confirmed, remark, findings)

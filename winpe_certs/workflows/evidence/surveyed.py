@@ -73,7 +73,7 @@ class SurveyedTarget:
         old, new = self.before.images[index], after.images[index]
         hive = None
         if index in self.hives and old.hive is not None and new.hive is not None:
-            hive = self.hives[index].change(self.origin, old.hive, new.hive)
+            hive = self.hives[index].change(self.origin, old.hive.plain, new.hive.plain)
         return ImageEvidence(
             index=index,
             name=info.name,

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, KeyPath, SetValue
 from winpe_certs.engines.base import Manifest
+from winpe_certs.engines.held import Contents
 from winpe_certs.engines.manifests import digest
 from winpe_certs.evidence.document import (
     CertificateEvidence,
@@ -54,20 +55,23 @@ def lines_by_path(manifest: Manifest | None) -> dict[str, str]:
 class HiveComparison:
     """A hive as Windows reads it before the change, and as it is meant to be after it."""
 
-    base: bytes
-    new: bytes
+    base: Contents
+    new: Contents
     _found: Difference | None = None
 
     def find_difference(self, origin: str) -> Difference:
         """What the change is meant to be, found once; raises `HiveError` for a hive with damage."""
         if self._found is None:
-            self._found = Difference() if self.base == self.new else difference(self.base, self.new, origin)
+            base, new = self.base.plain, self.new.plain
+            self._found = Difference() if base == new else difference(base, new, origin)
         return self._found
 
     def change(self, origin: str, stored: bytes, written: bytes) -> HiveChange:
         """What the change was: `stored` lay there before it, `written` after it."""
-        is_as_planned = written == self.new
-        found = self.find_difference(origin) if is_as_planned else difference(self.base, written, origin)
+        is_as_planned = written == self.new.plain
+        found = (
+            self.find_difference(origin) if is_as_planned else difference(self.base.plain, written, origin)
+        )
         return HiveChange(
             path=SOFTWARE_HIVE,
             before=_state(stored),

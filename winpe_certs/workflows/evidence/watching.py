@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from winpe_certs.engines.held import Contents
 from winpe_certs.results import ImageResult, Plan
 
 
@@ -26,8 +27,13 @@ class EvidenceOptions:
 class PlannedHive:
     """A hive as Windows reads it before the change, and as it is meant to be after it."""
 
-    base: bytes
-    new: bytes
+    base: Contents
+    new: Contents
+
+    def pack(self) -> None:
+        """Keep both in compressed form: the next hive is worked on."""
+        self.base.pack()
+        self.new.pack()
 
 
 @dataclass(frozen=True, slots=True)
