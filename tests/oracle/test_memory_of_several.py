@@ -1,4 +1,4 @@
-"""Memory of a run that changes several images with different hives: each further one takes a part of its need."""
+"""Memory of a run that changes several images with different hives: each further one takes little."""
 
 from __future__ import annotations
 
