@@ -16,10 +16,14 @@ def main() -> int:
     # Before the rest is imported: the next file that is opened must not become a standard stream.
     open_missing_descriptors()
     try:
+        import logging
+
+        # hashlib logs a traceback for each hash that there is no memory for.
+        logging.getLogger().addHandler(logging.NullHandler())
         from winpe_certs.cli import main as program
 
         code = program.main(ends_process=True)
-    except (MemoryError, ImportError, OSError) as error:
+    except (MemoryError, ImportError, OSError, SystemError) as error:
         # The program has its own words for what goes wrong once it is there; here it could not be loaded.
         if not is_no_memory(error):
             raise

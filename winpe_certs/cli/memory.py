@@ -35,6 +35,9 @@ def is_no_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     if isinstance(error, ImportError):
         return any(words in str(error).lower() for words in _LOADER_WORDS)
+    if isinstance(error, SystemError):
+        # What the interpreter says when it had no memory for the error itself.
+        return "without exception set" in str(error) or "without setting an exception" in str(error)
     if isinstance(error, RuntimeError):
         return "can't start new thread" in str(error)
     return isinstance(error, MemoryError)

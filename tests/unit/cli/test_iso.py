@@ -191,7 +191,7 @@ def test_no_more_of_it_is_read_than_is_needed(
         (b"PK\x03\x04" + bytes(60), "it is a ZIP archive"),
         (b"MZ" + bytes(60), "it is a program"),
         (b"\x01\x02\x03\x04\x05\x06\x07\x08\x09", "its first bytes are 01 02 03 04 05 06 07 08"),
-        (b"", "it is empty"),
+        (b"", "the file is empty"),
         (bytes(512), "it begins with zeros"),
     ],
 )
