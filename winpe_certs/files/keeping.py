@@ -90,6 +90,7 @@ def give(path: Path, kept: Character) -> None:
         _give_owner(path, kept.status)
     with contextlib.suppress(FileNotFoundError):
         shutil.copystat(kept.path, path)
+    path.chmod(stat.S_IMODE(kept.status.st_mode))
     for name in _OF_CONTENTS:
         if _value(path, name) is not None:
             _remove(path, name)
