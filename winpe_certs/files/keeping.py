@@ -32,9 +32,12 @@ _UNLISTED: Final = (
     "user.cifs.dosattrib",
     "user.cifs.creationtime",
 )
-# Of the times the first eight bytes, which are when the file was created.
+# When the file was created, written, read and changed; the first is kept.
 _CREATED: Final = "system.ntfs_times_be"
 _TIME_SIZE: Final = 8
+# Windows counts 100 nanoseconds from 1601 on (FILETIME), Unix nanoseconds from 1970 on.
+_FILETIME_UNIT: Final = 100
+_FILETIME_EPOCH: Final = 116_444_736_000_000_000
 # One of a kind on a volume, so the old file has to give it up first.
 _UNIQUE: Final = ("system.ntfs_object_id", "system.ntfs_dos_name")
 _OF_NTFS_3G: Final = "system.ntfs_times_be"
@@ -94,12 +97,14 @@ def give(path: Path, kept: Character) -> None:
     for name in _OF_CONTENTS:
         if _value(path, name) is not None:
             _remove(path, name)
+    now = time.time_ns()
+    # All times go by this attribute: once it is set, NTFS-3G stores no others until it forgets the file.
+    written = (now // _FILETIME_UNIT + _FILETIME_EPOCH).to_bytes(_TIME_SIZE, "big")
     for name, value in kept.attributes.items():
         if _value(path, name) != value:
             with contextlib.suppress(OSError):
-                _set(path, name, value)
+                _set(path, name, value + 2 * written if name == _CREATED else value)
     # NTFS-3G does not take "now" for an answer, only a time.
-    now = time.time_ns()
     os.utime(path, ns=(now, now))
     _refuse_lost_access(path, kept)
     lost = sorted(name for name, value in kept.attributes.items() if not _has(path, name, value))
