@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from collections.abc import Callable, Collection
 from functools import partial
@@ -233,18 +232,29 @@ class FolderTarget:
         """Give the file of a mounted WIM other contents: a new file would have no security descriptor.
 
         A run that is killed meanwhile may leave half of it in the mount; the .wim is what it was until that
-        is unmounted with --commit.
+        is unmounted with --commit. Raises `EnvironmentFailure` that says so when the old contents cannot be
+        put back.
         """
+
+        def put_back() -> None:
+            try:
+                overwrite(place, replacement.old)
+            except EnvironmentFailure as error:
+                raise EnvironmentFailure(
+                    f"{place}: the hive is damaged: the old contents could not be put back",
+                    details=error.message,
+                    resolution="Unmount without --commit: the .wim is what it was when it was mounted.",
+                ) from error
+
         self.rehearse(verify)
         data = self._writer.produce(replacement)
         interrupts.hold()
         try:
             overwrite(place, data)
         except BaseException:
-            with contextlib.suppress(EnvironmentFailure):
-                overwrite(place, replacement.old)
+            put_back()
             raise
-        self._verify_in_place(place, verify, partial(overwrite, place, replacement.old))
+        self._verify_in_place(place, verify, put_back)
 
     @staticmethod
     def _verify_in_place(place: Path, verify: Verification, put_back: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,9 +14,9 @@ from pathlib import Path
 from winpe_certs import interrupts
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.keeping import Character, character_of, give, give_unique
+from winpe_certs.files.keeping import Character, character_of, give, give_unique, old_file
 from winpe_certs.files.opened import open_to_read
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind, resolved
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
 
@@ -27,16 +28,27 @@ class WrittenError(EnvironmentFailure):
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raise `UsageError` when an output exists and may not be overwritten, or is no file.
 
-    A device, a pipe or a folder is never replaced, and neither is a link to one (/dev/stdout is one).
+    A device, a pipe or a folder is never replaced, and neither is a link to one (/dev/stdout is one), nor a
+    link by which the system names a descriptor, wherever that leads.
     """
     kind = path_kind(path)
     if kind in {PathKind.OTHER, PathKind.FOLDER}:
         what = kind.value if kind is PathKind.FOLDER else "a device, a pipe or a socket"
+    elif path.is_symlink() and _is_of_the_system(resolved(path.parent)):
+        what = "a link that belongs to the system"
+    else:
+        what = ""
+    if what:
         raise UsageError(
             f"{path}: this is {what}; an output is a file", resolution="Give the name of a file."
         )
     if not overwrite and os.path.lexists(path):
         raise UsageError(f"{path} exists already", resolution="Choose another name, or add --overwrite.")
+
+
+def _is_of_the_system(folder: Path) -> bool:
+    """Whether a folder is /dev or lies in /proc, whose links name descriptors of every program."""
+    return folder == Path("/dev") or Path("/proc") in (folder, *folder.parents)
 
 
 def write_new(
@@ -57,7 +69,7 @@ def write_new(
     refuse_existing(path, overwrite=overwrite)
     is_new = not os.path.lexists(path)
     with system_errors(path, "write"):
-        kept = None if is_new or path.is_symlink() else character_of(path)
+        kept = replaced(path)
         # The name is known before there is a file: an interrupt at any moment from then on removes it.
         temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
         try:
@@ -69,16 +81,13 @@ def write_new(
                     else:
                         write_all(file, piece)
                 os.fsync(file.fileno())
-            if kept is None:
-                temporary.chmod(0o666 & ~_umask())
-            else:
-                give(temporary, kept)
+            _dress(temporary, kept)
             if check is not None:
                 check(temporary)
-            with interrupts.held(f"{path}: written completely."):
+            with old_file(kept) as old, interrupts.held(f"{path}: written completely."):
                 _rename(temporary, path, overwrite=overwrite)
                 if kept is not None:
-                    _give_unique(path, kept)
+                    _give_unique(path, kept, old)
                 _sync_name(path, is_new=is_new)
         except WrittenError:
             raise
@@ -103,21 +112,39 @@ def is_already(path: Path, pieces: Iterable[bytes], *, overwrite: bool) -> bool:
     return is_same
 
 
-def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a file that is written and synced beside `path` that name, and the mode of a new file.
+def replaced(path: Path) -> Character | None:
+    """What a new file at `path` takes over: that of the file there, None for nothing and for a link.
 
-    Raises `OSError` when it stays where it is, `WrittenError` when its folder cannot be synced.
+    Raises as `character_of` does.
     """
-    temporary.chmod(0o666 & ~_umask())
-    with interrupts.held(f"{path}: written completely."):
+    return character_of(path) if path.is_file() and not path.is_symlink() else None
+
+
+def put_in_place(temporary: Path, path: Path, *, overwrite: bool, kept: Character | None) -> None:
+    """Give a file that is written and synced beside `path` that name, and what it takes over.
+
+    Raises `OSError` and `EnvironmentFailure` when it stays where it is, `WrittenError` when its folder cannot
+    be synced.
+    """
+    _dress(temporary, kept)
+    with old_file(kept) as old, interrupts.held(f"{path}: written completely."):
         _rename(temporary, path, overwrite=overwrite)
+        if kept is not None:
+            _give_unique(path, kept, old)
         _sync_name(path, is_new=False)
 
 
-def _give_unique(path: Path, kept: Character) -> None:
+def _dress(temporary: Path, kept: Character | None) -> None:
+    if kept is None:
+        temporary.chmod(0o666 & ~_umask())
+    else:
+        give(temporary, kept)
+
+
+def _give_unique(path: Path, kept: Character, old: int | None) -> None:
     try:
         with system_errors(path, "give it what only one file can have (the file itself is written)"):
-            give_unique(path, kept)
+            give_unique(path, kept, old)
     except EnvironmentFailure as error:
         raise WrittenError(error.message, details=error.details, resolution=error.resolution) from error
 
@@ -155,6 +182,10 @@ def _rename(temporary: Path, path: Path, *, overwrite: bool) -> None:
         replace_file(path, temporary)
         return
     if overwrite:
+        # What was no file when it was looked at may be one of these by now.
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISLNK(mode):
+                raise FileExistsError(errno.EEXIST, "this is no file any more")
         retry_sharing(partial(temporary.replace, path))
         return
     try:

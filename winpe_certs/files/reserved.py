@@ -10,7 +10,8 @@ from typing import Final, Self
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.new import put_in_place, refuse_existing
+from winpe_certs.files.keeping import give
+from winpe_certs.files.new import put_in_place, refuse_existing, replaced
 from winpe_certs.ranges import write_all
 
 _ZEROS: Final = bytes(1 << 16)
@@ -31,9 +32,15 @@ class ReservedFile:
         self._temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
         self._is_finished = False
         with system_errors(path, "write"):
+            self._kept = replaced(path)
             opener = partial(os.open, mode=0o600)
             self._file = open(self._temporary, "xb", buffering=0, opener=opener)  # noqa: SIM115 - kept open
         try:
+            if self._kept is not None:
+                # What it cannot take over is found out now; until it is whole it is its owner's only.
+                with system_errors(path, "write"):
+                    give(self._temporary, self._kept)
+                    self._temporary.chmod(0o600)
             self.reserve(size)
         except BaseException:
             self._discard()
@@ -69,7 +76,7 @@ class ReservedFile:
         self._is_finished = True
         try:
             with system_errors(self._path, "write"):
-                put_in_place(self._temporary, self._path, overwrite=self._overwrite)
+                put_in_place(self._temporary, self._path, overwrite=self._overwrite, kept=self._kept)
         except EnvironmentFailure as error:
             if self._temporary.exists():
                 error.details = f"{error.details}\nIts contents are complete in {self._temporary}.".strip()

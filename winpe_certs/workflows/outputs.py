@@ -55,9 +55,8 @@ def outputs_for(
         refuse_missing_folder("-o", path)
         if not force_managed_copy:
             refuse_managed(path)
-        if path_kind(path) is not PathKind.FILE:
-            # A file may be what would be written: that is found out when it is known what would be.
-            refuse_existing(path, overwrite=overwrite)
+        # A file may be what would be written: that is found out when it is known what would be.
+        refuse_existing(path, overwrite=overwrite or path_kind(path) is PathKind.FILE)
     return list(outputs)
 
 
