@@ -108,6 +108,8 @@ def _count(number: int, noun: str) -> str:
 
 def _rest(evidence: Evidence) -> str:
     """What changed beside the certificates, as far as the document shows it."""
+    if all(target.before == target.after for target in evidence.targets):
+        return "No byte of these files changed."
     others = [name for target in evidence.targets for name in _other_changes(target)]
     if others:
         shown = ", ".join(others[:_SHOWN])
@@ -119,6 +121,8 @@ def _rest(evidence: Evidence) -> str:
         return "In the hive there changed more than these certificates; it is listed below."
     if any(target.kind == "folder" for target in evidence.targets):
         return "In the hive nothing else changed; other files of a folder were not compared."
+    if any(target.kind == "hive" for target in evidence.targets):
+        return "Nothing else in the hive changed: all of its keys and values were compared before and after."
     return "Nothing else in these images changed: their manifests and hives were compared before and after."
 
 
