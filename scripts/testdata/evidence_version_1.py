@@ -53,7 +53,7 @@ def _target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hive(document: dict[str, Any], file: str, image: dict[str, Any]) -> dict[str, Any]:
-    found = next(
+    found: dict[str, Any] = next(
         (each for each in document["differences"] if (file, image["index"]) in _images(each)),
         {"keys_added": [], "keys_removed": [], "values": []},
     )

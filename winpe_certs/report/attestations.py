@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from winpe_certs.report.markdown import escaped, table
+from winpe_certs.report.terminal import WholeLine
 from winpe_certs.results import Attestation, Claim, Report, Restoration
 from winpe_certs.shown import printable
 
@@ -82,5 +82,4 @@ def _claim(claim: Claim) -> Iterator[RenderableType]:
 
 
 def _below(text: str, style: str = "") -> RenderableType:
-    # A hash that is wrapped can neither be searched for nor copied.
-    return Padding(Text(text, style=style, no_wrap=True, overflow="ignore"), (0, 0, 0, 2))
+    return WholeLine(text, style, 2)

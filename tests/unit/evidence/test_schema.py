@@ -70,7 +70,7 @@ def test_what_is_written_is_valid(evidence: Evidence) -> None:
         pytest.param(lambda d: d["certificates"][0]["images"][0].update(indexes=[0]), id="in image 0"),
         pytest.param(lambda d: d["targets"][0]["confirmed"].update(at=None), id="confirmed at no time"),
         pytest.param(lambda d: d["plan"].update(commands=["a b"]), id="command as text"),
-        pytest.param(lambda d: d["certificates"][0]["results"][0].update(sha1="A" * 40), id="upper case"),
+        pytest.param(lambda d: d["certificates"][0]["results"][0].update(sha1="A" * 40), id="capitals"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_not_valid(change: Break) -> None:
