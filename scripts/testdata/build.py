@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from scripts.testdata import hives, images, pki
+from scripts.testdata.evidence import sample
+from scripts.testdata.evidence_version_1 import as_version_1
+from winpe_certs.evidence.canonical import to_json
 
 FOLDER = Path(__file__).resolve().parents[2] / "testdata"
 PFX = "certs/corp-root.pfx"
@@ -19,7 +23,12 @@ def files() -> dict[str, Callable[[], bytes]]:
     for name in hives.COMMITTED:
         made[f"hives/{name}"] = partial(hives.hive_variant, name)
     made["boot.wim"] = partial(images.variant, "boot")
+    made["evidence/version-1.json"] = _evidence_version_1
     return made
+
+
+def _evidence_version_1() -> bytes:
+    return as_version_1(json.loads(to_json(sample())))
 
 
 def differing(folder: Path = FOLDER) -> list[str]:

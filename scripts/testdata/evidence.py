@@ -11,17 +11,25 @@ from typing import Final
 
 from winpe_certs.evidence.canonical import plan_digest
 from winpe_certs.evidence.document import (
+    VERSION,
     CertificateEvidence,
+    CertificatesOf,
+    Confirmation,
+    Difference,
     EntryChange,
     Evidence,
     FileState,
-    HiveChange,
+    FindingEvidence,
+    GivenOption,
+    HiveState,
     ImageEvidence,
+    ImagesOf,
     ManifestDigest,
     PlanEvidence,
     PlannedEdit,
-    PlannedImage,
+    PlannedImages,
     RunEvidence,
+    SourceEvidence,
     TargetEvidence,
     ToolEvidence,
     ValueChange,
@@ -49,39 +57,43 @@ def image() -> ImageEvidence:
         manifest_before=ManifestDigest(37, "a" * 64),
         manifest_after=ManifestDigest(37, "b" * 64),
         changed_entries=(EntryChange(SOFTWARE, f"{SOFTWARE}\tsd=1\tsha1=11", f"{SOFTWARE}\tsd=1\tsha1=22"),),
-        hive=HiveChange(
-            SOFTWARE,
-            state("c", 262_144),
-            state("d", 262_144),
-            (KEY,),
-            (),
-            (ValueChange(KEY, "Blob", None, ValueState(3, 1034, "e" * 64)),),
-        ),
+        hive=HiveState(SOFTWARE.lstrip("\\"), state("c", 262_144), state("d", 262_144)),
     )
 
 
 def sample() -> Evidence:
     """The evidence of one `inject` into one image."""
     edits = (PlannedEdit("create-key", KEY), PlannedEdit("set-value", KEY, "Blob", 3, "00ff"))
-    images = (PlannedImage("boot.wim", 1, edits),)
+    first = (ImagesOf("boot.wim", (1,)),)
+    images = (PlannedImages(first, edits),)
     commands = (("DISM.exe", "/Mount-Image", "/MountDir:C:\\a b"),)
     start = datetime(2026, 3, 1, 8, 0, 0, tzinfo=UTC)
+    added = CertificateEvidence(
+        "AuthRoot",
+        "added",
+        THUMBPRINT,
+        "f" * 64,
+        "CN=Contoso Corporate Root CA, O=Contoso Test Data, C=US",
+        datetime(2020, 1, 1, tzinfo=UTC),
+        datetime(2045, 1, 1, tzinfo=UTC),
+        SourceEvidence("/srv/roots.pem", "9" * 64, "line 31"),
+        (FindingEvidence("weak-signature", "error", "It is signed with SHA-1.", allowed=True),),
+    )
     return Evidence(
+        version=VERSION,
         tool=ToolEvidence("0.1.0", "3.11.9", {"regipy": "6.5.0", "python-registry": "1.3.1"}),
-        run=RunEvidence("inject", start, start.replace(second=2, microsecond=5), "ann", "pc", "CHG42", None),
-        certificates=(
-            CertificateEvidence(
-                "boot.wim",
-                1,
-                "AuthRoot",
-                "added",
-                THUMBPRINT,
-                "f" * 64,
-                "CN=Contoso Corporate Root CA, O=Contoso Test Data, C=US",
-                datetime(2020, 1, 1, tzinfo=UTC),
-                datetime(2045, 1, 1, tzinfo=UTC),
-            ),
+        run=RunEvidence(
+            "inject",
+            start,
+            start.replace(second=2, microsecond=5),
+            "ann",
+            "pc",
+            "CHG42",
+            (GivenOption("--allow", "weak-signature"), GivenOption("--recover", None)),
+            (GivenOption("--index", "1"),),
+            None,
         ),
+        certificates=(CertificatesOf(first, (added,)),),
         plan=PlanEvidence(images, commands, plan_digest(images, commands)),
         targets=(
             TargetEvidence(
@@ -95,9 +107,13 @@ def sample() -> Evidence:
                 before=state("1", 5000),
                 after=state("2", 7000),
                 images=(image(),),
+                confirmed=Confirmation(("regipy 6.5.0", "python-registry 1.3.1"), start.replace(second=1)),
                 way_back=WayBack("4d" * 208, 5000, "1" * 64, is_original=True),
                 no_way_back="",
             ),
+        ),
+        differences=(
+            Difference(first, (KEY,), (), (ValueChange(KEY, "Blob", None, ValueState(3, 1034, "e" * 64)),)),
         ),
     )
 
@@ -108,7 +124,9 @@ def sparse_sample() -> Evidence:
     unchanged = state("1", 5000)
     return replace(
         evidence,
-        run=replace(evidence.run, user=None, host="größe", change_id=None, error="full disk"),
+        run=replace(
+            evidence.run, user=None, host="größe", change_id=None, overrides=(), options=(), error="full disk"
+        ),
         certificates=(),
         plan=PlanEvidence((), (), plan_digest((), ())),
         targets=(
@@ -123,8 +141,10 @@ def sparse_sample() -> Evidence:
                 before=unchanged,
                 after=unchanged,
                 images=(),
+                confirmed=None,
                 way_back=None,
                 no_way_back="no WIM",
             ),
         ),
+        differences=(),
     )

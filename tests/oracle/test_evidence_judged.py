@@ -191,8 +191,9 @@ def test_the_difference_of_the_hives_is_that_of_two_exports(
     case = _inject(run, image, tmp_path / "before.wim", *words, "-i", "1")
     for path, file in ((case.before, old), (case.after, new)):
         file.write_bytes(judge("wimlib-imagex", "extract", path, 1, SOFTWARE, "--to-stdout").stdout)
-    hive = case.target["images"][0]["hive"]
-    assert (hive["before"], hive["after"]) == (_sum(judge, old), _sum(judge, new))
+    state = case.target["images"][0]["hive"]
+    (hive,) = case.evidence["differences"]
+    assert (state["before"], state["after"]) == (_sum(judge, old), _sum(judge, new))
     (keys, values), (new_keys, new_values) = _export(judge, old), _export(judge, new)
     assert sorted(hive["keys_added"]) == sorted(new_keys - keys)
     assert sorted(hive["keys_removed"]) == sorted(keys - new_keys)

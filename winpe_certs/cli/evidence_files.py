@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,29 +14,21 @@ from winpe_certs.cli.values import one_of
 from winpe_certs.command_lines import shell_of
 
 
-class PageFormat(StrEnum):
-    """What an evidence file can be shown as."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
-
 def show_page(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="What --evidence has written.", show_default=False)
     ],
     *,
     report_format: Annotated[
-        PageFormat,
+        o.PageFormat,
         typer.Option(
             "--format",
             "-f",
             metavar="text|markdown|json",
             help="Page as text or Markdown, or the document itself.",
-            parser=one_of("--format", PageFormat),
+            parser=one_of("--format", o.PageFormat),
         ),
-    ] = PageFormat.TEXT,
+    ] = o.PageFormat.TEXT,
     verbose: o.Verbose = 0,
 ) -> int:
     """Print an evidence file as a page for the change record.
@@ -45,16 +36,14 @@ def show_page(
     Nothing is printed of a file that is not exactly what was written: any changed byte is refused, exit
     code 3. That finds accidents; it is no signature.
     """
-    from winpe_certs.workflows.evidence.file import read_evidence
+    from winpe_certs.workflows.evidence.file import read_evidence, read_text
 
     talk(verbose=verbose)
+    if report_format is o.PageFormat.JSON:
+        return show_document(read_text(file))
     evidence = read_evidence(file)
-    if report_format is PageFormat.JSON:
-        from winpe_certs.evidence.canonical import to_json
-
-        return show_document(to_json(evidence))
     from winpe_certs.report.evidence import page
 
     return show_document(
-        page(evidence, str(file), shell_of(sys.platform), markdown=report_format is PageFormat.MARKDOWN)
+        page(evidence, str(file), shell_of(sys.platform), markdown=report_format is o.PageFormat.MARKDOWN)
     )

@@ -18,6 +18,14 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class PageFormat(StrEnum):
+    """Formats of what can also be a page."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 class Form(StrEnum):
     """What `export` writes."""
 
@@ -413,6 +421,16 @@ ReportFormat: TypeAlias = Annotated[
         metavar="text|json",
         help="Report format.",
         parser=one_of("--format", Format),
+    ),
+]
+PageReportFormat: TypeAlias = Annotated[
+    PageFormat,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="text|markdown|json",
+        help="Report format; Markdown only with --evidence.",
+        parser=one_of("--format", PageFormat),
     ),
 ]
 Verbose: TypeAlias = Annotated[

@@ -60,6 +60,18 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: int) -> int:
     return int(ExitCode.DONE if report.holds else ExitCode.NO)
 
 
+def show_markdown(report: Report, *, quiet: bool, verbose: int) -> int:
+    """Print images that were held against evidence as a page in Markdown; returns the exit code."""
+    from winpe_certs.report import attestations
+
+    if not quiet or not report.holds or report.error is not None:
+        _write_exactly(attestations.page(report))
+    if report.error is not None:
+        show_error(report.error, as_json=False, command=None, verbose=verbose)
+        return int(report.error.exit_code)
+    return int(ExitCode.DONE if report.holds else ExitCode.NO)
+
+
 def show_document(text: str) -> int:
     """Print a text as it is, for people to keep; returns the exit code."""
     _write_exactly(text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from winpe_certs.cli import options as o
 from winpe_certs.cli.choices import stores_named
-from winpe_certs.cli.output import show, talk
+from winpe_certs.cli.output import show, show_markdown, talk
 from winpe_certs.cli.progress import ProgressBar
 
 
@@ -22,7 +22,7 @@ def verify(
     full_check: o.FullCheck = False,
     evidence: o.HeldEvidence = None,
     codec: o.CodecName = "auto",
-    report_format: o.ReportFormat = o.Format.TEXT,
+    report_format: o.PageReportFormat = o.PageFormat.TEXT,
     verbose: o.Verbose = 0,
     quiet: o.Quiet = False,
 ) -> int:
@@ -48,7 +48,16 @@ def verify(
 
         with ProgressBar(enabled=not quiet) as progress:
             report = verify_evidence(expand(images), evidence, progress=progress)
-        return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+        if report_format is o.PageFormat.MARKDOWN:
+            return show_markdown(report, quiet=quiet, verbose=verbose)
+        return show(report, as_json=report_format is o.PageFormat.JSON, quiet=quiet, verbose=verbose)
+    if report_format is o.PageFormat.MARKDOWN:
+        from winpe_certs.errors import UsageError
+
+        raise UsageError(
+            "--format markdown: there is no page of this",
+            resolution="It goes with --evidence. Choose text or json, or leave --format out.",
+        )
     if strict_blob and thumbprint:
         from winpe_certs.errors import UsageError
 
@@ -67,7 +76,7 @@ def verify(
             moment=Moment.now(),
             progress=progress,
         )
-    return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+    return show(report, as_json=report_format is o.PageFormat.JSON, quiet=quiet, verbose=verbose)
 
 
 def list_(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from winpe_certs.cli import options as o
 from winpe_certs.cli.choices import stores_to_empty, stores_to_fill
+from winpe_certs.cli.evidence_options import evidence_options, replaced_names
 from winpe_certs.cli.output import show, talk
 from winpe_certs.cli.progress import ProgressBar
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from winpe_certs.cli.evidence_options import Value
     from winpe_certs.engines.ahead import HeadStart
-    from winpe_certs.workflows.evidence.watching import EvidenceOptions
+    from winpe_certs.engines.setup import EngineOptions
     from winpe_certs.workflows.selection import Choice
     from winpe_certs.workflows.servers import Servers
 
@@ -99,7 +101,29 @@ def inject(
                     *(old.files if old else ()),
                     *((expect_chain,) if expect_chain else ()),
                 ),
-                evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                evidence=evidence_options(
+                    evidence,
+                    change_id,
+                    redacted=redact,
+                    overwrite=overwrite,
+                    overrides={
+                        "--allow": allow,
+                        "--skip": skip,
+                        "--overwrite": overwrite,
+                        "--force-managed-copy": force_managed_copy,
+                        "--recover": recover,
+                    },
+                    given={
+                        "--index": index,
+                        "--store": store,
+                        "--replace": replaced_names(replace, old.files if old else ()),
+                        "--expect-chain": expect_chain,
+                        "--hostname": hostname,
+                        "--full-check": full_check,
+                        **_tools(by, codec),
+                    },
+                    inputs=(given, *((old,) if old else ())),
+                ),
                 head_start=begun,
                 engine=by,
             ),
@@ -170,7 +194,7 @@ def remove(
         )
         report = run(
             paths := expand(images),
-            inputs.gather(cert or (), thumbprint or (), targets=paths),
+            given := inputs.gather(cert or (), thumbprint or (), targets=paths),
             WriteOptions(
                 chosen,
                 output,
@@ -179,8 +203,26 @@ def remove(
                 full_check=full_check,
                 force_managed_copy=force_managed_copy,
                 recover=recover,
-                inputs=tuple(cert or ()),
-                evidence=_evidence(evidence, change_id, redacted=redact, overwrite=overwrite),
+                inputs=(*(cert or ()), *given.files),
+                evidence=evidence_options(
+                    evidence,
+                    change_id,
+                    redacted=redact,
+                    overwrite=overwrite,
+                    overrides={
+                        "--allow": allow,
+                        "--overwrite": overwrite,
+                        "--force-managed-copy": force_managed_copy,
+                        "--recover": recover,
+                    },
+                    given={
+                        "--index": index,
+                        "--store": store,
+                        "--full-check": full_check,
+                        **_tools(by, codec),
+                    },
+                    inputs=(given,),
+                ),
                 head_start=begun,
                 engine=by,
             ),
@@ -191,6 +233,17 @@ def remove(
             progress=progress,
         )
     return show(report, as_json=report_format is o.Format.JSON, quiet=quiet, verbose=verbose)
+
+
+def _tools(by: EngineOptions, codec: str) -> dict[str, Value]:
+    """The options that choose what does the work, as far as they are not left as they are."""
+    return {
+        "--engine": None if by.engine == "auto" else by.engine,
+        "--hive-editor": None if by.hive_editor == "native" else by.hive_editor,
+        "--dism": by.dism,
+        "--reg": by.reg,
+        "--codec": None if codec == "auto" else codec,
+    }
 
 
 def _head_start(
@@ -221,20 +274,3 @@ def _expected(chain: Path | None, hostnames: Sequence[str]) -> Servers | None:
     from winpe_certs.workflows.servers import Asked, gather_servers
 
     return gather_servers(Asked(chain, tuple(hostnames)))
-
-
-def _evidence(
-    path: Path | None, change_id: str | None, *, redacted: bool, overwrite: bool
-) -> EvidenceOptions | None:
-    if path is not None:
-        from winpe_certs.workflows.evidence.watching import EvidenceOptions
-
-        return EvidenceOptions(path, change_id, redacted, overwrite)
-    if change_id is not None or redacted:
-        from winpe_certs.errors import UsageError
-
-        raise UsageError(
-            f"{'--redact' if redacted else '--change-id'}: there is no evidence to put it in",
-            resolution="Add --evidence with the file to write.",
-        )
-    return None

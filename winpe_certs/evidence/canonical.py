@@ -20,10 +20,11 @@ from winpe_certs.errors import EvidenceError, UsageError
 from winpe_certs.evidence.document import (
     FORMAT,
     VERSION,
-    CertificateEvidence,
+    CertificatesOf,
+    Difference,
     Evidence,
     PlanEvidence,
-    PlannedImage,
+    PlannedImages,
     RunEvidence,
     Sha256,
     TargetEvidence,
@@ -34,13 +35,18 @@ from winpe_certs.evidence.forms import Many
 if TYPE_CHECKING:
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+    from winpe_certs.evidence.version1 import Document as Document1
+    from winpe_certs.evidence.version1 import PlanEvidence as PlanEvidence1
+    from winpe_certs.evidence.version1 import PlannedImage
+
 LARGEST: Final = 128 << 20
 MOST_VALUES: Final = 1_000_000
 # What is written stays below half of what is read: a target that is refused adds its plan, and nothing else.
 _LARGEST_WRITTEN: Final = LARGEST // 2
 _MOST_WRITTEN: Final = MOST_VALUES // 2
-"""pydantic notes each unknown key, in up to a kilobyte; objects are bounded before it starts."""
+
 _MOST_KEYS: Final = 2_000
+"""pydantic notes each unknown key, in up to a kilobyte, so objects are bounded before it starts."""
 _LOOKED_AT_ABOVE: Final = 20_000
 
 # What an error, a way back, and the entries that an engine changes beside the hive take at most.
@@ -66,19 +72,19 @@ class Document:
     }
 
     format: Literal["winpe-certs evidence"]
-    version: Literal[1]
+    version: Literal[2]
     tool: ToolEvidence
     run: RunEvidence
-    certificates: Many[CertificateEvidence]
+    certificates: Many[CertificatesOf]
     plan: PlanEvidence
     targets: Many[TargetEvidence]
+    differences: Many[Difference]
     sha256: Sha256
 
 
 def to_json(evidence: Evidence) -> str:
     """The document: ASCII, keys in the order of the dataclasses, last the digest of everything before it."""
-    document = {"format": FORMAT, "version": VERSION, **_plain(evidence)}
-    return json.dumps({**document, "sha256": _digest(document)}, indent=2) + "\n"
+    return _sealed({"format": FORMAT, **_plain(evidence)})
 
 
 def room_for(evidence: Evidence) -> int:
@@ -102,13 +108,12 @@ def room_for(evidence: Evidence) -> int:
 
 def from_json(data: bytes, origin: str) -> Evidence:
     """The evidence in a file, if it is exactly what `to_json` writes; raises `EvidenceError` otherwise."""
-    _refuse_others(data, origin)
-    document = _validated(data, origin)
-    evidence = Evidence(document.tool, document.run, document.certificates, document.plan, document.targets)
-    written = to_json(evidence).encode("ascii")
+    version = _refuse_others(data, origin)
+    document = _validated(data, origin, version)
+    written = _sealed({name: each for name, each in _plain(document).items() if name != "sha256"}).encode()
     if written == data:
-        _refuse_other_plan(evidence.plan, origin)
-        return evidence
+        _refuse_other_plan(document.plan, origin)
+        return _evidence(document)
     if _digest_in(written) != document.sha256:
         raise EvidenceError(
             f"{origin}: the file was changed after it was written",
@@ -123,7 +128,7 @@ def from_json(data: bytes, origin: str) -> Evidence:
     )
 
 
-def plan_digest(images: Sequence[PlannedImage], commands: Sequence[Sequence[str]]) -> str:
+def plan_digest(images: Sequence[PlannedImages | PlannedImage], commands: Sequence[Sequence[str]]) -> str:
     """SHA-256 over the canonical JSON of what is planned (sorted keys, no blanks, ASCII)."""
     return _digest({"images": _plain(images), "commands": _plain(commands)})
 
@@ -134,6 +139,32 @@ def adapter() -> TypeAdapter[Document]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Document)
+
+
+@cache
+def adapter_1() -> TypeAdapter[Document1]:
+    """What judges a document of version 1."""
+    from pydantic import TypeAdapter
+
+    from winpe_certs.evidence import version1
+
+    return TypeAdapter(version1.Document)
+
+
+def _evidence(document: Document | Document1) -> Evidence:
+    if isinstance(document, Document):
+        return Evidence(
+            document.version,
+            document.tool,
+            document.run,
+            document.certificates,
+            document.plan,
+            document.targets,
+            document.differences,
+        )
+    from winpe_certs.evidence.version1 import current
+
+    return current(document)
 
 
 def _plain(value: Any) -> Any:
@@ -152,6 +183,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _sealed(document: dict[str, Any]) -> str:
+    return json.dumps({**document, "sha256": _digest(document)}, indent=2) + "\n"
+
+
 def _digest(document: Any) -> str:
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
@@ -162,8 +197,11 @@ def _digest_in(written: bytes) -> str:
     return written[-len('"\n}\n') - 64 :][:64].decode("ascii")
 
 
-def _refuse_others(data: bytes, origin: str) -> None:
-    """Refuse what is no evidence by its first bytes: whatever else was given is not parsed at all."""
+def _refuse_others(data: bytes, origin: str) -> int:
+    """Refuse what is no evidence by its first bytes: whatever else was given is not parsed at all.
+
+    Gives back the version.
+    """
     if len(data) > LARGEST:
         raise EvidenceError(
             f"{origin}: too large for evidence",
@@ -192,6 +230,7 @@ def _refuse_others(data: bytes, origin: str) -> None:
             details="A newer winpe-certs has written it.",
             resolution="Use the version of winpe-certs that wrote it (`tool` in the file), or a newer one.",
         )
+    return int(head[2])
 
 
 def _refuse_wide(data: bytes, origin: str) -> None:
@@ -209,16 +248,16 @@ def _refuse_wide(data: bytes, origin: str) -> None:
         json.loads(data, object_pairs_hook=narrow)
 
 
-def _validated(data: bytes, origin: str) -> Document:
+def _validated(data: bytes, origin: str, version: int) -> Document | Document1:
     from pydantic import ValidationError
 
     try:
-        return adapter().validate_json(data)
+        return (adapter_1() if version == 1 else adapter()).validate_json(data)
     except ValidationError as error:
-        raise _refusal(error, origin) from None
+        raise _refusal(error, origin, version) from None
 
 
-def _refusal(error: ValidationError, origin: str) -> EvidenceError:
+def _refusal(error: ValidationError, origin: str, version: int) -> EvidenceError:
     count = error.error_count()
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
@@ -229,14 +268,14 @@ def _refusal(error: ValidationError, origin: str) -> EvidenceError:
         )
     more = f" There are {count - 1} more such places." if count > 1 else ""
     return EvidenceError(
-        f"{origin}: {_json_path(first['loc'])}: not as evidence of version {VERSION} has it",
+        f"{origin}: {_json_path(first['loc'])}: not as evidence of version {version} has it",
         details=f"{_short(first['msg'], 300)}.{more}",
         resolution="The file was changed or is damaged: take it from where it was kept first. The schema is "
-        "winpe_certs/evidence/schema.json.",
+        f"winpe_certs/evidence/{'schema-1.json' if version == 1 else 'schema.json'}.",
     )
 
 
-def _refuse_other_plan(plan: PlanEvidence, origin: str) -> None:
+def _refuse_other_plan(plan: PlanEvidence | PlanEvidence1, origin: str) -> None:
     computed = plan_digest(plan.images, plan.commands)
     if plan.sha256 != computed:
         raise EvidenceError(

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from winpe_certs.evidence.forms import Between, Hexadecimal, InUtc, Many
 
 FORMAT: Final = "winpe-certs evidence"
-VERSION: Final = 1
+VERSION: Final = 2
 
 Sha1: TypeAlias = Annotated[str, Hexadecimal(20)]
 Sha256: TypeAlias = Annotated[str, Hexadecimal(32)]
@@ -69,12 +69,31 @@ class ValueChange:
 
 
 @dataclass(frozen=True, slots=True)
-class HiveChange:
-    """The hive of an image before and after; paths of keys start below the root of the hive."""
+class HiveState:
+    """The file of an image's hive, before and after; `Difference` has what differs in it."""
 
     path: str
     before: FileState
     after: FileState
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesOf:
+    """Images of one file, by their indexes; none for a folder or a bare hive, which are one image."""
+
+    file: str
+    indexes: Many[ImageIndex]
+
+
+HiveDifference: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[ValueChange, ...]]
+"""Keys added, keys removed and values that differ in one hive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs in the hives of images that changed alike; paths of keys start below the hive's root."""
+
+    images: Many[ImagesOf]
     keys_added: Many[str]
     keys_removed: Many[str]
     values: Many[ValueChange]
@@ -91,7 +110,7 @@ class ImageEvidence:
     manifest_before: ManifestDigest | None
     manifest_after: ManifestDigest | None
     changed_entries: Many[EntryChange]
-    hive: HiveChange | None
+    hive: HiveState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +128,19 @@ class WayBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Who saw in the hives what was planned, after it was written: readers with versions; and when."""
+
+    readers: Many[str]
+    at: Time
+
+
+@dataclass(frozen=True, slots=True)
 class TargetEvidence:
     """One target. `file` is the file that the states are of: the WIM, the hive, or the hive in a folder.
 
     `output` is the file that was written instead of it with `-o`, `no_way_back` why there is no `way_back`.
+    `confirmed` is None when that was not reached.
     """
 
     file: str
@@ -125,16 +153,40 @@ class TargetEvidence:
     before: FileState
     after: FileState
     images: Many[ImageEvidence]
+    confirmed: Confirmation | None
     way_back: WayBack | None
     no_way_back: str
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateEvidence:
-    """A certificate that the run was about, and what became of it in an image of a target."""
+class FindingEvidence:
+    """A finding about a certificate. `allowed`: it would have refused it, and a person let it in."""
+
+    code: str
+    severity: Literal["info", "warning", "error"]
+    message: str
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvidence:
+    """The file that a certificate was read from, with the SHA-256 of its bytes.
+
+    `entry` says where in it, when it holds more. Standard input is `-`.
+    """
 
     file: str
-    index: ImageIndex | None
+    sha256: Sha256
+    entry: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateEvidence:
+    """A certificate that the run was about, and what became of it.
+
+    One that was given by its thumbprint has no source.
+    """
+
     store: str
     status: str
     sha1: Sha1
@@ -142,6 +194,16 @@ class CertificateEvidence:
     subject: str | None
     not_before: Time | None
     not_after: Time | None
+    source: SourceEvidence | None
+    findings: Many[FindingEvidence]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesOf:
+    """What became of the certificates in images that got the same."""
+
+    images: Many[ImagesOf]
+    results: Many[CertificateEvidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +218,10 @@ class PlannedEdit:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedImage:
-    """The edits for the hive of one image."""
+class PlannedImages:
+    """The edits for the hives of images that get the same."""
 
-    file: str
-    index: ImageIndex | None
+    images: Many[ImagesOf]
     edits: Many[PlannedEdit]
 
 
@@ -171,7 +232,7 @@ class PlanEvidence:
     It is computed over the canonical JSON of ``images`` and ``commands`` (`canonical.plan_digest`).
     """
 
-    images: Many[PlannedImage]
+    images: Many[PlannedImages]
     commands: Many[Many[str]]
     sha256: Sha256
 
@@ -186,9 +247,19 @@ class ToolEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenOption:
+    """An option of the command line, and its value if it takes one."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunEvidence:
     """The run. `user` and `host` are None when they were left out (``--redact``).
 
+    `overrides` are the options that let pass what is refused without them, `options` the others that decide
+    what is done.
     `error` is the message that ended the run; what stands in the document was done before.
     """
 
@@ -198,15 +269,23 @@ class RunEvidence:
     user: str | None
     host: str | None
     change_id: str | None
+    overrides: Many[GivenOption]
+    options: Many[GivenOption]
     error: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The whole document; its digest is added when it is written (`canonical`)."""
+    """The whole document; its digest is added when it is written (`canonical`).
 
+    One of `version` 1 was read from a file that knows nothing of overrides, options, sources, findings and
+    confirmations: they are empty then, which says nothing.
+    """
+
+    version: int
     tool: ToolEvidence
     run: RunEvidence
-    certificates: Many[CertificateEvidence]
+    certificates: Many[CertificatesOf]
     plan: PlanEvidence
     targets: Many[TargetEvidence]
+    differences: Many[Difference]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
+from winpe_certs.report.markdown import escaped, table
+from winpe_certs.report.terminal import WholeLine
 from winpe_certs.results import Attestation, Claim, Report, Restoration
 from winpe_certs.shown import printable
 
@@ -18,6 +19,36 @@ def evidence_parts(report: Report) -> Iterator[RenderableType]:
         yield from _attestation(attestation)
     if report.restored is not None:
         yield from _restoration(report.restored, dry_run=report.dry_run)
+
+
+def page(report: Report) -> str:
+    """The images that were held against evidence as a page in Markdown, each claim in a line of a table."""
+    return "\n".join(_page(report)).strip("\n") + "\n"
+
+
+def _page(report: Report) -> Iterator[str]:
+    yield "# Images held against the evidence of a change"
+    for attestation in report.attestations:
+        wrong = sum(not claim.holds for claim in attestation.claims)
+        yield ""
+        yield f"## {escaped(attestation.path)}"
+        yield ""
+        count = len(attestation.claims)
+        yield (
+            f"{wrong} of {count} claims do not hold."
+            if wrong
+            else f"All {count} claims of the evidence hold."
+        )
+        yield f"The evidence names it {escaped(attestation.recorded_as)}."
+        yield ""
+        rows = [
+            ("yes" if claim.holds else "no", claim.subject, claim.expected, claim.found)
+            for claim in attestation.claims
+        ]
+        yield from table(("holds", "claim", "evidence", "found"), rows)
+    if report.error is not None:
+        yield ""
+        yield f"Ended by an error: {escaped(report.error.message)}"
 
 
 def _restoration(restored: Restoration, *, dry_run: bool) -> Iterator[RenderableType]:
@@ -51,4 +82,4 @@ def _claim(claim: Claim) -> Iterator[RenderableType]:
 
 
 def _below(text: str, style: str = "") -> RenderableType:
-    return Padding(Text(text, style=style), (0, 0, 0, 2))
+    return WholeLine(text, style, 2)

@@ -19,6 +19,21 @@ class Terminal(Console):
         self.shell = shell
 
 
+class WholeLine:
+    """A line left whole at any width: a hash that is wrapped can be neither searched for nor copied."""
+
+    def __init__(self, text: str, style: str, indent: int) -> None:
+        self._text = text
+        self._style = style
+        self._indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Write the line in its style."""
+        yield Segment(" " * self._indent)
+        yield Segment(self._text, console.get_style(self._style) if self._style else None)
+        yield Segment.line()
+
+
 class CommandLine:
     """A command on a line of its own. The terminal breaks it where it must; what is copied stays one line."""
 

@@ -13,6 +13,7 @@ from winpe_certs.engines.containers import open_images
 from winpe_certs.engines.direct import WimImages
 from winpe_certs.errors import Interrupted, WinpeCertsError
 from winpe_certs.evidence.document import Evidence, ImageEvidence, TargetEvidence
+from winpe_certs.evidence.grouping import includes
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Attestation, Claim, Report
 from winpe_certs.verification.stored import StoredCertificates, read_stored
@@ -109,9 +110,13 @@ def _certificate_claims(
         (place_in_words(each.store, each.location).upper(), each.key_name.lower())
         for each in stored.certificates
     }
-    for certificate in evidence.certificates:
-        if (certificate.file, certificate.index) != (target.file, image.index):
-            continue
+    results = [
+        each
+        for group in evidence.certificates
+        if includes(group.images, target.file, image.index)
+        for each in group.results
+    ]
+    for certificate in results:
         is_there = (certificate.store.upper(), certificate.sha1) in found
         should = certificate.status in {"added", "replaced"} or (
             certificate.status == "unchanged" and evidence.run.command == "inject"

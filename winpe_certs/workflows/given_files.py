@@ -6,6 +6,7 @@ Never more is read than a certificate file may have. A pipe that stays silent en
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import select
@@ -43,10 +44,13 @@ _PIECE: Final = 1 << 16
 class GivenFile:
     """One file with what is in it, or the error of one that as a whole cannot be read.
 
-    `path` is None for what is no file that could be read once more.
+    `path` is None for what is no file that could be read once more; `name` is as it was given. `sha256` is
+    that of the bytes that were read.
     """
 
     path: Path | None
+    name: Path
+    sha256: str
     content: CertificateFile | InputError
 
 
@@ -65,15 +69,19 @@ def read_given(path: Path) -> Given:
     `EnvironmentFailure` when the system refuses.
     """
     if str(path) == STANDARD_INPUT:
-        return Given((GivenFile(None, _read(_from_standard_input(), STANDARD_INPUT)),))
+        return Given((_given(None, path, _from_standard_input()),))
     kind = path_kind(path)
     if kind is PathKind.MISSING:
         raise UsageError(f"{path}: no such certificate file", resolution="Check the path.")
     if kind is PathKind.FOLDER:
         return _folder(path)
     if kind is PathKind.FILE:
-        return Given((GivenFile(path, _read(_from_file(path), str(path))),))
-    return Given((GivenFile(None, _read(_from_pipe(path), str(path))),))
+        return Given((_given(path, path, _from_file(path)),))
+    return Given((_given(None, path, _from_pipe(path)),))
+
+
+def _given(path: Path | None, name: Path, data: bytes) -> GivenFile:
+    return GivenFile(path, name, hashlib.sha256(data).hexdigest(), _read(data, str(name)))
 
 
 def _read(data: bytes, origin: str) -> CertificateFile | InputError:
@@ -112,13 +120,14 @@ def _folder(folder: Path) -> Given:
             )
         left -= len(data)
         try:
-            content = _read(data, str(path))
+            file = _given(path, path, data)
         except PrivateKeyError as error:
-            content = error
-        if isinstance(content, NoCertificateError | PrivateKeyError):
-            warnings.append(f"passed over: {content.message}")
+            warnings.append(f"passed over: {error.message}")
+            continue
+        if isinstance(file.content, NoCertificateError):
+            warnings.append(f"passed over: {file.content.message}")
         else:
-            files.append(GivenFile(path, content))
+            files.append(file)
     if not files:
         raise UsageError(
             f"{folder}: there is no certificate file in this folder",

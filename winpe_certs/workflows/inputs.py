@@ -16,10 +16,23 @@ from winpe_certs.certs.thumbprints import normalise_thumbprint
 from winpe_certs.engines.choose import expand, is_certificate
 from winpe_certs.errors import EnvironmentFailure, InputError, UsageError
 from winpe_certs.files.paths import PathKind, path_kind
-from winpe_certs.workflows.given_files import STANDARD_INPUT, read_given
+from winpe_certs.workflows.given_files import STANDARD_INPUT, GivenFile, read_given
 from winpe_certs.workflows.refusing import raise_unread, refused_damage, refused_file
 
 _LOOKS_LIKE_A_PATH = re.compile(r"[/\\.]|[^\x00-\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a certificate was read: the file (what is none is named as it was given), its bytes' SHA-256.
+
+    `entry` says where in it, when it holds more.
+    """
+
+    file: Path
+    is_file: bool
+    sha256: str
+    entry: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,7 @@ class Wanted:
     blob: Blob | None = None
     store: str | None = None
     live_store: str = ""
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,11 @@ class Inputs:
     files: tuple[Path, ...] = ()
     damaged: tuple[DamagedEntry, ...] = ()
     unread: tuple[InputError, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Where the certificates were read, by their thumbprints."""
+        return {each.thumbprint: each.source for each in self.wanted if each.source is not None}
 
     @property
     def total(self) -> int:
@@ -96,7 +115,7 @@ def gather(
                 continue
             warnings += file.content.warnings
             damaged += file.content.damaged
-            _add(file.content, wanted, warnings)
+            _add(file, file.content, wanted, warnings)
     for text in thumbprints:
         thumbprint = normalise_thumbprint(text)
         wanted.setdefault(thumbprint, Wanted(thumbprint, "--thumbprint"))
@@ -143,13 +162,22 @@ def read_chain_file(path: Path) -> CertificateFile:
     return CertificateFile(tuple(unique.values()), tuple(warnings))
 
 
-def _add(content: CertificateFile, wanted: dict[str, Wanted], warnings: list[str]) -> None:
+def _add(file: GivenFile, content: CertificateFile, wanted: dict[str, Wanted], warnings: list[str]) -> None:
     for entry in content.entries:
         thumbprint = entry.certificate.thumbprint
         if thumbprint in wanted:
             warnings.append(f"{entry.origin}: the same certificate as {wanted[thumbprint].origin}: ignored")
             continue
-        wanted[thumbprint] = Wanted(thumbprint, entry.origin, entry.certificate, entry.blob, entry.store)
+        source = Source(file.name, file.path is not None, file.sha256, _place_in(file, entry.origin))
+        wanted[thumbprint] = Wanted(
+            thumbprint, entry.origin, entry.certificate, entry.blob, entry.store, source=source
+        )
+
+
+def _place_in(file: GivenFile, origin: str) -> str | None:
+    """Where in its file a certificate is, from the words that name it."""
+    name = str(file.name)
+    return origin.removeprefix(name).lstrip(",: ") or None if origin.startswith(name) else None
 
 
 def _is_file(text: str) -> bool:

@@ -40,6 +40,17 @@ def read_document(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def results_in(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """What became of certificates by an evidence document, once for each image, with its file and index."""
+    return [
+        {"file": place["file"], "index": index, **result}
+        for group in document["certificates"]
+        for place in group["images"]
+        for index in place["indexes"] or [None]
+        for result in group["results"]
+    ]
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
     """Call the program: ``run("verify", image, "--cert", file)``, in an empty folder."""

@@ -17,12 +17,13 @@ import pytest
 
 import winpe_certs
 from scripts.testdata.pki import thumbprint
-from tests.unit.cli.conftest import Program, read_document
+from tests.unit.cli.conftest import Program, read_document, results_in
 from tests.unit.cli.test_recover import CLEAN, LOG, NUMBER
 from tests.unit.regf.log_builder import dirty
 from winpe_certs.engines import survey
 from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.verification.readers import reader_versions
 from winpe_certs.workflows.evidence import recorder
 
 ROOT = thumbprint("corp-root")
@@ -40,9 +41,9 @@ def test_every_field_after_an_inject_in_place(run: Program, image: Path, root: P
     assert (done.code, done.err) == (0, "")
     after, document = image.read_bytes(), read_document(proof)
     assert list(document) == [
-        *("format", "version", "tool", "run", "certificates", "plan", "targets", "sha256"),
+        *("format", "version", "tool", "run", "certificates", "plan", "targets", "differences", "sha256"),
     ]
-    assert (document["format"], document["version"]) == ("winpe-certs evidence", 1)
+    assert (document["format"], document["version"]) == ("winpe-certs evidence", 2)
     tool = document["tool"]
     assert (tool["version"], tool["python"]) == (winpe_certs.__version__, platform.python_version())
     assert {"cryptography", "regipy", "python-registry"} <= tool["libraries"].keys()
@@ -54,12 +55,14 @@ def test_every_field_after_an_inject_in_place(run: Program, image: Path, root: P
         "user": getpass.getuser(),
         "host": platform.node(),
         "change_id": "CHG0042",
+        "overrides": [],
+        "options": [{"name": "--index", "value": "2"}],
         "error": None,
     }
-    (certificate,) = document["certificates"]
+    (group,) = document["certificates"]
+    assert group["images"] == [{"file": str(image), "indexes": [2]}]
+    (certificate,) = group["results"]
     assert certificate == {
-        "file": str(image),
-        "index": 2,
         "store": "AuthRoot",
         "status": "added",
         "sha1": ROOT.lower(),
@@ -67,9 +70,11 @@ def test_every_field_after_an_inject_in_place(run: Program, image: Path, root: P
         "subject": "CN=Contoso Corporate Root CA, O=Contoso Test Data, C=US",
         "not_before": "2020-01-01T00:00:00Z",
         "not_after": "2045-01-01T00:00:00Z",
+        "source": {"file": str(root), "sha256": hashlib.sha256(root.read_bytes()).hexdigest(), "entry": None},
+        "findings": [],
     }
     (planned,) = document["plan"]["images"]
-    assert (planned["file"], planned["index"], document["plan"]["commands"]) == (str(image), 2, [])
+    assert (planned["images"], document["plan"]["commands"]) == (group["images"], [])
     blob = bytes.fromhex(planned["edits"][-1]["data"])
     assert {(edit["action"], edit["key"]) for edit in planned["edits"]} >= {("set-value", KEY)}
     assert root.read_bytes() in blob
@@ -78,6 +83,9 @@ def test_every_field_after_an_inject_in_place(run: Program, image: Path, root: P
     assert document["plan"]["sha256"] == hashlib.sha256(canonical).hexdigest()
     (target,) = document["targets"]
     first, second = target.pop("images")
+    confirmed = target.pop("confirmed")
+    assert confirmed["readers"] == list(reader_versions())
+    assert times[0] <= datetime.fromisoformat(confirmed["at"]) <= times[1]
     assert target == {
         "file": str(image),
         "kind": "wim",
@@ -104,13 +112,15 @@ def test_every_field_after_an_inject_in_place(run: Program, image: Path, root: P
     (entry,) = second["changed_entries"]
     assert entry["path"] == f"\\{SOFTWARE}"
     hive = second["hive"]
-    assert (hive["path"], hive["keys_added"], hive["keys_removed"]) == (SOFTWARE, [KEY], [])
+    (found,) = document["differences"]
+    assert (hive["path"], found["images"]) == (SOFTWARE, group["images"])
+    assert (found["keys_added"], found["keys_removed"]) == ([KEY], [])
     with open_for_reading(image) as images:
         untouched, changed = (images.read(index, SOFTWARE) for index in (1, 2))
     assert (hive["before"], hive["after"]) == (state(untouched), state(changed))
     for line, data in ((entry["before"], untouched), (entry["after"], changed)):
         assert f"\tsha1={hashlib.sha1(data).hexdigest()}" in line
-    assert hive["values"] == [
+    assert found["values"] == [
         {"key": KEY, "name": "Blob", "before": None, "after": {"type": 3, **state(blob)}}
     ]
     shown = run("manifest", image, "-i", "2").out
@@ -123,15 +133,18 @@ def test_a_removal_says_what_is_gone(run: Program, image: Path, root: Path, proo
     assert run("remove", image, "-t", ROOT, "-i", "all", "--evidence", proof).code == 0
     document = read_document(proof)
     assert document["run"]["command"] == "remove"
-    assert [(each["status"], each["sha1"]) for each in document["certificates"]] == 2 * [
+    assert [(each["status"], each["sha1"]) for each in results_in(document)] == 2 * [
         ("removed", ROOT.lower())
     ]
     for each in document["targets"][0]["images"]:
         (entry,) = each["changed_entries"]
         assert entry["path"] == f"\\{SOFTWARE}"
-        assert (each["hive"]["keys_added"], each["hive"]["keys_removed"]) == ([], [KEY])
-        (value,) = each["hive"]["values"]
-        assert (value["name"], value["after"]) == ("Blob", None)
+    # Both images lost the same.
+    (found,) = document["differences"]
+    assert found["images"] == [{"file": str(image), "indexes": [1, 2]}]
+    assert (found["keys_added"], found["keys_removed"]) == ([], [KEY])
+    (value,) = found["values"]
+    assert (value["name"], value["after"]) == ("Blob", None)
     assert run("verify", image, "--evidence", proof).code == 0
 
 
@@ -141,8 +154,8 @@ def test_a_replaced_blob_is_a_value_that_differs(
     hive = Path(shutil.copy(root.parent.parent / "hives" / "narrowed.hiv", tmp_path / "SOFTWARE"))
     done = run("inject", hive, "-c", root, "--evidence", proof, "-f", "json")
     assert done.document["images"][0]["certificates"][0]["status"] == "replaced"
-    (target,) = read_document(proof)["targets"]
-    (value,) = target["images"][0]["hive"]["values"]
+    (found,) = read_document(proof)["differences"]
+    (value,) = found["values"]
     assert value["before"] != value["after"]
     assert None not in value.values()
 
@@ -174,7 +187,8 @@ def test_a_folder_has_the_state_of_its_hive(run: Program, root: Path, proof: Pat
     assert (target["before"], target["after"]) == (state(before), state(place.read_bytes()))
     (only,) = target["images"]
     assert (only["index"], only["manifest_before"], only["changed_entries"]) == (None, None, [])
-    assert only["hive"]["keys_added"][-1] == KEY
+    (found,) = read_document(proof)["differences"]
+    assert (found["images"][0]["indexes"], found["keys_added"][-1]) == ([], KEY)
     assert target["way_back"] is None
     assert run("verify", tmp_path / "mount", "--evidence", proof).code == 0
     assert run("undo", tmp_path / "mount", "--evidence", proof).code == 3
@@ -205,11 +219,11 @@ def test_a_run_that_changes_nothing_says_so(run: Program, image: Path, root: Pat
     assert run("inject", image, "-c", root, "-i", "1", "--evidence", proof).code == 0
     document = read_document(proof)
     (target,) = document["targets"]
-    assert document["certificates"][0]["status"] == "unchanged"
+    assert results_in(document)[0]["status"] == "unchanged"
     assert document["plan"]["images"][0]["edits"] == []
     assert target["before"] == target["after"] == state(before)
     assert (target["way_back"], target["no_way_back"]) == (None, "Nothing was changed.")
-    assert target["images"][0]["changed_entries"] == target["images"][0]["hive"]["values"] == []
+    assert target["images"][0]["changed_entries"] == document["differences"] == []
     assert run("verify", image, "--evidence", proof).code == 0
     undone = run("undo", image, "--evidence", proof)
     assert (undone.code, image.read_bytes()) == (0, before)
@@ -224,8 +238,9 @@ def test_several_targets_stand_in_one_document(
     assert run("inject", *files, "-c", root, "-i", "1", "--evidence", proof).code == 0
     document = read_document(proof)
     assert [target["file"] for target in document["targets"]] == files
-    assert [each["file"] for each in document["plan"]["images"]] == files
-    assert [each["file"] for each in document["certificates"]] == files
+    (planned,) = document["plan"]["images"]
+    assert [each["file"] for each in planned["images"]] == files
+    assert [each["file"] for each in results_in(document)] == files
     assert run("verify", *files, "--evidence", proof).code == 0
 
 
@@ -254,9 +269,9 @@ def test_targets_that_fail_in_a_rotation_are_told(
     assert run(*rotation).code != 0
     document = read_document(proof)
     assert str(damaged) in document["run"]["error"]
-    assert {each["status"] for each in document["certificates"]} == {"added", "removed"}
-    (target,) = document["targets"]
-    assert target["images"][0]["hive"]["keys_removed"] == [KEY]
+    assert {each["status"] for each in results_in(document)} == {"added", "removed"}
+    (found,) = document["differences"]
+    assert found["keys_removed"] == [KEY]
     assert run("verify", image, "--evidence", proof).code == 0
 
 
@@ -282,7 +297,7 @@ def test_redacted_evidence_names_neither_user_nor_host_nor_folders(
     document = read_document(proof)
     assert (document["run"]["user"], document["run"]["host"], document["run"]["error"]) == (None, None, "wim")
     assert (document["targets"][0]["file"], document["targets"][0]["output"]) == ("boot.wim", "boot.wim")
-    assert document["certificates"][0]["file"] == "boot.wim"
+    assert results_in(document)[0]["file"] == "boot.wim"
     assert run("verify", tmp_path / "outputs" / "boot.wim", "--evidence", proof).code == 0
 
 
@@ -294,9 +309,11 @@ def test_a_recovered_hive_is_compared_with_what_its_logs_make_of_it(
     (tmp_path / "SOFTWARE.LOG1").write_bytes(LOG)
     before = path.read_bytes()
     assert run("inject", path, "-c", root, "--recover", "--evidence", proof).code == 0
-    hive = read_document(proof)["targets"][0]["images"][0]["hive"]
+    document = read_document(proof)
+    assert document["run"]["overrides"] == [{"name": "--recover", "value": None}]
+    hive = document["targets"][0]["images"][0]["hive"]
     assert (hive["before"], hive["after"]) == (state(before), state(path.read_bytes()))
-    assert [value["key"] for value in hive["values"]] == [KEY]
+    assert [value["key"] for value in document["differences"][0]["values"]] == [KEY]
     assert run("verify", path, "--evidence", proof).code == 0
 
 

@@ -41,7 +41,7 @@ def test_an_existing_file_needs_overwrite(run: Program, image: Path, root: Path,
     proof.write_text("kept")
     assert "exists already" in _refused(run, image, proof, ["-c", root])
     assert run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "--overwrite").code == 0
-    assert read_document(proof)["version"] == 1
+    assert read_document(proof)["version"] == 2
 
 
 def test_neither_evidence_nor_output_goes_over_a_certificate_of_the_call(

@@ -26,7 +26,10 @@ def test_the_page_is_shown(run: Program, evidence: Path) -> None:
 def test_markdown_is_shown(run: Program, evidence: Path) -> None:
     done = run("evidence", "show", evidence, "--format", "markdown")
     assert done.code == 0
-    assert done.out.startswith("# Evidence of a change in boot images\n\n| what | value |\n| --- | --- |\n")
+    assert done.out.startswith(
+        "# Evidence of a change in boot images\n\nOn 2026-03-01 at 08:00 UTC inject put "
+    )
+    assert "\n\n| what | value |\n| --- | --- |\n" in done.out
 
 
 def test_json_is_the_file_itself(run: Program, evidence: Path) -> None:

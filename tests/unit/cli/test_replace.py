@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
-from tests.unit.cli.conftest import Program, read_document
+from tests.unit.cli.conftest import Program, read_document, results_in
 
 OLD, NEW = thumbprint("corp-root"), thumbprint("corp-root-2")
 
@@ -108,7 +108,7 @@ def test_evidence_says_of_each_store_that_the_old_one_is_not_there(
     assert run(*command).code == 0
     told = [
         (each["store"], each["status"])
-        for each in read_document(proof)["certificates"]
+        for each in results_in(read_document(proof))
         if each["sha1"] == OLD.lower()
     ]
     assert told == [("AuthRoot", "absent"), ("ROOT", "absent"), ("CA", "absent")]

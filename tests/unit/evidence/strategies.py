@@ -29,9 +29,15 @@ def _or_none(each: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 _VALUES = st.builds(document.ValueState, _TYPES, _SIZES, _HASHES)
 _CHANGES = st.builds(document.ValueChange, _TEXTS, _TEXTS, _or_none(_VALUES), _or_none(_VALUES))
-_HIVES = st.builds(
-    document.HiveChange, _TEXTS, _STATES, _STATES, _some(_TEXTS), _some(_TEXTS), _some(_CHANGES)
+_HIVES = st.builds(document.HiveState, _TEXTS, _STATES, _STATES)
+_WHERE = _some(st.builds(document.ImagesOf, _TEXTS, _some(st.integers(1, 100))))
+_DIFFERENCES = st.builds(document.Difference, _WHERE, _some(_TEXTS), _some(_TEXTS), _some(_CHANGES))
+_CONFIRMED = st.builds(document.Confirmation, _some(_TEXTS), _TIMES)
+_OPTIONS = _some(st.builds(document.GivenOption, _TEXTS, _or_none(_TEXTS)))
+_FINDINGS = st.builds(
+    document.FindingEvidence, _TEXTS, st.sampled_from(("info", "warning", "error")), _TEXTS, st.booleans()
 )
+_SOURCES = st.builds(document.SourceEvidence, _TEXTS, _HASHES, _or_none(_TEXTS))
 _MANIFESTS = _or_none(st.builds(document.ManifestDigest, _SIZES, _HASHES))
 _ENTRIES = st.builds(document.EntryChange, _TEXTS, _or_none(_TEXTS), _or_none(_TEXTS))
 _IMAGES = st.builds(
@@ -60,13 +66,12 @@ _TARGETS = st.builds(
     _STATES,
     _STATES,
     _some(_IMAGES),
+    _or_none(_CONFIRMED),
     _or_none(_BACKS),
     _TEXTS,
 )
 _CERTIFICATES = st.builds(
     document.CertificateEvidence,
-    _TEXTS,
-    _INDEXES,
     _TEXTS,
     _TEXTS,
     st.binary(min_size=20, max_size=20).map(bytes.hex),
@@ -74,6 +79,8 @@ _CERTIFICATES = st.builds(
     _or_none(_TEXTS),
     _or_none(_TIMES),
     _or_none(_TIMES),
+    _or_none(_SOURCES),
+    _some(_FINDINGS),
 )
 _EDITS = st.builds(
     document.PlannedEdit,
@@ -85,11 +92,12 @@ _EDITS = st.builds(
 )
 _PLANS = st.builds(
     lambda images, commands: document.PlanEvidence(images, commands, plan_digest(images, commands)),
-    _some(st.builds(document.PlannedImage, _TEXTS, _INDEXES, _some(_EDITS))),
+    _some(st.builds(document.PlannedImages, _WHERE, _some(_EDITS))),
     _some(_some(_TEXTS)),
 )
 DOCUMENTS: Final = st.builds(
     document.Evidence,
+    st.just(document.VERSION),
     st.builds(document.ToolEvidence, _TEXTS, _TEXTS, st.dictionaries(_TEXTS, _TEXTS, max_size=2)),
     st.builds(
         document.RunEvidence,
@@ -99,9 +107,12 @@ DOCUMENTS: Final = st.builds(
         _or_none(_TEXTS),
         _or_none(_TEXTS),
         _or_none(_TEXTS),
+        _OPTIONS,
+        _OPTIONS,
         _or_none(_TEXTS),
     ),
-    _some(_CERTIFICATES),
+    _some(st.builds(document.CertificatesOf, _WHERE, _some(_CERTIFICATES))),
     _PLANS,
     _some(_TARGETS),
+    _some(_DIFFERENCES),
 )

@@ -71,8 +71,8 @@ def test_every_position_of_a_document_is_guarded(byte: bytes) -> None:
 
 def test_the_document_begins_with_its_format_and_ends_with_its_digest() -> None:
     document = json.loads(TEXT)
-    assert list(document) == ["format", "version", *(f.name for f in fields(Evidence)), "sha256"]
-    assert TEXT.startswith('{\n  "format": "winpe-certs evidence",\n  "version": 1,\n')
+    assert list(document) == ["format", *(f.name for f in fields(Evidence)), "sha256"]
+    assert TEXT.startswith('{\n  "format": "winpe-certs evidence",\n  "version": 2,\n')
     assert TEXT.endswith('"\n}\n')
 
 
@@ -95,7 +95,7 @@ def test_the_digest_of_the_plan_can_be_checked_without_us() -> None:
 def test_what_is_read_is_what_is_written() -> None:
     """`Document` repeats the fields of `Evidence`, because its own come before and after them."""
     own = [(each.name, each.type) for each in fields(Document)]
-    assert own[2:-1] == [(each.name, each.type) for each in fields(Evidence)]
+    assert own[2:-1] == [(each.name, each.type) for each in fields(Evidence)][1:]
 
 
 def test_lone_surrogates_are_written_as_their_escape() -> None:
@@ -114,8 +114,9 @@ def test_lone_surrogates_are_written_as_their_escape() -> None:
         (b"\xef\xbb\xbf" + DATA, "no evidence of winpe-certs"),
         (b"[]", "no evidence of winpe-certs"),
         (DATA.replace(b"winpe-certs evidence", b"another", 1), "no evidence of winpe-certs"),
-        (DATA.replace(b'"version": 1', b'"version": 2', 1), "version 2, and this program knows version 1"),
-        (DATA.replace(b'"version": 1', b'"version": 0', 1), "$.version"),
+        (DATA.replace(b'"version": 2', b'"version": 3', 1), "version 3, and this program knows version 2"),
+        (DATA.replace(b'"version": 2', b'"version": 0', 1), "$.version"),
+        (DATA.replace(b'"version": 2', b'"version": 1', 1), "as evidence of version 1 has it"),
         (DATA.replace(b"Windows PE", b"Windows \xff\xff", 1), "not JSON"),
         (DATA[:-2], "not JSON"),
         (DATA[:500], "not JSON"),

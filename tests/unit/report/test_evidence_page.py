@@ -7,7 +7,18 @@ import pytest
 
 from scripts.testdata.evidence import KEY, SOFTWARE, THUMBPRINT, image, sample
 from winpe_certs.command_lines import Shell
-from winpe_certs.evidence.document import EntryChange, Evidence, ManifestDigest, TargetEvidence
+from winpe_certs.evidence.document import (
+    CertificatesOf,
+    Confirmation,
+    EntryChange,
+    Evidence,
+    FindingEvidence,
+    GivenOption,
+    ImagesOf,
+    ManifestDigest,
+    SourceEvidence,
+    TargetEvidence,
+)
 from winpe_certs.report.evidence import page
 from winpe_certs.report.markdown import escaped
 
@@ -114,7 +125,9 @@ def test_a_bare_hive_has_no_manifest_and_nothing_that_changed_is_said() -> None:
     bare = replace(
         image(), index=None, name="", manifest_before=None, manifest_after=None, changed_entries=()
     )
-    shown = _text(_with(sample(), replace(sample().targets[0], kind="hive", images=(bare,))))
+    evidence = replace(sample(), differences=())
+    shown = _text(_with(evidence, replace(sample().targets[0], kind="hive", images=(bare,))))
+    assert "difference no key and no value" in shown
     assert "Contents" in shown
     assert "architecture" not in shown
     assert "manifest" not in shown
@@ -125,20 +138,36 @@ def test_a_bare_hive_has_no_manifest_and_nothing_that_changed_is_said() -> None:
 def _forged() -> Evidence:
     evidence = sample()
     change = EntryChange(FORGED, FORGED, FORGED + "x")
+    forged = replace(
+        evidence.certificates[0].results[0],
+        subject=FORGED,
+        status=FORGED,
+        store=FORGED,
+        source=SourceEvidence(FORGED, "9" * 64, FORGED),
+        findings=(FindingEvidence(FORGED, "error", FORGED, allowed=True),),
+    )
     forged_image = replace(image(), name=FORGED, build=FORGED, changed_entries=(change,))
     target = replace(
         evidence.targets[0],
         file=FORGED,
         output=FORGED,
         engine_reason=FORGED,
+        confirmed=Confirmation((FORGED,), evidence.run.started),
         way_back=None,
         no_way_back=FORGED,
         images=(forged_image,),
     )
     return replace(
         evidence,
-        run=replace(evidence.run, change_id=FORGED, user=FORGED, error=FORGED),
-        certificates=(replace(evidence.certificates[0], subject=FORGED, status=FORGED, store=FORGED),),
+        run=replace(
+            evidence.run,
+            command=FORGED,
+            change_id=FORGED,
+            user=FORGED,
+            overrides=(GivenOption(FORGED, FORGED),),
+            error=FORGED,
+        ),
+        certificates=(CertificatesOf((ImagesOf(FORGED, (1,)),), (forged,)),),
         targets=(target,),
     )
 

@@ -14,9 +14,19 @@ from winpe_certs.files.paths import PathKind, path_kind
 
 def read_evidence(path: Path) -> Evidence:
     """The evidence in a file; raises `UsageError` without one, `EvidenceError` for any other contents."""
+    return from_json(_read(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of an evidence file; raises as `read_evidence` does."""
+    data = _read(path)
+    from_json(data, str(path))
+    return data.decode("ascii")
+
+
+def _read(path: Path) -> bytes:
     if path_kind(path) is not PathKind.FILE:
         raise UsageError(f"{path}: no such evidence file", resolution="Check the path.")
     with system_errors(path, "read"), open_to_read(path) as file:
         # Not all of a boot image that was given by mistake.
-        data = file.read(LARGEST + 1)
-    return from_json(data, str(path))
+        return file.read(LARGEST + 1)

@@ -15,16 +15,24 @@ from winpe_certs.engines.base import Survey, Target
 from winpe_certs.engines.choose import Place
 from winpe_certs.engines.codecs import codecs
 from winpe_certs.errors import EnvironmentFailure, WinpeCertsError
-from winpe_certs.evidence.document import Evidence, RunEvidence, TargetEvidence, ToolEvidence
+from winpe_certs.evidence.document import (
+    VERSION,
+    Difference,
+    Evidence,
+    GivenOption,
+    RunEvidence,
+    ToolEvidence,
+)
+from winpe_certs.evidence.grouping import grouped
 from winpe_certs.files.reserved import ReservedFile
 from winpe_certs.progress import Progress
 from winpe_certs.results import EngineUse, ImageResult, Plan
 from winpe_certs.workflows.clock import Moment
 from winpe_certs.workflows.evidence.guards import refuse_unfit
 from winpe_certs.workflows.evidence.surroundings import installed, user
-from winpe_certs.workflows.evidence.surveyed import SurveyedTarget
-from winpe_certs.workflows.evidence.values import HiveComparison, certificate_evidence, plan_evidence
-from winpe_certs.workflows.evidence.watching import Announced, EvidenceOptions, PlannedHive
+from winpe_certs.workflows.evidence.surveyed import Compared, SurveyedTarget
+from winpe_certs.workflows.evidence.values import HiveComparison, Naming, certificate_evidence, plan_evidence
+from winpe_certs.workflows.evidence.watching import Announced, EvidenceOptions, Given, PlannedHive
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 _FIRST_PART: Final = 1 << 17
@@ -40,7 +48,8 @@ class Recorder:
         self._command = command
         self._moment = moment
         self._progress = progress
-        self._targets: list[TargetEvidence] = []
+        self._done: list[Compared] = []
+        self._naming = Naming(options.redacted)
         self._reserved: ReservedFile | None = None
 
     def __enter__(self) -> Self:
@@ -58,6 +67,7 @@ class Recorder:
         wrong way, and `EnvironmentFailure` when the file cannot be written.
         """
         refuse_unfit(self._options, paths)
+        self._naming = Naming(self._options.redacted, paths)
         try:
             self._reserved = ReservedFile(self._options.path, _FIRST_PART, overwrite=self._options.overwrite)
         except EnvironmentFailure as error:
@@ -87,27 +97,30 @@ class Recorder:
         for comparison in comparisons.values():
             comparison.find_difference(origin)
         images = {image.index: image for image in target.images}
-        program = engine.program and self._name(engine.program)
+        program = engine.program and self._naming.path(engine.program)
         surveyed = SurveyedTarget(
             origin,
-            self._name(place.path),
+            self._naming.path(place.path),
             place.kind,
             replace(engine, program=program),
-            self._shown(output),
+            None if output is None else self._naming.path(output),
             images,
             before,
             comparisons,
         )
-        self._take_room(announced, surveyed.planned())
+        readers = _readers(announced.images, origin)
+        self._take_room(announced, surveyed.planned().confirmed(readers, datetime.now(UTC)))
         try:
             yield
         except BaseException:
             if target.saved:
                 with contextlib.suppress(WinpeCertsError):
-                    self._targets.append(surveyed.compared(self._again(target, hives.keys(), before)))
+                    self._done.append(surveyed.compared(self._again(target, hives.keys(), before)))
             raise
+        confirmed_at = datetime.now(UTC)
         try:
-            self._targets.append(surveyed.compared(self._again(target, hives.keys(), before)))
+            found = surveyed.compared(self._again(target, hives.keys(), before))
+            self._done.append(found.confirmed(readers, confirmed_at))
         except WinpeCertsError as error:
             # Whatever it is, it is no refusal: the change is made.
             raise EnvironmentFailure(
@@ -136,7 +149,7 @@ class Recorder:
         from winpe_certs.evidence.canonical import to_json
 
         if self._reserved is not None:
-            evidence = self._evidence(images, plan, errors, self._targets)
+            evidence = self._evidence(images, plan, errors, self._done)
             self._reserved.finish(to_json(evidence).encode("ascii"))
 
     def _evidence(
@@ -144,10 +157,14 @@ class Recorder:
         images: Sequence[ImageResult],
         plan: Plan,
         errors: Sequence[WinpeCertsError],
-        targets: Sequence[TargetEvidence],
+        done: Sequence[Compared],
     ) -> Evidence:
         is_redacted = self._options.redacted
+        differences = grouped(
+            (each.target.file, index, found) for each in done for index, found in each.differences
+        )
         return Evidence(
+            version=VERSION,
             tool=ToolEvidence(__version__, platform.python_version(), self._libraries()),
             run=RunEvidence(
                 self._command,
@@ -156,17 +173,24 @@ class Recorder:
                 None if is_redacted else user(),
                 None if is_redacted else platform.node() or None,
                 self._options.change_id,
+                tuple(map(self._given, self._options.overrides)),
+                tuple(map(self._given, self._options.given)),
                 _told(errors, redacted=is_redacted),
             ),
-            certificates=certificate_evidence(images, self._name),
-            plan=plan_evidence(plan, self._name, redacted=is_redacted),
-            targets=tuple(targets),
+            certificates=certificate_evidence(images, self._options.sources, self._naming),
+            plan=plan_evidence(plan, self._naming),
+            targets=tuple(each.target for each in done),
+            differences=tuple(Difference(images, *found) for images, found in differences),
         )
 
-    def _take_room(self, announced: Announced, target: TargetEvidence) -> None:
+    def _given(self, option: Given) -> GivenOption:
+        value = option.value
+        return GivenOption(option.name, self._naming.path(value) if isinstance(value, Path) else value)
+
+    def _take_room(self, announced: Announced, planned: Compared) -> None:
         from winpe_certs.evidence.canonical import room_for
 
-        size = room_for(self._evidence(announced.images, announced.plan, (), (*self._targets, target)))
+        size = room_for(self._evidence(announced.images, announced.plan, (), (*self._done, planned)))
         if self._reserved is not None:
             try:
                 self._reserved.reserve(size)
@@ -179,16 +203,17 @@ class Recorder:
     def _libraries(self) -> dict[str, str]:
         """What took part, with versions: libwim, which is not installed with this program, where it did."""
         versions = installed()
-        if any(target.kind == "wim" for target in self._targets):
+        if any(each.target.kind == "wim" for each in self._done):
             name, _, version = codecs().name.partition(" ")
             versions |= {name: version} if version else {}
         return versions
 
-    def _name(self, path: Path | str) -> str:
-        return Path(path).name if self._options.redacted else str(path)
 
-    def _shown(self, output: Path | None) -> str | None:
-        return None if output is None else self._name(output)
+def _readers(images: Sequence[ImageResult], origin: str) -> tuple[str, ...]:
+    """The readers that confirm the images of one target."""
+    return tuple(
+        dict.fromkeys(reader for image in images if image.path == origin for reader in image.readers)
+    )
 
 
 def _refusal(error: EnvironmentFailure) -> EnvironmentFailure:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal
 
 from winpe_certs.engines.base import ImageInfo, Survey
 from winpe_certs.engines.choose import Kind
-from winpe_certs.evidence.document import FileState, ImageEvidence, TargetEvidence, WayBack
+from winpe_certs.evidence.document import (
+    Confirmation,
+    FileState,
+    HiveDifference,
+    ImageEvidence,
+    TargetEvidence,
+    WayBack,
+)
 from winpe_certs.results import EngineUse
-from winpe_certs.workflows.evidence.values import HiveComparison, changed_entries, manifest_digest
+from winpe_certs.workflows.evidence.values import HiveComparison, changed_entries, hive_state, manifest_digest
 
 _KINDS: Final[dict[Kind, Literal["wim", "folder", "hive"]]] = {
     Kind.WIM: "wim",
@@ -23,6 +31,18 @@ _NOT_BY_US: Final = "The file was written by {engine}: a copy of the original is
 _NOT_A_WIM: Final = (
     "Only a WIM that was patched in place keeps its old state: a copy of the original is the way back."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The evidence of one target, and what differs in the hives of its images, by index."""
+
+    target: TargetEvidence
+    differences: tuple[tuple[int | None, HiveDifference], ...]
+
+    def confirmed(self, readers: tuple[str, ...], at: datetime) -> Compared:
+        """The same, confirmed by these readers."""
+        return replace(self, target=replace(self.target, confirmed=Confirmation(readers, at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +61,7 @@ class SurveyedTarget:
     before: Survey
     hives: Mapping[int | None, HiveComparison]
 
-    def planned(self) -> TargetEvidence:
+    def planned(self) -> Compared:
         """The evidence as far as it is known before the change: of the hives as they are meant to be."""
         images = {
             index: replace(image, hive=self.hives[index].new) if index in self.hives and image.hive else image
@@ -49,11 +69,11 @@ class SurveyedTarget:
         }
         return self.compared(replace(self.before, images=images))
 
-    def compared(self, after: Survey) -> TargetEvidence:
+    def compared(self, after: Survey) -> Compared:
         """The evidence of the change between the surveys."""
         before = self.before
         way_back, why_not = self._way_back(after)
-        return TargetEvidence(
+        target = TargetEvidence(
             file=self.file,
             kind=_KINDS[self.kind],
             output=self.output,
@@ -64,16 +84,24 @@ class SurveyedTarget:
             before=FileState(before.size, before.sha256),
             after=FileState(after.size, after.sha256),
             images=tuple(self._image(index, after) for index in before.images),
+            confirmed=None,
             way_back=way_back,
             no_way_back=why_not,
         )
+        return Compared(target, tuple(self._differences(after)))
+
+    def _differences(self, after: Survey) -> Iterator[tuple[int | None, HiveDifference]]:
+        for index, hive in self.hives.items():
+            written = after.images[index].hive
+            if written is not None and any(found := hive.found(self.origin, written.plain)):
+                yield index, found
 
     def _image(self, index: int | None, after: Survey) -> ImageEvidence:
         info = self.images[index]
         old, new = self.before.images[index], after.images[index]
         hive = None
         if index in self.hives and old.hive is not None and new.hive is not None:
-            hive = self.hives[index].change(self.origin, old.hive.plain, new.hive.plain)
+            hive = hive_state(old.hive.plain, new.hive.plain)
         return ImageEvidence(
             index=index,
             name=info.name,

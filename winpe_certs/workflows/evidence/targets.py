@@ -7,7 +7,7 @@ from pathlib import Path, PureWindowsPath
 from winpe_certs.engines.choose import Kind, recognise
 from winpe_certs.engines.folder import FolderImages
 from winpe_certs.engines.survey import Part, hash_parts
-from winpe_certs.errors import EvidenceError, TargetError
+from winpe_certs.errors import EvidenceError, TargetError, UsageError
 from winpe_certs.evidence.document import Evidence, FileState, TargetEvidence
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.opened import open_to_read
@@ -22,6 +22,8 @@ def state_of(path: Path, progress: Progress) -> FileState:
         place = recognise(path, reading=True)
         is_tree = place.kind is Kind.FOLDER
         path = FolderImages(path).locate(SOFTWARE_HIVE) if is_tree else place.path
+    elif path_kind(path) is PathKind.MISSING:
+        raise UsageError(f"{path}: no such file or folder", resolution="Check the path.")
     elif path_kind(path) is not PathKind.FILE:
         raise TargetError(f"{path}: not a plain file", resolution="Give the image.")
     with system_errors(path, "read"), open_to_read(path) as file:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_never
 
 from winpe_certs.edits import CreateKey, DeleteKey, DeleteValue, Edit, KeyPath, SetValue
@@ -13,18 +14,24 @@ from winpe_certs.engines.held import Contents
 from winpe_certs.engines.manifests import digest
 from winpe_certs.evidence.document import (
     CertificateEvidence,
+    CertificatesOf,
     EntryChange,
     FileState,
-    HiveChange,
+    FindingEvidence,
+    HiveDifference,
+    HiveState,
     ManifestDigest,
     PlanEvidence,
     PlannedEdit,
-    PlannedImage,
+    PlannedImages,
+    SourceEvidence,
     ValueChange,
     ValueState,
 )
+from winpe_certs.evidence.grouping import grouped
 from winpe_certs.regf.difference import Difference, TypedData, difference
 from winpe_certs.results import ImageResult, Plan
+from winpe_certs.workflows.inputs import Source
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
 
@@ -66,56 +73,107 @@ class HiveComparison:
             self._found = Difference() if base == new else difference(base, new, origin)
         return self._found
 
-    def change(self, origin: str, stored: bytes, written: bytes) -> HiveChange:
-        """What the change was: `stored` lay there before it, `written` after it."""
+    def found(self, origin: str, written: bytes) -> HiveDifference:
+        """What the change was, when `written` lies there after it."""
         is_as_planned = written == self.new.plain
         found = (
             self.find_difference(origin) if is_as_planned else difference(self.base.plain, written, origin)
         )
-        return HiveChange(
-            path=SOFTWARE_HIVE,
-            before=_state(stored),
-            after=_state(written),
-            keys_added=tuple(map(_joined, found.keys_added)),
-            keys_removed=tuple(map(_joined, found.keys_removed)),
-            values=tuple(
+        return (
+            tuple(map(_joined, found.keys_added)),
+            tuple(map(_joined, found.keys_removed)),
+            tuple(
                 ValueChange(_joined(each.path), each.name, _value(each.before), _value(each.after))
                 for each in found.values
             ),
         )
 
 
+def hive_state(stored: bytes, written: bytes) -> HiveState:
+    """The hive's file: `stored` lay there before the change, `written` after it."""
+    return HiveState(SOFTWARE_HIVE, _state(stored), _state(written))
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How evidence names things: whole, or without the folders that they lie in.
+
+    `paths` are all that a text may name; with `redacted` only their last parts are left in it.
+    """
+
+    redacted: bool
+    paths: Sequence[Path] = ()
+
+    def path(self, path: Path | str) -> str:
+        """A file's name in the evidence: its absolute path, or its last part."""
+        return Path(path).name if self.redacted else str(Path(path).absolute())
+
+    def text(self, text: str) -> str:
+        """A text in which files may be named."""
+        if self.redacted:
+            names = {str(form): path.name for path in self.paths for form in (path, path.absolute())}
+            for long in sorted(names, key=len, reverse=True):
+                # A bare name is nothing to leave out, and might be a part of any word.
+                if long != names[long]:
+                    text = text.replace(long, names[long])
+        return text
+
+
 def certificate_evidence(
-    images: Sequence[ImageResult], name: Callable[[str], str]
-) -> tuple[CertificateEvidence, ...]:
-    """What became of each certificate in each image; an absent one is told of each store."""
-    return tuple(
-        CertificateEvidence(
-            file=name(image.path),
-            index=image.index,
-            store=store,
-            status=certificate.status,
-            sha1=certificate.thumbprint.lower(),
-            sha256=certificate.sha256.lower() if certificate.sha256 else None,
-            subject=certificate.subject,
-            not_before=certificate.not_before,
-            not_after=certificate.not_after,
-        )
+    images: Sequence[ImageResult], sources: Mapping[str, Source], naming: Naming
+) -> tuple[CertificatesOf, ...]:
+    """What became of each certificate, for the images that got the same; an absent one by each store.
+
+    `sources` are the files that certificates came from, by thumbprint.
+    """
+    known = {thumbprint: _source(source, naming) for thumbprint, source in sources.items()}
+    told = [
+        (naming.path(image.path), image.index, tuple(_certificates(image, known, naming)))
         for image in images
-        for certificate in image.certificates
-        for store in certificate.searched or (certificate.store,)
-    )
+        if image.certificates
+    ]
+    return tuple(CertificatesOf(*each) for each in grouped(told))
 
 
-def plan_evidence(plan: Plan, name: Callable[[str], str], *, redacted: bool) -> PlanEvidence:
+def _source(source: Source, naming: Naming) -> SourceEvidence:
+    # What is no file, such as standard input, lies in no folder.
+    is_path = source.is_file or naming.redacted
+    name = naming.path(source.file) if is_path else str(source.file)
+    return SourceEvidence(name, source.sha256, source.entry)
+
+
+def _certificates(
+    image: ImageResult, sources: Mapping[str, SourceEvidence], naming: Naming
+) -> Iterator[CertificateEvidence]:
+    for certificate in image.certificates:
+        findings = tuple(
+            FindingEvidence(each.code, each.severity.value, naming.text(each.message), each.allowed)
+            for each in certificate.findings
+        )
+        for store in certificate.searched or (certificate.store,):
+            yield CertificateEvidence(
+                store=store,
+                status=certificate.status,
+                sha1=certificate.thumbprint.lower(),
+                sha256=certificate.sha256.lower() if certificate.sha256 else None,
+                subject=certificate.subject,
+                not_before=certificate.not_before,
+                not_after=certificate.not_after,
+                source=sources.get(certificate.thumbprint),
+                findings=findings,
+            )
+
+
+def plan_evidence(plan: Plan, naming: Naming) -> PlanEvidence:
     """The plan and its digest; command lines have paths of the machine in them."""
     from winpe_certs.evidence.canonical import plan_digest
 
-    images = tuple(
-        PlannedImage(name(image.path), image.index, tuple(_edit(edit) for edit in image.edits))
+    told = [
+        (naming.path(image.path), image.index, tuple(_edit(edit) for edit in image.edits))
         for image in plan.images
-    )
-    commands = () if redacted else plan.commands
+    ]
+    images = tuple(PlannedImages(*each) for each in grouped(told))
+    commands = () if naming.redacted else plan.commands
     return PlanEvidence(images, commands, plan_digest(images, commands))
 
 

@@ -5,22 +5,39 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from winpe_certs.engines.held import Contents
 from winpe_certs.results import ImageResult, Plan
+from winpe_certs.workflows.inputs import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An option of the call as evidence names it; its value is a path where it names a file."""
+
+    name: str
+    value: str | Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceOptions:
-    """Where evidence goes; `redacted` leaves out who ran it, on which machine, and where files lie."""
+    """Where evidence goes, and what only the caller knows of the run.
+
+    `redacted` leaves out who ran it, on which machine, and where files lie. `overrides` are the options that
+    let pass what is refused without them, `given` the others that decide what is done. `sources` are the
+    files that certificates came from, by thumbprint.
+    """
 
     path: Path
     change_id: str | None = None
     redacted: bool = False
     overwrite: bool = False
+    overrides: tuple[Given, ...] = ()
+    given: tuple[Given, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
