@@ -51,7 +51,7 @@ def test_all_that_was_written_is_read_and_undone(run: Program, tmp_path: Path) -
         assert image.read_bytes() == (TESTDATA / "boot.wim").read_bytes()
 
 
-@pytest.mark.parametrize("bound", ["MOST_VALUES", "LARGEST"])
+@pytest.mark.parametrize("bound", ["_MOST_WRITTEN", "_LARGEST_WRITTEN"])
 def test_what_could_not_be_read_is_not_written_and_nothing_changed(
     run: Program, image: Path, root: Path, proof: Path, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
