@@ -117,13 +117,13 @@ def _alike(each: Iterable[_Each], key: Callable[[_Each], Hashable]) -> list[list
 
 
 def _without_names(evidence: Evidence, target: TargetEvidence) -> Hashable:
-    """A target without what tells files apart that were changed alike; times of the same second are one."""
+    """A target without what tells files apart that were changed alike; when each was confirmed does not matter."""
     confirmed = target.confirmed
     said = replace(
         target,
         file="",
         output="" if target.output is not None else None,
-        confirmed=None if confirmed is None else replace(confirmed, at=confirmed.at.replace(microsecond=0)),
+        confirmed=None if confirmed is None else replace(confirmed, at=evidence.run.started),
     )
     return said, tuple(_difference(evidence, target, image) for image in target.images)
 
