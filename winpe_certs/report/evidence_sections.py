@@ -117,7 +117,7 @@ def _alike(each: Iterable[_Each], key: Callable[[_Each], Hashable]) -> list[list
 
 
 def _without_names(evidence: Evidence, target: TargetEvidence) -> Hashable:
-    """A target without what tells files apart that were changed alike; when each was confirmed does not matter."""
+    """A target without what tells files apart that were changed alike, the time of each among it."""
     confirmed = target.confirmed
     said = replace(
         target,
