@@ -16,14 +16,14 @@ from scripts.crash.states import Effort
 from scripts.crash.strace import why_not
 from scripts.crash.targets import COPY, FOLDER, HIVE, IN_PLACE, TARGETS
 
-_REAL = ("kills", "signals", "faults", "full", "refused", "wrong")
+_REAL = ("kills", "signals", "faults", "full", "nothing", "wrong")
 _HEADS = ("target", "steps", "states", "distinct", "old", "new", "neither", "left", *_REAL)
 _LEGEND = """\
 steps: system calls that write, in one run. states: what a kill or a power failure may leave, and how many of
 them are distinct; each was judged and the command run again. left: of these, states with a temporary file.
 kills, faults, full: real runs ended by a signal, with failing calls, on a full disk. signals: real runs with
 --evidence and --format json, interrupted by SIGTERM or SIGINT at a call after the commit, whose report, exit
-code and evidence were compared with the file. refused: next runs that had nothing left to undo. wrong:
+code and evidence were compared with the file. nothing: next runs that had nothing left to undo. wrong:
 promises not kept."""
 
 
@@ -31,7 +31,7 @@ def row(figures: Figures) -> list[str]:
     """One line of the table."""
     images = [figures.images[image] for image in (Image.OLD, Image.NEW, Image.NEITHER)]
     numbers = [figures.steps, figures.states, figures.distinct, *images, figures.leftovers, figures.kills]
-    numbers += [figures.signals, figures.faults, figures.full, figures.refused, len(figures.problems)]
+    numbers += [figures.signals, figures.faults, figures.full, figures.nothing, len(figures.problems)]
     return [figures.target, *map(str, numbers)]
 
 

@@ -1,7 +1,7 @@
 """What an interruption came to: what is there, and whether the same command, run again, ends it well.
 
 The second run must leave the very bytes of one undisturbed run; an output that is complete already is
-unchanged. One refusal is accepted: what is undone is not undone again.
+unchanged, and so is an image that is undone already.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from scripts.crash.operations import Disk
 from scripts.crash.states import State
 from scripts.crash.targets import Ended
 
-_REFUSED = 3
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -26,7 +24,7 @@ class Outcome:
     what: str
     verdict: Verdict
     problem: str = ""
-    was_refused: bool = False
+    had_nothing: bool = False
 
     def __str__(self) -> str:
         """The one line that a person reads."""
@@ -39,12 +37,10 @@ def aftermath(expected: Expected, folder: Path, what: str, run: Callable[[Path],
     if verdict.image is Image.NEITHER:
         return Outcome(what, verdict, verdict.why)
     target = expected.target
+    had_nothing = target.is_undo and (folder / target.subject).read_bytes() == expected.new_bytes
     ended = run(folder)
-    is_undone = target.is_undo and verdict.image is Image.NEW
-    refused = is_undone and ended.code == _REFUSED and "there is nothing to undo" in ended.error
-    is_well = ended.code == 0 or refused
-    problem = "" if is_well else f"the next run ends with {ended.code}: {ended.error}"
-    return Outcome(what, verdict, problem or _differences(expected, folder), refused)
+    problem = "" if ended.code == 0 else f"the next run ends with {ended.code}: {ended.error}"
+    return Outcome(what, verdict, problem or _differences(expected, folder), had_nothing)
 
 
 def examine(expected: Expected, state: State) -> Outcome:

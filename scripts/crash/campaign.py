@@ -42,7 +42,7 @@ class Figures:
     signals: int = 0
     faults: int = 0
     full: int = 0
-    refused: int = 0
+    nothing: int = 0
     problems: list[str] = field(default_factory=list)
 
     def add(self, outcomes: Iterable[Outcome], *, counts: bool = False) -> int:
@@ -50,7 +50,7 @@ class Figures:
         number = 0
         for outcome in outcomes:
             number += 1
-            self.refused += outcome.was_refused
+            self.nothing += outcome.had_nothing
             if counts:
                 self.images[outcome.verdict.image] += 1
                 self.leftovers += bool(outcome.verdict.leftovers)

@@ -113,4 +113,4 @@ def _outcome(expected: Expected, folder: Path, what: str, done: Traced, *, is_ol
         problem = "a temporary file is left"
     elif is_old and before.image is not Image.OLD and _LOOK_BEFORE_CUT not in done.error:
         problem = "the old header did not come back"
-    return Outcome(what, before, problem, outcome.was_refused)
+    return Outcome(what, before, problem, outcome.had_nothing)

@@ -126,4 +126,4 @@ def _judged(expected: Expected, folder: Path, what: str, ended: Ended, ballast: 
         problem = f"exit code {ended.code}: {ended.error}"
     elif before.leftovers or not _is_as_before(expected, contents):
         problem = "the disk was full and the files are not what they were"
-    return Outcome(what, before, problem, outcome.was_refused)
+    return Outcome(what, before, problem, outcome.had_nothing)

@@ -35,7 +35,7 @@ def killed(expected: Expected, root: Path, steps: Sequence[Step], signal: str = 
         else:
             wrong = "" if done.code == _INTERRUPTED else f"it ended with {done.code}: {done.error}"
         shutil.rmtree(folder)
-        yield Outcome(outcome.what, outcome.verdict, outcome.problem or wrong, outcome.was_refused)
+        yield Outcome(outcome.what, outcome.verdict, outcome.problem or wrong, outcome.had_nothing)
 
 
 def _run_until(expected: Expected, root: Path, step: Step, signal: str) -> tuple[Path, Traced]:

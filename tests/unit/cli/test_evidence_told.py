@@ -15,7 +15,11 @@ from typing import Any
 
 import pytest
 
+from scripts.testdata.pki import thumbprint
 from tests.unit.cli.conftest import Program, read_document, results_in
+from winpe_certs.certs.stores import Store, certificate_key
+from winpe_certs.edits import SetValue
+from winpe_certs.regf.hive import edit_hive
 from winpe_certs.verification.readers import reader_versions
 
 
@@ -76,8 +80,8 @@ def test_a_certificate_given_by_its_thumbprint_has_no_source(
     run: Program, image: Path, root: Path, proof: Path
 ) -> None:
     run("inject", image, "-i", "1", "-c", root)
-    thumbprint = hashlib.sha1(root.read_bytes()).hexdigest()
-    assert run("remove", image, "-i", "1", "-t", thumbprint, "--evidence", proof).code == 0
+    named = hashlib.sha1(root.read_bytes()).hexdigest()
+    assert run("remove", image, "-i", "1", "-t", named, "--evidence", proof).code == 0
     assert [each["source"] for each in results_in(read_document(proof))] == [None]
     assert "source   none: given by its thumbprint" in run("evidence", "show", proof).out
 
@@ -113,10 +117,12 @@ def test_who_confirmed_the_result_and_when(run: Program, image: Path, root: Path
 def test_redacted_bytes_hold_nothing_of_user_host_and_folders(
     run: Program, certs: Path, tmp_path: Path
 ) -> None:
-    """A stored Blob that is replaced is told of with the path of the image: also that loses its folders."""
+    """A damaged Blob that is replaced is told of with the path of the hive: that loses its folders too."""
     secret = tmp_path / "secret-project" / "deep"
     secret.mkdir(parents=True)
-    shutil.copy(certs.parent / "hives" / "narrowed.hiv", secret / "SOFTWARE")
+    damaged = SetValue(certificate_key(Store.AUTH_ROOT, thumbprint("corp-root")), "Blob", 3, b"no Blob")
+    sound = (certs.parent / "hives" / "software-1.5.hiv").read_bytes()
+    (secret / "SOFTWARE").write_bytes(edit_hive(sound, [damaged], now=0, origin="hive").data)
     for name in ("corp-root.cer", "expired-root.cer", "corp-root-2.cer"):
         shutil.copy(certs / name, secret)
     proof = tmp_path / "e.json"
@@ -138,5 +144,6 @@ def test_redacted_bytes_hold_nothing_of_user_host_and_folders(
         "expired-root.cer",
         "corp-root-2.cer",
     }
-    assert results_in(document)[-1]["findings"] or results_in(document)[0]["findings"]
+    told = [each["message"] for result in results_in(document) for each in result["findings"]]
+    assert [words for words in told if "Replaced: SOFTWARE" in words]
     assert run("verify", secret / "SOFTWARE", "--evidence", proof).code == 0
