@@ -117,7 +117,7 @@ def _alike(each: Iterable[_Each], key: Callable[[_Each], Hashable]) -> list[list
 
 
 def _without_names(evidence: Evidence, target: TargetEvidence) -> Hashable:
-    """A target without what tells files apart that were changed alike, the time of each among it."""
+    """A target without what tells files apart that were changed alike: their names, and the moment."""
     confirmed = target.confirmed
     said = replace(
         target,
@@ -148,7 +148,8 @@ def _targets(evidence: Evidence, alike: list[TargetEvidence], file: str, shell: 
     ]
     if target.engine_program is not None:
         facts.append(("program", f"{target.engine_program} {target.engine_version or ''}".rstrip()))
-    facts.append(("confirmed", _confirmed(target, evidence.version)))
+    # Files are done in their order: the last of them was confirmed last.
+    facts.append(("confirmed", _confirmed(alike[-1], evidence.version)))
     facts += _way_back(target)
     title = f"File {target.file}" if len(alike) == 1 else f"{len(alike)} files alike"
     yield Section(2, title, facts=tuple(facts))

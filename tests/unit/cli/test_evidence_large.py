@@ -42,7 +42,7 @@ def test_all_that_was_written_is_read_and_undone(run: Program, tmp_path: Path) -
     assert shown.code == 0
     assert "put 3 certificates (" in shown.out
     assert "into 4 images of 4 files." in shown.out
-    assert shown.out.count("\n    key added  ") + shown.out.count("\n        key added  ") == 3
+    assert shown.out.count("        key added  ") == 3
     assert "4 files alike" in shown.out
     for number in range(4):
         image = tmp_path / "all" / f"{number}.wim"

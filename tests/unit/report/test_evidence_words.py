@@ -146,8 +146,12 @@ def test_equal_images_and_files_are_shown_once() -> None:
     images = tuple(replace(image(), index=index, name=f"PE {index}") for index in range(1, 10))
     odd = replace(image(), index=10, name="PE 10", manifest_before=ManifestDigest(38, "a" * 64))
     target = _target(images=(*images, odd))
+    assert target.confirmed is not None
+    later = replace(target.confirmed, at=target.confirmed.at.replace(minute=59))
     evidence = replace(
-        _with(target, replace(target, file="b.wim"), _target(file="c.wim", after=state("7"))),
+        _with(
+            target, replace(target, file="b.wim", confirmed=later), _target(file="c.wim", after=state("7"))
+        ),
         differences=(replace(sample().differences[0], images=where),),
         certificates=(replace(sample().certificates[0], images=where),),
     )
@@ -156,6 +160,7 @@ def test_equal_images_and_files_are_shown_once() -> None:
     assert shown.count("Images 1-9 alike") == 1
     assert shown.count("Image 10: PE 10") == 1
     assert "2 files alike" in shown
+    assert "confirmed  by regipy 6.5.0 and python-registry 1.3.1, 2026-03-01 08:59:01 UTC" in shown
     assert "File c.wim" in shown
     assert [name for name in ("PE 1\n", "PE 9\n") if name not in shown] == []
     assert [file for file in ("b.wim", "boot.wim", "c.wim") if f"undo {file} " not in shown] == []
