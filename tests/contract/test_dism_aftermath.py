@@ -6,7 +6,6 @@ Only the file can say. wimlib-imagex and `verify` say it here, the report must s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,12 @@ import pytest
 
 from scripts.testdata.images import SOFTWARE, variant
 from tests.conftest import Judge
-from tests.contract.dism_machine import Child, Ran, Station, called, ready_station
+from tests.contract.dism_machine import Child, Ran, Station, called
 from winpe_certs.engines import setup
 
 ON_COMMIT = 'case "$*" in */Commit*) {} ;; *) exec "$FAKE" "$@";; esac'
 SAVED_FIRST = ON_COMMIT.format('"$FAKE" "$@" >/dev/null; {}')
 GARBAGE = 'head -c 1000 /dev/urandom > "{image}"; echo "Error: 0xc142010c"; exit {code}'
-
-
-@pytest.fixture
-def station(tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> Station:
-    """Both fakes and an image."""
-    return ready_station(tmp_path, judge, monkeypatch)
-
-
-@pytest.fixture
-def children() -> Iterator[list[Child]]:
-    """Processes that are ended after the test, whatever happens."""
-    started: list[Child] = []
-    yield started
-    for child in started:
-        child.kill()
 
 
 def assert_new(station: Station, judge: Judge, ran: Ran, code: int = 4) -> None:

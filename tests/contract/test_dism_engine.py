@@ -21,7 +21,6 @@ from tests.contract.dism_machine import (
     Ran,
     Station,
     called,
-    ready_station,
     snapshot,
 )
 
@@ -33,12 +32,6 @@ OTHER_FILES = (
     "Windows/win.ini",
 )
 every_editor = pytest.mark.parametrize("editor", EDITORS)
-
-
-@pytest.fixture
-def station(tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> Station:
-    """Both fakes and an image."""
-    return ready_station(tmp_path, judge, monkeypatch)
 
 
 def directly(station: Station, image: Path, *, command: str = "inject", index: str = "2") -> Ran:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from scripts.testdata.images import variant
 from tests.conftest import Judge
-from tests.contract.dism_machine import EDITORS, Child, Station, ready_station, wait_for
+from tests.contract.dism_machine import EDITORS, Child, Station, wait_for
 
 every_editor = pytest.mark.parametrize("editor", EDITORS)
-
-
-@pytest.fixture
-def station(tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> Station:
-    """Both fakes and an image."""
-    return ready_station(tmp_path, judge, monkeypatch)
-
-
-@pytest.fixture
-def children() -> Iterator[list[Child]]:
-    """Processes that are ended after the test, whatever happens."""
-    started: list[Child] = []
-    yield started
-    for child in started:
-        child.kill()
 
 
 def _set_hang(station: Station, program: str, step: str, *, after: bool = False) -> Callable[[], bool]:

@@ -11,7 +11,6 @@ import pytest
 from scripts.testdata.images import variant
 from tests.conftest import Judge
 from tests.unit.cli.conftest import TESTDATA, Program
-from tests.unit.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import TargetError
 from winpe_certs.wim.layout import INTEGRITY_AT, LOOKUP_ENTRY_SIZE

@@ -13,7 +13,6 @@ from scripts.testdata.images import single, small_hive, software, windows_pe
 from scripts.testdata.wim_writer import DIRECTORY, ENCRYPTED, REPARSE, Entry, Wim, build_wim
 from tests.conftest import Judge
 from tests.unit.cli.conftest import TESTDATA, Program
-from tests.unit.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from winpe_certs.uppercase import upper
 
 ROOT = TESTDATA / "certs" / "corp-root.cer"
@@ -27,7 +26,7 @@ ONLY_HERE = {
 
 def _changed(entries: Sequence[Entry], name: str, /, **fields: object) -> list[Entry]:
     return [
-        replace(each, **fields)  # type: ignore[arg-type]
+        replace(each, **fields)  # type: ignore[arg-type] # fields by name
         if each.name == name
         else replace(each, children=_changed(each.children, name, **fields))
         for each in entries

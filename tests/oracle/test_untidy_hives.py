@@ -11,7 +11,6 @@ import pytest
 from scripts.testdata import hives
 from tests.conftest import Judge, read_hive
 from tests.unit.cli.conftest import TESTDATA, Program
-from tests.unit.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from winpe_certs.regf.check import HARMLESS, check
 
 ROOT = TESTDATA / "certs" / "corp-root.cer"

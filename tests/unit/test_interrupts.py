@@ -54,7 +54,7 @@ def test_a_short_hold_ends_in_an_error_unless_a_longer_one_goes_on() -> None:
 
 
 def test_a_hold_for_a_copy_ends_with_the_copy() -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts.obeyed_once():  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), interrupts.obeyed_once():  # noqa: PT012 - all of it is the case
         with interrupts.held_no_longer():
             interrupts.hold()
             interrupts.arrive()

@@ -19,7 +19,6 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.unit.cli.conftest import TESTDATA, Program
-from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.process import ProcessRunner, ProgramTimeoutError
 
 DIRECT = ("--engine", "direct", "--index", "1")
@@ -289,7 +288,3 @@ def test_program_and_module_start_alike(single: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.isascii()
     assert done.stderr == b""
-
-
-def test_environment_failures_stay_in_the_family() -> None:
-    assert issubclass(ProgramTimeoutError, EnvironmentFailure)

@@ -101,7 +101,7 @@ def test_a_file_that_has_appeared_meanwhile_stays_and_the_evidence_lies_beside_i
 
     def appear(*arguments: object) -> object:
         proof.write_text("somebody's")
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)  # type: ignore[arg-type] # as they were given
 
     monkeypatch.setattr(recorder.Recorder, "_again", appear)
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")
@@ -151,7 +151,7 @@ def test_an_interrupt_behind_one_target_leaves_the_next_and_names_it(
 
     def interrupted(*arguments: object) -> object:
         os.kill(os.getpid(), signal.SIGTERM)
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)  # type: ignore[arg-type] # as they were given
 
     monkeypatch.setattr(recorder.Recorder, "_again", interrupted)
     done = run("inject", image, other, "-c", root, "-i", "1", "--evidence", proof, "-f", "json")

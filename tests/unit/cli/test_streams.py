@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Judge
 from winpe_certs.cli.memory import is_no_memory
 from winpe_certs.cli.signals import ended_by_signals
 
@@ -40,13 +41,12 @@ def test_every_command_works_without_standard_error(image: Path, root: Path, com
 
 
 def test_nothing_but_the_null_device_becomes_a_standard_stream(
-    image: Path, root: Path, tmp_path: Path
+    image: Path, root: Path, tmp_path: Path, judge: Judge
 ) -> None:
+    judge("strace", "-V")
     trace = tmp_path / "trace"
     line = f'exec strace -f -o {trace} -e trace=openat,open,dup,dup2,dup3 -- "$@" <&- >&- 2>&-'
     shell(line, "inject", image, "-c", root, "-i", "2", "-q")
-    if not trace.exists():
-        pytest.skip("strace is not here")
     calls = trace.read_text(encoding="utf-8", errors="replace").splitlines()
     opened = [call for call in calls if call.endswith(("= 0", "= 1", "= 2"))]
     writable = [call for call in opened if "O_RDONLY" not in call]

@@ -23,7 +23,7 @@ def test_every_claim_is_a_line_of_a_table(run: Program, changed: Path, proof: Pa
     claims = run("verify", changed, "--evidence", proof, "-f", "json").document["evidence"][0]["claims"]
     done = run("verify", changed, "--evidence", proof, "-f", "markdown")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("# Images held against the evidence of a change\n")
+    assert done.out.startswith("# Images compared with the evidence of a change\n")
     assert f"All {len(claims)} claims of the evidence hold." in done.out
     rows = [line for line in done.out.splitlines() if line.startswith("| yes |")]
     assert len(rows) == len(claims)

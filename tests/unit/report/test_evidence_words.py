@@ -31,7 +31,7 @@ def _said(evidence: Evidence) -> str:
 
 
 def _target(**more: object) -> TargetEvidence:
-    return replace(sample().targets[0], **more)  # type: ignore[arg-type]
+    return replace(sample().targets[0], **more)  # type: ignore[arg-type] # fields by name
 
 
 def _with(*targets: TargetEvidence) -> Evidence:
@@ -56,7 +56,7 @@ def test_all_of_a_plain_change() -> None:
 
 def test_a_run_that_ended_early_and_changed_nothing() -> None:
     said = _said(sparse_sample())
-    assert "It was ended by an error; what is listed here was done for good before." in said
+    assert "It was ended by an error; what is listed here was done before." in said
     assert "No byte of these files changed." in said
     assert "No refusal was overridden." in said
     assert "The result was not confirmed in SOFTWARE." in said
@@ -93,7 +93,7 @@ def test_another_name_of_the_hive_is_no_other_file() -> None:
     ],
 )
 def test_manifests_that_do_not_show_it_are_not_taken_for_proof(change: dict[str, object]) -> None:
-    odd = replace(image(), **change)  # type: ignore[arg-type]
+    odd = replace(image(), **change)  # type: ignore[arg-type] # fields by name
     said = _said(_with(_target(images=(odd,))))
     assert "Whether anything else changed is not shown by this evidence." in said
     assert NOTHING_ELSE not in said

@@ -1,0 +1,7 @@
+"""The program in this process, for tests that give it hostile input."""
+
+from __future__ import annotations
+
+from tests.unit.cli.conftest import run
+
+__all__ = ["run"]
