@@ -1,7 +1,7 @@
 """Ctrl-C and the signals that end a program: obeyed at once, or held until what happened is reported.
 
 Between a commit and the moment that evidence and report are out, an interrupt must not cost the account of
-what was changed. It is remembered then, and the run ends with it as soon as everything is told. Only work
+what was changed. It is remembered then, and the run ends with it as soon as everything is reported. Only work
 whose time is bounded is done meanwhile; SIGKILL ends a run at any moment.
 
 The state belongs to the process, as its signal handlers do.
@@ -44,7 +44,7 @@ def arrive() -> None:
 
 
 def hold() -> None:
-    """Hold interrupts from here on: something is about to be changed for good."""
+    """Hold interrupts from here on: something is about to be changed."""
     _STATE.is_held = True
 
 

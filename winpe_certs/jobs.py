@@ -55,7 +55,7 @@ if sys.platform == "win32":
                 _resume(process)
 
         def end(self) -> bool:
-            """End everybody in the job by force; False when it holds nobody."""
+            """End every process of the job by force; False when it has none."""
             return self._holds and bool(_kernel32.TerminateJobObject(self._job, _ENDED_BY_FORCE))
 
         def close(self) -> None:

@@ -231,6 +231,7 @@ if sys.platform == "win32":
             # In a group of its own Ctrl-C does not reach it; it runs when it is in a job.
             creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | CREATE_SUSPENDED,
         )
+        # Popen gives its handle under no public name.
         _JOBS[process.pid] = Job(int(process._handle), process.pid)  # type: ignore[attr-defined] # noqa: SLF001
         return process
 

@@ -64,7 +64,7 @@ class TrustList:
 
     @property
     def is_known(self) -> bool:
-        """Whether it can be told for a certificate whether it is on the list."""
+        """Whether the list can be searched for a certificate."""
         return self.algorithm == DISALLOWED_HASH or self.algorithm in _WHOLE_CERTIFICATE
 
     def names(self, certificate: Certificate) -> bool | None:

@@ -26,7 +26,7 @@ def stores_named(names: Sequence[str] | None) -> tuple[Store, ...]:
 
 
 def stores_to_empty(names: Sequence[str] | None) -> tuple[tuple[Store, ...], bool]:
-    """The stores of a command that takes certificates out, and whether ``all`` of them are meant."""
+    """The stores of a command that takes certificates out, and whether ``all`` was asked for."""
     from winpe_certs.errors import UsageError
 
     pieces = [piece.strip() for name in names or () for piece in name.split(",")]

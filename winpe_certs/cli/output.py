@@ -61,7 +61,7 @@ def show(report: Report, *, as_json: bool, quiet: bool, verbose: int) -> int:
 
 
 def show_markdown(report: Report, *, quiet: bool, verbose: int) -> int:
-    """Print images that were held against evidence as a page in Markdown; returns the exit code."""
+    """Print images that were compared with evidence as a page in Markdown; returns the exit code."""
     from winpe_certs.report import attestations
 
     if not quiet or not report.holds or report.error is not None:

@@ -21,7 +21,7 @@ def ended_by_signals(*, ends_process: bool = False) -> Iterator[None]:
     """Let the signals that end a program raise `KeyboardInterrupt`, or be held (`interrupts`), in the block.
 
     With `ends_process` they are ignored from then on: the report is out, and its exit code is to be seen.
-    One that is ignored stays so: whoever started this program wants that (nohup, a background job).
+    One that is ignored stays so: the parent asked for that (nohup, a background job).
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -38,4 +38,4 @@ def replace_missing_streams() -> None:
 
 def nowhere() -> TextIO:
     """A stream on the null device, for as long as the process lives."""
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - see above
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - the name of a device

@@ -34,7 +34,7 @@ from winpe_certs.wim.resource import RETRY
 
 Result = TypeVar("Result")
 
-# So many times a look at the file begins anew after an interrupt; whoever goes on wants to leave at once.
+# So many times a look at the file begins anew after an interrupt; a user who goes on wants to leave at once.
 _MOST_INTERRUPTS: Final = 8
 
 
@@ -151,7 +151,7 @@ def _lost(
 
 
 def say_state(error: WinpeCertsError, found: Aftermath, image: str) -> None:
-    """Say what the image is, and what there is to do about it then."""
+    """Say what the image is, and what to do next."""
     words = {
         ImageState.OLD: "is the old one, so nothing is changed",
         ImageState.NEW: "is the new one, so the change is made",

@@ -99,7 +99,7 @@ class WimTarget(WimImages):
     ) -> None:
         """`clock` is the FILETIME that changed files get; `wait` is how many seconds a lock is waited for.
 
-        A dry run, and a run that writes elsewhere, only read the file: they lock nobody out. Raises as
+        A dry run, and a run that writes elsewhere, only read the file and take no lock. Raises as
         `LockedFile` and `WimFile` do.
         """
         self._path = path

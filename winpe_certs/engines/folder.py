@@ -177,7 +177,7 @@ class FolderTarget:
             self.saved = frozenset({None})
 
     def _note_current(self, data: bytes) -> None:
-        """Look whether the output is there already; raises `UsageError` for one with other contents."""
+        """Whether the output is there already; raises `UsageError` for one with other contents."""
         if self._output is not None:
             self.is_current = is_already(self._output, [data], overwrite=self._overwrite)
 

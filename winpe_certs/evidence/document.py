@@ -260,7 +260,7 @@ class RunEvidence:
 
     `overrides` are the options that let pass what is refused without them, `options` the others that decide
     what is done.
-    `error` is the message that ended the run; what stands in the document was done before.
+    `error` is the message that ended the run; the document lists what was done before.
     """
 
     command: str

@@ -1,6 +1,6 @@
 """Evidence of version 1, as the first releases wrote it: read, checked, and made into what is said today.
 
-Everything stands there once for each image, and nothing says what was overridden, which file a certificate
+It repeats everything for each image, and nothing says what was overridden, which file a certificate
 came from, what was found about it, and who confirmed the result.
 """
 
@@ -118,7 +118,7 @@ class PlanEvidence:
 class RunEvidence:
     """The run. `user` and `host` are None when they were left out (``--redact``).
 
-    `error` is the message that ended the run; what stands in the document was done before.
+    `error` is the message that ended the run; the document lists what was done before.
     """
 
     command: str
@@ -132,7 +132,7 @@ class RunEvidence:
 
 @dataclass(frozen=True)
 class Document:
-    """Evidence as it stands in a file of version 1."""
+    """The evidence in a file of version 1."""
 
     __pydantic_config__: ClassVar[ConfigDict] = {
         "extra": "forbid",

@@ -1,8 +1,8 @@
 """A moment in which nobody else opens a file, where the system has that: the write lease of Linux.
 
-Whoever opens a leased file for reading or writing, or truncates it by its name, waits until the lease is
-given up (fcntl(2), "Leases"). The lease is refused while somebody else has the file open, and some file
-systems have none; then the block runs without it.
+A program that opens a leased file for reading or writing, or truncates it by its name, waits until the
+lease is given up (fcntl(2), "Leases"). The lease is refused while somebody else has the file open, and some
+file systems have none; then the block runs without it.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def _give_unique(path: Path, kept: Character, old: int | None) -> None:
 
 
 def _sync_name(path: Path, *, is_new: bool) -> None:
-    """Sync the folder; when that fails, a new file is removed again, and one that was replaced is told."""
+    """Sync the folder; when that fails, a new file is removed again, and a replaced one is reported."""
     try:
         with system_errors(path, "sync its folder (the file itself is written completely)"):
             _sync_folder(path.parent)

@@ -1,4 +1,4 @@
-"""A file that is open for reading, and known again: who only reads wants no lock and keeps nobody out."""
+"""A file that is open for reading, and recognised later: reading takes no lock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.paths import identity
 
-ALONE: Final = "Make sure that nothing else works on it, then run the same command again."
+NOTHING_ELSE: Final = "Make sure that nothing else works on it, then run the same command again."
 
 
 if sys.platform == "win32":
@@ -62,7 +62,7 @@ def changed_meanwhile(path: Path, what: str = "") -> EnvironmentFailure:
     return EnvironmentFailure(
         f"{path}: another program has changed the file during this run; it was left as it is now",
         details=f"{what}\n{found}".strip(),
-        resolution=ALONE,
+        resolution=NOTHING_ELSE,
     )
 
 

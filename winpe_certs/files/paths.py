@@ -1,4 +1,4 @@
-"""What stands at a path, and whether it is still what it was."""
+"""What a path leads to, and whether it is still the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IMPOSSIBLE_NAMES: Final = frozenset({123, 161})
 
 
 class PathKind(Enum):
-    """What stands at a path."""
+    """What a path leads to."""
 
     MISSING = "nothing"
     FILE = "a file"
@@ -24,7 +24,7 @@ class PathKind(Enum):
 
 
 def path_kind(path: Path) -> PathKind:
-    """What stands at a path, links followed; raises `EnvironmentFailure` when it may not be looked at."""
+    """What a path leads to, links followed; raises `EnvironmentFailure` when it may not be looked at."""
     with system_errors(path, "look at it"):
         try:
             mode = path.stat().st_mode

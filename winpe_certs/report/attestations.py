@@ -22,12 +22,12 @@ def evidence_parts(report: Report) -> Iterator[RenderableType]:
 
 
 def page(report: Report) -> str:
-    """The images that were held against evidence as a page in Markdown, each claim in a line of a table."""
+    """The images that were compared with evidence as a page in Markdown, each claim in a line of a table."""
     return "\n".join(_page(report)).strip("\n") + "\n"
 
 
 def _page(report: Report) -> Iterator[str]:
-    yield "# Images held against the evidence of a change"
+    yield "# Images compared with the evidence of a change"
     for attestation in report.attestations:
         wrong = sum(not claim.holds for claim in attestation.claims)
         yield ""

@@ -24,7 +24,7 @@ from winpe_certs.report.evidence_words import images_in_words, numbers, summary
 
 _LIMITS: Final = (
     "The digest in the evidence file finds accidents: a changed byte, a file that was cut off.",
-    "It is no signature: whoever may write the file can work it out anew.",
+    "It is no signature: anyone who can write the file can calculate it again.",
     "Sign the file with your own means if it must withstand people.",
     "What it says of a file holds for the moment of the run; `verify --evidence` says what holds today.",
 )
@@ -184,7 +184,7 @@ def _way_back(target: TargetEvidence) -> Iterator[tuple[str, str]]:
     if back.is_original:
         yield "which is", "the file as it was before, bit for bit"
     else:
-        yield "which is", "the file as it was before, without leftover bytes behind its end"
+        yield "which is", "the file as it was before, without leftover bytes after its end"
 
 
 def _images(alike: list[ImageEvidence], difference: Difference | None) -> Iterator[Section]:

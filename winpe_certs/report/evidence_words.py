@@ -1,4 +1,4 @@
-"""What an evidence file says, in sentences for whoever reads nothing else of it.
+"""What an evidence file says, in sentences for a reader who looks at nothing else.
 
 No sentence says more than the document shows: that nothing else changed is said only where the manifests and
 the differences of the hives leave nothing over.
@@ -33,7 +33,7 @@ def summary(evidence: Evidence) -> Iterator[str]:
     run = evidence.run
     yield f"On {run.started:%Y-%m-%d} at {run.started:%H:%M} UTC {run.command} {_done(evidence)}."
     if run.error is not None:
-        yield "It was ended by an error; what is listed here was done for good before."
+        yield "It was ended by an error; what is listed here was done before."
     if evidence.targets:
         yield _rest(evidence)
     yield _overrides(evidence)

@@ -132,7 +132,7 @@ def _fault(
 
 
 class _UnjudgeableError(Exception):
-    """A name or a constraint of which nobody can say whether one covers the other; the text says why."""
+    """A name and a constraint of which it is unknown whether one covers the other; the text says why."""
 
 
 def _cannot_judge(_name: object, _base: object) -> bool:

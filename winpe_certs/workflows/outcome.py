@@ -13,7 +13,7 @@ from winpe_certs.results import EngineUse, Failure, ImagePlan, ImageResult, Plan
 class Outcome:
     """Results of the targets that were done, the plan for them, and the error that ended the work, if any.
 
-    `places` are all targets that passed the guards, `not_reached` those behind the error.
+    `places` are all targets that passed the guards, `not_reached` those after the error.
     """
 
     command: str
@@ -29,7 +29,7 @@ class Outcome:
 
     @property
     def changed_places(self) -> list[Place]:
-        """The targets of which an image was changed for good, also those where the rest failed."""
+        """The targets of which an image was changed, also those where the rest failed."""
         changed = {image.path for image in self.images if image.changed}
         return [place for place in self.places if str(place.path) in changed]
 

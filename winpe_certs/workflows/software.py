@@ -41,7 +41,7 @@ def open_software(hive: bytes | Pages, origin: str, *, full_check: bool = False)
 
 
 def untidiness(hive: bytes) -> Counter[str]:
-    """How often a hive breaks each of the invariants that nobody is harmed by."""
+    """How often a hive breaks each of the invariants that do no harm."""
     from winpe_certs.regf.check import HARMLESS, check  # most runs need no full check
 
     return Counter(found.invariant for found in check(hive) if found.invariant in HARMLESS)

@@ -85,7 +85,7 @@ class Recorder:
     ) -> Iterator[None]:
         """Survey the target, let the block change it, survey it again and remember the difference.
 
-        `hives` are those of the chosen images. When the block fails, what it has changed for good is
+        `hives` are those of the chosen images. When the block fails, what it has changed is
         remembered. Room for all of that is taken first. Raises `HiveError` before the block when hives cannot
         be compared as a whole, `UsageError` when the evidence would be too large to be read again,
         `EnvironmentFailure` when there is no room for it, and also after the block when what was done cannot
