@@ -22,7 +22,11 @@ class _State:
 
     is_held: bool = False
     is_once: bool = False
-    was_heard: bool = False
+    arrivals: int = 0
+
+    @property
+    def was_heard(self) -> bool:
+        return self.arrivals > 0
 
 
 _STATE = _State()
@@ -30,12 +34,13 @@ _STATE = _State()
 
 def reset() -> None:
     """Forget earlier interrupts and obey the next: a new command line begins."""
-    _STATE.is_held = _STATE.is_once = _STATE.was_heard = False
+    _STATE.is_held = _STATE.is_once = False
+    _STATE.arrivals = 0
 
 
 def arrive() -> None:
     """Note an interrupt. Raises `KeyboardInterrupt` unless interrupts are held."""
-    _STATE.was_heard = True
+    _STATE.arrivals += 1
     if _STATE.is_held:
         return
     # Before it is raised: a second one must not cut the clean-up after the first.
@@ -51,6 +56,15 @@ def hold() -> None:
 def heard() -> bool:
     """Whether there was an interrupt, held or not."""
     return _STATE.was_heard
+
+
+def arrivals() -> int:
+    """How many interrupts there were.
+
+    Python may lose a `KeyboardInterrupt`: one raised while an object is finalised is printed and forgotten.
+    Whoever waits for long compares this number.
+    """
+    return _STATE.arrivals
 
 
 def error_if_heard(details: str) -> Interrupted | None:
@@ -89,6 +103,17 @@ def obeyed() -> Iterator[None]:
     finally:
         _STATE.is_once = was_once
         _STATE.is_held = was_held or (was_once and _STATE.was_heard and not heard_before)
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[None]:
+    """Only count the interrupts of the block, which takes no time: whoever calls this looks at `arrivals`."""
+    before = _STATE.is_held
+    _STATE.is_held = True
+    try:
+        yield
+    finally:
+        _STATE.is_held = before
 
 
 @contextlib.contextmanager

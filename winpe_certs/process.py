@@ -102,9 +102,10 @@ class ProcessRunner:
         _LOG.info("run: %s", command_line(arguments, shell_of(sys.platform)))
         started = time.monotonic()
         lines = Lines(on_line)
+        patience = _Patience(started + timeout, interrupts.arrivals())
         with interrupts.obeyed(), _started(arguments) as process:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            if not _followed(process, process.stdout, started + timeout, lines):
+            if not _followed(process, process.stdout, patience, lines):
                 raise ProgramTimeoutError(
                     f"{arguments[0]} did not end within {timeout:g} seconds, and was ended",
                     details=lines.last,
@@ -133,7 +134,9 @@ def _started(arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
     """A running program, ended with all its children when the block raises."""
     name = arguments[0]
     try:
-        process = _start(arguments)
+        # Cut off in the middle it would leave a program behind that nobody knows of.
+        with interrupts.noted():
+            process = _start(arguments)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ProgramMissingError(
             f"{name}: there is no such program",
@@ -157,23 +160,38 @@ def _started(arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
         _let_go(process)
 
 
-def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], deadline: float, lines: Lines) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long a program is waited for: until a time, and until there is one more interrupt."""
+
+    deadline: float
+    arrivals: int
+
+    def lasts(self) -> bool:
+        """Whether there is time left; raises `KeyboardInterrupt` for an interrupt that was not obeyed yet."""
+        if interrupts.arrivals() > self.arrivals:
+            raise KeyboardInterrupt
+        return time.monotonic() < self.deadline
+
+
+def _followed(process: subprocess.Popen[bytes], stream: IO[bytes], patience: _Patience, lines: Lines) -> bool:
     """Pass on what the program says until it has ended; False when the deadline came first."""
     chunks: queue.Queue[bytes | None] = queue.Queue(_MOST_CHUNKS)
     is_over = threading.Event()
     threading.Thread(target=_read, args=(stream, chunks, is_over), daemon=True).start()
     try:
-        return _is_followed(process, chunks, deadline, lines)
+        return _is_followed(process, chunks, patience, lines)
     finally:
         is_over.set()
 
 
 def _is_followed(
-    process: subprocess.Popen[bytes], chunks: queue.Queue[bytes | None], deadline: float, lines: Lines
+    process: subprocess.Popen[bytes], chunks: queue.Queue[bytes | None], patience: _Patience, lines: Lines
 ) -> bool:
     silent_since: float | None = None
     ended_since: float | None = None
-    while (now := time.monotonic()) < deadline:
+    while patience.lasts():
+        now = time.monotonic()
         if ended_since is None and process.poll() is not None:
             ended_since = now
         if ended_since is not None and now - ended_since >= _TALK and chunks.empty():
@@ -192,7 +210,7 @@ def _is_followed(
         silent_since = None
         lines.feed(data)
     # The streams may be closed before the program ends.
-    while time.monotonic() < deadline:
+    while patience.lasts():
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_SLICE)
             return True

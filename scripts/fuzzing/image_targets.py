@@ -64,7 +64,7 @@ def wim_patch(data: bytes) -> None:
     before.header.refuse_unpatchable(ORIGIN)
     replacements = {(1, SOFTWARE): NEW_CONTENTS}
     appendix = append(before, prepare(before, replacements, CLOCK))
-    patched = appendix.header.raw + data[HEADER_SIZE : appendix.start] + appendix.payload
+    patched = appendix.header.raw + data[HEADER_SIZE : appendix.start] + b"".join(appendix.payload)
     after = WimFile(io.BytesIO(patched), ORIGIN)
     confirm(before, after, replacements)
     assert after.read_file(1, SOFTWARE) == NEW_CONTENTS

@@ -282,10 +282,10 @@ def test_an_appendix_goes_over_nobody_s_bytes_even_of_a_file_that_was_open_befor
         monkeypatch.setattr(LockedFile, "_write", write)
         with (
             pytest.raises(Exception, match="another program has changed the file"),
-            locked.appended(1004, b"appendix"),
+            locked.appended(1004, [b"append", b"ix"]),
         ):
             pytest.fail("it goes on")
-    assert path.read_bytes() == b"head" + bytes(1000) + ADDED + b"appendix"
+    assert path.read_bytes() == b"head" + bytes(1000) + ADDED + b"append" + ADDED + b"ix"
 
 
 def test_the_message_says_what_is_there_and_what_to_do(

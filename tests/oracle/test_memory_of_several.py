@@ -34,7 +34,7 @@ def _image(judge: Judge, folder: Path, count: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("options", "most"), [((), 2.6), (("--evidence", "e.json"), 3.6)], ids=["plain", "evidence"]
+    ("options", "most"), [((), 2.3), (("--evidence", "e.json"), 3.3)], ids=["plain", "evidence"]
 )
 def test_each_further_hive_takes_a_part_of_what_one_needs(
     judge: Judge, tmp_path: Path, options: tuple[str, ...], most: float

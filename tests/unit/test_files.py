@@ -124,7 +124,7 @@ def test_a_replaced_file_keeps_mode_and_owner(target: Path) -> None:
 
 def test_an_appendix_is_the_new_end_of_the_file(target: Path) -> None:
     with LockedFile(target) as locked:
-        with locked.appended(10, b"appendix"):
+        with locked.appended(10, [b"append", b"ix"]):
             assert target.read_bytes() == b"headoldoldappendix"
         locked.commit(b"head", b"HEAD")
     assert target.read_bytes() == b"HEADoldoldappendix"
@@ -135,7 +135,7 @@ def test_an_error_before_the_commit_takes_the_appendix_away(target: Path) -> Non
     with (
         LockedFile(target) as locked,
         pytest.raises(UnwantedError),
-        locked.appended(len(before), b"appendix"),
+        locked.appended(len(before), [b"append", b"ix"]),
     ):
         raise UnwantedError
     assert target.read_bytes() == before
@@ -146,7 +146,7 @@ def test_after_the_commit_has_begun_nothing_is_truncated(
 ) -> None:
     size = target.stat().st_size
     with LockedFile(target) as locked:
-        appendix = locked.appended(size, b"appendix")
+        appendix = locked.appended(size, [b"append", b"ix"])
         with pytest.raises(UnwantedError), appendix:
             commit_that_fails(locked, monkeypatch)
     assert target.read_bytes().endswith(b"appendix")
@@ -173,7 +173,7 @@ def test_a_head_that_somebody_else_changed_is_not_overwritten(target: Path) -> N
         with target.open("r+b") as other:
             other.write(b"THEY")
         with pytest.raises(EnvironmentFailure, match="another program has changed"):  # noqa: SIM117
-            with locked.appended(size, b"appendix"):
+            with locked.appended(size, [b"append", b"ix"]):
                 locked.commit(b"head", b"HEAD")
     assert target.read_bytes() == b"THEY" + b"old" * 10
 

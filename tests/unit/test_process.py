@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from winpe_certs import process
+from winpe_certs import interrupts, process
 from winpe_certs.command_lines import command_line, shell_of
 from winpe_certs.errors import EnvironmentFailure, ExitCode
 from winpe_certs.process import (
@@ -25,6 +27,13 @@ from winpe_certs.process import (
 
 # A child that ends before the test does only by being ended.
 LONG = "import time; time.sleep(120)"
+
+
+@pytest.fixture
+def fresh_interrupts() -> Iterator[None]:
+    interrupts.reset()
+    yield
+    interrupts.reset()
 
 
 def python(code: str, *arguments: str) -> list[str]:
@@ -243,6 +252,39 @@ def test_an_interrupt_ends_the_program_and_leaves_room_for_cleaning_up(tmp_path:
         run(code)
     wait_until_ended(int(note.read_text(encoding="utf-8")))
     assert run("print('cleaned up')")[0].output == "cleaned up\n"
+
+
+@pytest.mark.usefixtures("fresh_interrupts")
+def test_an_interrupt_that_python_loses_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised while an object is finalised, an exception is printed and forgotten."""
+
+    class Finalised:
+        def __del__(self) -> None:
+            interrupts.arrive()
+
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    with pytest.raises(KeyboardInterrupt):
+        ProcessRunner().run(
+            python(f"print(1, flush=True); {LONG}"), timeout=30, on_line=lambda _: print(Finalised())
+        )
+    assert len(lost) == 1
+
+
+@pytest.mark.usefixtures("fresh_interrupts")
+def test_an_interrupt_while_a_program_starts_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = process._start
+
+    def interrupted(arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        started.append(real(arguments))
+        interrupts.arrive()
+        return started[0]
+
+    monkeypatch.setattr(process, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(LONG)
+    assert started[0].poll() is not None
 
 
 def test_the_terminals_interrupt_reaches_only_us() -> None:

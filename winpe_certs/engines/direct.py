@@ -209,7 +209,7 @@ class WimTarget(WimImages):
         from winpe_certs.wim.confirm import confirm
 
         old, new = self.wim.header, appendix.header
-        _LOG.info("%s: appending %d bytes at offset %d", self._path, len(appendix.payload), appendix.start)
+        _LOG.info("%s: appending %d bytes at offset %d", self._path, appendix.payload.size, appendix.start)
         leftover = self.wim.size - appendix.start
         with locked.appended(appendix.start, appendix.payload):
             after = WimFile(locked.file, str(self._path), header=new, decoder=self.wim.decoder)
@@ -317,8 +317,7 @@ class _Rehearsal(io.RawIOBase):
             self._file.seek(at)
             data = self._file.read(min(size, self._appendix.start - at))
         else:
-            inside = at - self._appendix.start
-            data = self._appendix.payload[inside : inside + size]
+            data = self._appendix.payload.read(at - self._appendix.start, size)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

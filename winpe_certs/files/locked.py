@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -77,8 +77,8 @@ class LockedFile(OpenedFile):
                 raise self._refusal
 
     @contextlib.contextmanager
-    def appended(self, start: int, payload: bytes) -> Iterator[None]:
-        """Write `payload` at `start`, make it the file's end and sync it, for the length of the block.
+    def appended(self, start: int, payload: Iterable[bytes]) -> Iterator[None]:
+        """Write the pieces of `payload` at `start` and sync them: the file's end while the block lasts.
 
         Leaving the block by an error cuts the file at `start`, unless a commit has begun, or somebody else
         has changed the file: then it is left as it is, and `EnvironmentFailure` says what is there.
@@ -92,10 +92,13 @@ class LockedFile(OpenedFile):
                     if self._size > start:
                         os.ftruncate(self.file.fileno(), start)
                     self._head = self._head[:start]
+                    end = start
                     with _at_the_end(self.file):
-                        self._write(start, payload)
+                        for piece in payload:
+                            self._write(end, piece)
+                            end += len(piece)
                 os.fsync(self.file.fileno())
-            self._size = start + len(payload)
+            self._size = end
             self.refuse_foreign()
             yield
         except BaseException as error:
@@ -157,7 +160,7 @@ class LockedFile(OpenedFile):
             size = os.fstat(self.file.fileno()).st_size
             return "" if size == self._size else f"It had {self._size} bytes."
 
-    def _withdraw(self, start: int, payload: bytes, error: BaseException) -> None:
+    def _withdraw(self, start: int, payload: Iterable[bytes], error: BaseException) -> None:
         """Take what was appended away again, if it is that and nothing else."""
         with contextlib.suppress(OSError), nobody_else_opens(self.file.fileno()):
             size = os.fstat(self.file.fileno()).st_size
@@ -165,14 +168,22 @@ class LockedFile(OpenedFile):
                 return
             self._size = size
             self._forget()
-            self.file.seek(start)
-            is_ours = size <= start + len(payload) and self.file.read(size - start) == payload[: size - start]
-            if is_ours and not self._difference():
+            if self._is_ours(start, size, payload) and not self._difference():
                 self._cut(start)
                 os.fsync(self.file.fileno())
                 return
             if isinstance(error, Exception) and not isinstance(error, EnvironmentFailure):
                 raise changed_meanwhile(self.path) from error
+
+    def _is_ours(self, start: int, end: int, payload: Iterable[bytes]) -> bool:
+        """Whether what lies between is the beginning of the payload, or all of it."""
+        self.file.seek(start)
+        for piece in payload:
+            expected = piece[: end - start]
+            if self.file.read(len(expected)) != expected:
+                return False
+            start += len(expected)
+        return start == end
 
     def _write_head(self, head: bytes) -> None:
         with system_errors(self.path, "write the header"):

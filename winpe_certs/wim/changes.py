@@ -26,25 +26,20 @@ Replacements: TypeAlias = Mapping[tuple[int, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class NewResource:
-    """A resource that is not in the file yet: its stored bytes in pieces, its plain size and SHA-1.
+    """A resource that is not in the file yet: its stored bytes, its plain size and SHA-1.
 
     `plain` are the plain bytes of metadata, which are looked at again; of contents they are let go.
     """
 
-    pieces: tuple[bytes, ...]
+    stored: bytes
     flags: int
     plain_size: int
     hash: bytes
     plain: bytes = b""
 
-    @property
-    def stored_size(self) -> int:
-        """Bytes that it takes in the file."""
-        return sum(map(len, self.pieces))
-
     def header_at(self, offset: int) -> ResourceHeader:
         """Its resource header when it is stored at `offset`."""
-        return ResourceHeader(self.stored_size, self.flags, offset, self.plain_size)
+        return ResourceHeader(len(self.stored), self.flags, offset, self.plain_size)
 
 
 @dataclass(slots=True)
@@ -159,7 +154,7 @@ def encode(wim: WimFile, plain: bytes, digest: bytes, old: Resource) -> NewResou
 
     It gets as many of the chunks of `old` as it shares, the others are coded anew if they can be.
     """
-    stored_plain = NewResource((plain,) if plain else (), 0, len(plain), digest)
+    stored_plain = NewResource(plain, 0, len(plain), digest)
     if not old.header.is_compressed or not plain:
         return stored_plain
     size = wim.decoder.chunk_size
@@ -181,4 +176,4 @@ def encode(wim: WimFile, plain: bytes, digest: bytes, old: Resource) -> NewResou
         table += struct.pack("<Q" if wide else "<I", offset)
     if len(table) + offset + len(chunks[-1]) >= len(plain):
         return stored_plain
-    return NewResource((bytes(table), *chunks), ResourceFlag.COMPRESSED, len(plain), digest)
+    return NewResource(b"".join((table, *chunks)), ResourceFlag.COMPRESSED, len(plain), digest)

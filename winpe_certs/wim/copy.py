@@ -160,10 +160,10 @@ def lay_out(wim: WimFile, changes: Changes) -> CompactCopy:
             table.count(entry.number, names[entry.hash] - entry.reference_count)
 
     for digest, contents in changes.contents.items():
-        place = contents.resource.header_at(copy.add_bytes(b"".join(contents.resource.pieces)))
+        place = contents.resource.header_at(copy.add_bytes(contents.resource.stored))
         table.append(place, wim.header.part_number, names[digest], digest)
     for index, metadata in changes.metadata.items():
-        place = metadata.header_at(copy.add_bytes(b"".join(metadata.pieces)))
+        place = metadata.header_at(copy.add_bytes(metadata.stored))
         table.place(wim.metadata_entries[index - 1].number, place, metadata.hash)
     boot = wim.header.boot_index
     if boot:

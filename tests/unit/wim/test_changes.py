@@ -47,7 +47,7 @@ def edited(hive: bytes) -> bytes:
 def patched(data: bytes, replacements: dict[tuple[int, str], bytes]) -> bytes:
     wim = opened(data)
     appendix = append(wim, prepare(wim, replacements, CLOCK))
-    return appendix.header.raw + data[HEADER_SIZE : appendix.start] + appendix.payload
+    return appendix.header.raw + data[HEADER_SIZE : appendix.start] + b"".join(appendix.payload)
 
 
 def test_one_changed_byte_stores_one_chunk_anew() -> None:
@@ -58,7 +58,7 @@ def test_one_changed_byte_stores_one_chunk_anew() -> None:
     (contents,) = changes.contents.values()
     old = wim.contents(wim.directory(1).find_file(PATH), "hive")
     kept = [
-        number for number in range(old.chunk_count) if old.stored_chunk(number) in contents.resource.pieces
+        number for number in range(old.chunk_count) if old.stored_chunk(number) in contents.resource.stored
     ]
     assert len(kept) == old.chunk_count - 1
 
@@ -68,7 +68,7 @@ def test_a_file_stored_uncompressed_stays_so() -> None:
     changes = prepare(wim, {(1, PATH): edited(small_hive())}, CLOCK)
     (contents,) = changes.contents.values()
     assert not contents.resource.flags
-    assert contents.resource.pieces == (edited(small_hive()),)
+    assert contents.resource.stored == edited(small_hive())
 
 
 def test_contents_that_would_not_get_smaller_are_stored_uncompressed() -> None:
@@ -229,7 +229,7 @@ def test_a_copy_does_not_launder_damage_that_the_integrity_table_knows() -> None
 def test_the_header_given_stands_in_for_the_one_on_disk() -> None:
     data = variant("small")
     appendix = append(opened(data), prepare(opened(data), {(1, PATH): edited(small_hive())}, CLOCK))
-    on_disk = data[: appendix.start] + appendix.payload
+    on_disk = data[: appendix.start] + b"".join(appendix.payload)
     assert opened(on_disk).read_file(1, PATH) == small_hive()
     through = WimFile(io.BytesIO(on_disk), "boot.wim", header=Header(appendix.header.raw))
     assert through.read_file(1, PATH) == edited(small_hive())
