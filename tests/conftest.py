@@ -11,9 +11,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests import needs
+from winpe_certs.engines.choose import Place
+from winpe_certs.engines.setup import EngineOptions, Machine
+from winpe_certs.results import EngineUse
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("WINPE_CERTS_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
@@ -26,6 +32,35 @@ def _missing(what: str, reason: str) -> None:
     if what in REQUIRED:
         pytest.fail(f"{reason}, and WINPE_CERTS_REQUIRE asks for {what}")
     pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs another system."""
+    needs.leave_out(items)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Do not import what cannot be imported here."""
+    reason = needs.module_reason(module_path)
+    if reason is None:
+        return None
+    module: needs.LeftOut = needs.LeftOut.from_parent(parent, path=module_path)
+    module.reason = reason
+    return module
+
+
+@pytest.fixture(autouse=needs.IS_WINDOWS)
+def direct_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `auto` take the direct engine on Windows too, unless a test brings a DISM of its own."""
+    from winpe_certs.engines import setup
+
+    real = setup.choose_engine
+
+    def choose(place: Place, options: EngineOptions, machine: Machine) -> EngineUse:
+        is_open = options.engine == "auto" and options.dism is None and options.hive_editor == "native"
+        return real(place, replace(options, engine="direct") if is_open else options, machine)
+
+    monkeypatch.setattr(setup, "choose_engine", choose)
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +112,8 @@ def judge() -> Judge:
     def run(
         program: str, *arguments: object, check: bool = True, stdin: bytes | None = None
     ) -> subprocess.CompletedProcess[bytes]:
+        if needs.IS_WINDOWS:
+            pytest.skip(f"judges: {needs.JUDGES}")
         path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
         if path is None:
             _missing("judges", f"{program} is not installed")

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from tests import needs
 from winpe_certs.engines.dism_codes import MEANINGS, SUCCESS
 from winpe_certs.engines.live_stores import STORES
 from winpe_certs.engines.windows_guards import LONGEST_WORK_FOLDER
@@ -110,3 +111,18 @@ def test_what_the_script_sets_up_it_takes_down_in_a_finally_block(script: str) -
     assert any("Remove-Hive $key" in part for part in after)
     assert any("'/Unmount-Image'" in part and "'/Discard'" in part for part in after)
     assert "/Commit" not in script
+
+
+def test_every_reason_to_leave_a_test_out_is_on_the_page_and_no_other(page: str) -> None:
+    rows = _rows(page, "### Tests that are left out")
+    expected = [["judges", needs.JUDGES]]
+    expected += [["posix", reason] for reason in needs.POSIX.values()]
+    expected += [["wine_cannot", reason] for reason in needs.WINE_CANNOT.values()]
+    assert rows == expected
+
+
+def test_every_reason_is_used() -> None:
+    """In a mark, or for a module that is not imported."""
+    texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("*.py")]
+    used = set(re.findall(r"mark\.(?:posix|wine_cannot)\(\s*\"([a-z-]+)\"", "\n".join(texts)))
+    assert used | set(needs.MODULES.values()) == set(needs.POSIX) | set(needs.WINE_CANNOT)

@@ -23,7 +23,7 @@ ROOT = TESTDATA / "certs" / "corp-root.cer"
 SOFTWARE = Path("Windows", "System32", "config", "SOFTWARE")
 HIDDEN_SYSTEM_ARCHIVE = struct.pack(">I", 0x26)
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's, mounts those of Linux")
+pytestmark = pytest.mark.posix("modes")
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0 or not Path("/dev/fuse").exists(),
     reason="mounting and giving files away needs root and /dev/fuse",
@@ -324,7 +324,7 @@ def test_devices_pipes_sockets_and_folders_are_never_replaced(
     assert image.read_bytes() == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.posix("places")
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_links_of_the_system_are_not_replaced_wherever_they_lead(tmp_path: Path, name: str) -> None:
     """Only the look is tried: as root a wrong answer would take /dev/stdout away from everybody."""

@@ -6,7 +6,6 @@ A WIM in place, a WIM written to another file, a folder, a bare hive, a bare hiv
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -337,11 +336,14 @@ def test_a_run_that_is_killed_leaves_a_sound_target_and_the_next_run_finishes_it
 # --- others at work -------------------------------------------------------------------------------
 
 
+@pytest.mark.posix("locks")
 @pytest.mark.parametrize("kind", [WIM, BARE, FOLDER_KIND], ids=str)
 @pytest.mark.parametrize("command", ["inject", "remove"])
 def test_the_second_of_two_runs_stops_with_a_clear_message(
     kind: Kind, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import fcntl
+
     made = kind.make(tmp_path)
     before = made.state()
     with made.file.open("rb") as file:
@@ -354,7 +356,10 @@ def test_the_second_of_two_runs_stops_with_a_clear_message(
     assert made.run(command) == 0
 
 
+@pytest.mark.posix("locks")
 def test_a_lock_is_held_until_the_target_is_closed(tmp_path: Path) -> None:
+    import fcntl
+
     made = WIM.make(tmp_path)
     with made.file.open("rb") as file:
         with opened(made), pytest.raises(BlockingIOError):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from scripts.testdata.hives import scale_hive
 from scripts.testdata.images import software, windows_pe
@@ -14,7 +13,7 @@ from scripts.testdata.wim_writer import Wim, build_wim
 from tests.conftest import Judge
 from tests.oracle.memory import MEGABYTE, peak_of_inject
 
-HIVE = 6
+HIVE = 4
 IMAGES = 6
 # Unused bytes of the base block: the hives differ, and are as sound as before.
 _UNUSED_AT = 0x2C0
@@ -33,16 +32,15 @@ def _image(judge: Judge, folder: Path, count: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("options", "most"), [((), 2.3), (("--evidence", "e.json"), 3.3)], ids=["plain", "evidence"]
-)
-def test_each_further_hive_takes_a_part_of_what_one_needs(
-    judge: Judge, tmp_path: Path, options: tuple[str, ...], most: float
-) -> None:
+def test_each_further_hive_takes_a_part_of_what_one_needs(judge: Judge, tmp_path: Path) -> None:
     """Times its size; one alone needs four times that. Hives that are all kept would take 3.4 and 4.6."""
-    one, several = (_image(judge, tmp_path, count) for count in (1, IMAGES))
-    single = peak_of_inject(one, tmp_path, *options)
-    (tmp_path / "e.json").unlink(missing_ok=True)
-    further = peak_of_inject(several, tmp_path, *options) - single
-    print(f"{single:.0f} MB for one, {further:.0f} MB for {IMAGES - 1} more")
-    assert further < most * HIVE * (IMAGES - 1)
+    images = [_image(judge, tmp_path, count) for count in (1, IMAGES)]
+    for options, most in (((), 2.6), (("--evidence", "e.json"), 3.6)):
+        peaks = []
+        for image in images:
+            (tmp_path / "e.json").unlink(missing_ok=True)
+            copy = Path(shutil.copy(image, tmp_path / "boot.wim"))
+            peaks.append(peak_of_inject(copy, *options))
+        single, further = peaks[0], peaks[1] - peaks[0]
+        print(f"{single:.0f} MB for one, {further:.0f} MB for {IMAGES - 1} more {options}")
+        assert further < most * HIVE * (IMAGES - 1)

@@ -42,7 +42,7 @@ def _through_sh(line: str) -> list[bytes]:
     return done.stdout.split(b"\0")[:-1]
 
 
-@pytest.mark.skipif(SH is None, reason="there is no POSIX shell (sh) to paste into")
+@pytest.mark.posix("shell")
 def test_sh_gives_the_words_back() -> None:
     show = "import os,sys; sys.stdout.buffer.write(b''.join(os.fsencode(w)+b'\\0' for w in sys.argv[1:]))"
     words = [*NASTY, *UNSHOWN]

@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def test_a_folder_that_cannot_be_synced_after_a_replacement_is_told(
     assert not target.with_name("another").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+@pytest.mark.posix("signals")
 def test_an_interrupt_after_the_rename_is_told_with_the_file_in_place(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

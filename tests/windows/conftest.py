@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +17,13 @@ SHARE = r"\\localhost\share"
 """A share of this machine: a folder of Wine's prefix, or one that the machine offers under this name."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave these tests out on other systems."""
+    """Mark all tests of this folder."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and sys.platform != "win32":
-            item.add_marker(pytest.mark.skip(reason="these are tests of Windows' own ways with files"))
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.windows("windows"))
 
 
 @pytest.fixture

@@ -318,7 +318,7 @@ def test_a_process_that_dies_is_told_of(
     assert "2 met, 1 unreadable" in done.out
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of Windows are others")
+@pytest.mark.posix("signals")
 def test_ctrl_c_ends_it_and_leaves_no_process(estate: Path, root: Path) -> None:
     good = estate / "OSD/boot/x64/boot.wim"
     for number in range(400):

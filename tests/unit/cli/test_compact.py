@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import itertools
 import os
@@ -184,7 +183,10 @@ def test_the_copy_fits_its_integrity_table_of_many_pieces(run: Program, root: Pa
         table.verify(wim.read_at, "boot.wim")
 
 
+@pytest.mark.posix("locks")
 def test_another_run_at_work_stops_this_one(run: Program, patched: Path) -> None:
+    import fcntl
+
     before = patched.read_bytes()
     with patched.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

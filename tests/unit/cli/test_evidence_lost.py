@@ -112,7 +112,7 @@ def test_a_file_that_has_appeared_meanwhile_stays_and_the_evidence_lies_beside_i
     assert read_document(beside)["targets"][0]["way_back"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+@pytest.mark.posix("signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["survey", "writing"])
 def test_an_interrupt_behind_the_commit_costs_neither_report_nor_evidence(
@@ -140,7 +140,7 @@ def test_an_interrupt_behind_the_commit_costs_neither_report_nor_evidence(
     assert run("undo", image, "--evidence", proof).code == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+@pytest.mark.posix("signals")
 def test_an_interrupt_behind_one_target_leaves_the_next_and_names_it(
     run: Program, image: Path, root: Path, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,7 +248,7 @@ def test_a_damaged_certificate_that_a_chain_does_not_need_is_a_warning(
         assert warning.endswith(": left out of the chain")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="shells on Windows have no process substitution")
+@pytest.mark.posix("shell")
 @pytest.mark.parametrize("how", ['--cert - < "$0"', '--cert <(cat "$0")', '--cert /dev/stdin < "$0"'])
 def test_pipes_as_a_shell_makes_them(hive: Path, root: Path, how: str) -> None:
     command = f'"{sys.executable}" -m winpe_certs inject "{hive}" {how} --quiet'
@@ -259,7 +259,7 @@ def test_pipes_as_a_shell_makes_them(hive: Path, root: Path, how: str) -> None:
     )
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="shells on Windows have no process substitution")
+@pytest.mark.posix("shell")
 def test_a_chain_may_come_out_of_a_pipe(hive: Path, root: Path, certs: Path, run: Program) -> None:
     assert run("inject", hive, "-c", root).code == 0
     call = f'"{sys.executable}" -m winpe_certs check-server "{hive}"'

@@ -194,7 +194,7 @@ print(len(password), file=sys.stderr)
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+@pytest.mark.posix("terminal")
 class TestRealTerminal:
     def talk(self, typed: bytes) -> str:
         """What is seen on a terminal of its own when `typed` answers the prompt."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +30,7 @@ NAMES = [
     "\u202egnirts\u200e",
     "--help",
 ]
-pytestmark = pytest.mark.skipif(
-    shutil.which("sh") is None, reason="there is no POSIX shell (sh) to paste into"
-)
+pytestmark = pytest.mark.posix("shell")
 
 
 def _lines(text: str, command: str) -> list[str]:

@@ -17,9 +17,7 @@ import pytest
 
 from tests.unit.cli.conftest import TESTDATA, Run
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="chmod does not take away the right to read on Windows"
-)
+pytestmark = pytest.mark.posix("modes")
 
 Calls = Callable[[Sequence[Sequence[str]]], list[Run]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -100,9 +99,12 @@ def test_handlers_are_put_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.posix("fork")
 @pytest.mark.parametrize("kilobytes", [24_000, 36_000, 48_000, 60_000, 90_000])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_memory_is_a_failure_of_the_system(image: Path, root: Path, kilobytes: int, form: str) -> None:
+    import resource
+
     before = image.read_bytes()
     limit = kilobytes << 10
     done = subprocess.run(

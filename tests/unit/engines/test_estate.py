@@ -74,7 +74,7 @@ def test_a_windows_tree_is_one_image_and_is_not_searched(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.skipif(not hasattr(os, "symlink"), reason="this system has no symbolic links")
+@pytest.mark.posix("places")
 def test_links_are_not_followed_and_a_file_is_taken_once(tmp_path: Path) -> None:
     outside = _put(tmp_path / "outside/boot.wim", WIM)
     inside = _put(tmp_path / "estate/a/boot.wim", WIM)
@@ -108,7 +108,7 @@ def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path, monkeypatch: py
     assert (other.path.parent.name, other.kind) == ("b", Kind.WIM)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="paths are bounded in another way")
+@pytest.mark.posix("paths")
 def test_a_folder_that_cannot_even_be_looked_at_is_told(tmp_path: Path) -> None:
     name, levels = "d" * 255, 17
     here = os.open(tmp_path, os.O_RDONLY)
@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_even_be_looked_at_is_told(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / name)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.posix("places")
 def test_a_pipe_in_the_way_is_passed_by(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wim")
     assert sources([tmp_path]) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final, Self
 
 import pytest
@@ -205,7 +204,7 @@ def test_only_a_thumbprint_becomes_part_of_a_key(text: str) -> None:
     assert registry.opened == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="says what happens elsewhere")
+@pytest.mark.posix("elsewhere")
 def test_elsewhere_than_on_windows_it_says_so_and_how_to_go_on() -> None:
     assert system_registry() is None
     with pytest.raises(UsageError, match="needs Windows") as caught:

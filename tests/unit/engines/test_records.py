@@ -136,7 +136,7 @@ def test_folders_compare_as_their_system_does(one: str, other: str, *, same: boo
     assert is_same_folder(one, other) is same
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a file system that tells cases apart")
+@pytest.mark.posix("paths")
 def test_folders_compare_as_this_system_resolves_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -33,7 +32,7 @@ from winpe_certs.sharing import retry_sharing
 
 MOUNTS: Final = r"SOFTWARE\Microsoft\WIMMount\Mounted Images"
 GUID: Final = "{c6ee6b34-1f7d-4d5d-a5d3-4f5b9a6a5d52}"
-ELSEWHERE: Final = pytest.mark.skipif(sys.platform == "win32", reason="says what happens elsewhere")
+ELSEWHERE: Final = pytest.mark.posix("elsewhere")
 REMOVABLE, FIXED, REMOTE, OPTICAL = 2, 3, 4, 5
 
 

@@ -68,7 +68,7 @@ def test_one_process_or_one_item_needs_no_other(items: int, processes: int) -> N
         assert result[1] == os.getpid()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
+@pytest.mark.posix("signals")
 def test_a_worker_that_dies_costs_its_own_item() -> None:
     done = dict(run_all(_work_or_die, list(range(8)), processes=2, seconds=_minute))
     assert done.pop(3) == Died("it was ended by SIGKILL")
@@ -153,7 +153,7 @@ def test_workers_that_die_at_their_start_cost_no_item(monkeypatch: pytest.Monkey
     assert done == {number: (number * number, os.getpid()) for number in range(4)}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="its fork server is what needs a socket")
+@pytest.mark.posix("fork")
 def test_a_temporary_folder_may_have_a_long_path(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 100)
     folder.mkdir()

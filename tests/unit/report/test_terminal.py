@@ -63,9 +63,7 @@ def test_an_allowed_finding_is_called_so() -> None:
     assert _printed(Shell.POSIX, *finding_parts(finding, 0)).rstrip() == "allowed (expired): It expired."
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="the standard library has no pseudo-terminals (pty) on Windows"
-)
+@pytest.mark.posix("terminal")
 def test_on_a_terminal_of_forty_columns_a_command_can_be_copied(tmp_path: Path) -> None:
     import pty
 

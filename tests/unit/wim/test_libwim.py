@@ -170,7 +170,7 @@ def test_each_thread_has_a_handle_of_its_own_and_gives_it_back(library: LibwimCo
     assert (counting.made, counting.freed) == (4, 4)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.posix("fork")
 def test_both_sides_of_a_fork_go_on(library: LibwimCodecs) -> None:
     plain = sample(30_000)
     stored = library.compress(Compression.LZX, plain, 32768)
