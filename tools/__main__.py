@@ -22,7 +22,8 @@ CHECKS: Final = (
     ("ruff", "check", "--quiet", "."),
     ("mypy",),
 )
-TESTS: Final = ("pytest", "-n", "2", "--dist", "loadgroup")
+# One more than there are processors on a small machine: many tests wait for a program.
+TESTS: Final = ("pytest", "-n", "3", "--dist", "loadgroup")
 
 
 def ready_python() -> str:

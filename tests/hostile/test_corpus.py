@@ -27,32 +27,32 @@ from winpe_certs.certs.der import read_element
 from winpe_certs.regf.base import read_base_block
 
 FILES = {
-    "certificate": 4000,
-    "blob": 3000,
+    "certificate": 2000,
+    "blob": 2000,
     "trust-list": 2000,
-    "reg": 3000,
+    "reg": 2000,
     "pkcs12": 1200,
     "chain": 1200,
     "constraints": 2000,
     "evidence": 2000,
-    "host": 3000,
-    "hive-reader": 4000,
-    "hive-editor": 4000,
-    "hive-check": 4000,
+    "host": 2000,
+    "hive-reader": 2000,
+    "hive-editor": 2000,
+    "hive-check": 2000,
     "hive-log": 1500,
-    "stored": 4000,
-    "wim": 4000,
-    "wim-patch": 4000,
+    "stored": 2000,
+    "wim": 2000,
+    "wim-patch": 2000,
     "wim-header": 1000,
     "wim-lookup": 1000,
-    "wim-metadata": 4000,
-    "wim-xml": 3000,
+    "wim-metadata": 2000,
+    "wim-xml": 2000,
     "wim-integrity": 1000,
     "iso": 2000,
-    "lzx": 4000,
-    "xpress": 4000,
+    "lzx": 2000,
+    "xpress": 2000,
 }
-"""How many changed files each target gets; the slower it is, the fewer."""
+"""How many changed files each target gets; the slower it is, the fewer. `scripts/fuzz` goes on from there."""
 
 SHARD = 2000
 LARGEST_SEED = 20_000

@@ -192,7 +192,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "300-images-with-their-own": lambda: _other_metadata(300),
     "a-folder-of-9000-in-1024-images": lambda: _many_entries(9_000, images=1_024),
     "a-folder-of-400000": lambda: _many_entries(400_000, images=1),
-    "a-folder-of-400000-in-1024-images": lambda: _many_entries(400_000, images=1_024),
+    "a-folder-of-100000-in-1024-images": lambda: _many_entries(100_000, images=1_024),
     "streams": _many_streams,
     "deep": lambda: _deep(15_000),
     "lookup-table-63-mib": lambda: _repetitive_table(63 << 20, 1),

@@ -27,7 +27,7 @@ from winpe_certs.regf.hive import apply
 NOW = 133_900_000_000_000_000
 SEGMENT = 16344
 MOST_KEYS_EDITED = 3
-LONGEST_READ = 4
+LONGEST_READ = 2
 """Seconds."""
 Seen: TypeAlias = Counter[tuple[KeyPath, tuple[Value, ...]]]
 
