@@ -23,18 +23,19 @@ POSIX: Final = {
     "fork": "processes are forked and held to limits of time and memory, as only POSIX has them",
     "modes": "modes and owners of files are looked at, or a privilege is given up",
     "places": "links, named pipes, devices or /proc are looked at",
-    "mounts": "a file system of Linux is mounted",
+    "system-calls": "system calls that Windows does not have are made to fail",
     "strace": "system calls are counted or made to fail by strace",
     "locks": "locks of POSIX are held, beside which others may read; Windows lets nobody open the file",
     "shell": "commands are pasted into a POSIX shell",
     "paths": "paths are spelled as on POSIX",
     "terminal": "a pseudo-terminal of POSIX is typed into",
-    "programs": "stand-ins are programs that begin with #!",
     "elsewhere": "it says what happens where there is no Windows",
     "system-words": "messages of the C library are compared",
 }
 WINDOWS: Final = {"windows": "files, processes and stores of Windows are used"}
-WINE_CANNOT: Final[dict[str, str]] = {}
+WINE_CANNOT: Final = {
+    "links": "Wine 8 says that it makes a symbolic link, and makes none",
+}
 JUDGES: Final = "programs of Linux that judge are started: wimlib-imagex, openssl, hivexsh and others"
 
 MODULES: Final[dict[str, str]] = {

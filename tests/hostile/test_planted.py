@@ -37,6 +37,7 @@ def _config(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.wine_cannot("links")
 @pytest.mark.parametrize("to_folder", [False, True])
 def test_a_link_in_the_place_of_the_output_is_replaced_and_never_followed(
     tmp_path: Path, image: Path, victim: Path, to_folder: bool
@@ -53,6 +54,7 @@ def test_a_link_in_the_place_of_the_output_is_replaced_and_never_followed(
     assert (victim.read_bytes(), link.is_symlink()) == (VICTIM, False)
 
 
+@pytest.mark.wine_cannot("links")
 def test_so_is_one_in_the_place_of_an_export(tmp_path: Path, victim: Path) -> None:
     link = tmp_path / "root.reg"
     link.symlink_to(victim)
@@ -94,6 +96,7 @@ def test_a_link_in_the_place_of_a_log_is_no_log(tmp_path: Path, victim: Path, is
     assert main(["inject", str(target), "-c", ROOT, "--recover", "-q"]) == 3
 
 
+@pytest.mark.posix("modes")
 def test_what_a_run_is_still_writing_nobody_else_can_read(
     tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_table_is_that_of_a_new_volume(judge: Judge, tmp_path: Path) -> None
     assert not {unit for unit in range(0x80, 0x10000) if ours[unit] < 0x80}
 
 
+@pytest.mark.wine_cannot("links")
 @pytest.mark.parametrize("place", ["Windows", "Windows/System32", "Windows/System32/config/SOFTWARE"])
 def test_a_link_in_a_folder_is_said(run: Program, tmp_path: Path, place: str) -> None:
     link = tmp_path / "image" / place

@@ -8,7 +8,6 @@ once more: what cmd.exe does with a line ("cmd", "Command shell overview"), then
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.pasting import after_cmd, arguments_in
 from winpe_certs.command_lines import Shell, command_line, file_word, shell_of
 
 NASTY = [
@@ -64,63 +64,11 @@ def test_nothing_that_moves_the_cursor_is_printed(word: str, shell: Shell) -> No
     assert "\n" not in line.removesuffix("'").rstrip("\n") or word.endswith("\n")
 
 
-def _after_cmd(line: str, variables: dict[str, str]) -> str:
-    """What cmd.exe at its prompt hands to a program: variables replaced first, then carets and quotes.
-
-    Raises `ValueError` when a character outside quotes would have ended the command or redirected it.
-    """
-    replaced = re.sub(r"%([^%]+)%", lambda match: variables.get(match[1], match[0]), line)
-    out, quoted, at = "", False, 0
-    while at < len(replaced):
-        character = replaced[at]
-        if character == "^" and not quoted:
-            at += 1
-            out += replaced[at : at + 1]
-        else:
-            if character == '"':
-                quoted = not quoted
-            elif character in "&|<>()" and not quoted:
-                raise ValueError(f"{character!r} at {at} of {replaced!r}")
-            out += character
-        at += 1
-    return out
-
-
-def _arguments(line: str) -> list[str]:
-    """The words of a line, by the rules of CommandLineToArgvW for all words but the first."""
-    words: list[str] = []
-    at = 0
-    while at < len(line):
-        while line[at : at + 1] in {" ", "\t"}:
-            at += 1
-        if at >= len(line):
-            break
-        word, quoted = "", False
-        while at < len(line) and (quoted or line[at] not in " \t"):
-            slashes = len(line) - at - len(line[at:].lstrip("\\"))
-            if line[at + slashes : at + slashes + 1] != '"':
-                # Backslashes mean themselves; so does the character after them, if there is one.
-                word += line[at : at + max(slashes, 1)]
-                at += max(slashes, 1)
-                continue
-            word += "\\" * (slashes // 2)
-            at += slashes + 1
-            if slashes % 2:
-                word += '"'
-            elif quoted and line[at : at + 1] == '"':
-                word += '"'
-                at += 1
-            else:
-                quoted = not quoted
-        words.append(word)
-    return words
-
-
 VARIABLES = {"PATH": "C:\\Windows", "a b": "gone", " off & 20": "gone", "HOME": "gone", "x": "gone"}
 
 
 def _on_windows(words: Sequence[str]) -> list[str]:
-    return _arguments(_after_cmd(command_line(words, Shell.WINDOWS), VARIABLES))
+    return arguments_in(after_cmd(command_line(words, Shell.WINDOWS), VARIABLES))
 
 
 @pytest.mark.parametrize("word", NASTY)

@@ -509,6 +509,7 @@ class TestNoTls:
             error = failure(server.host, server.port)
         assert "the server ended the connection" in error.message
 
+    @pytest.mark.posix("system-words")
     def test_a_server_that_resets_the_connection(self) -> None:
         def reset(plain: socket.socket) -> None:
             plain.recv(1 << 16)

@@ -93,7 +93,7 @@ def _verdicts(run: Run) -> dict[str, list[str]]:
 
 
 def _image(run: Run, name: str) -> dict[str, Any]:
-    return next(image for image in run.document["images"] if image["path"].endswith(name))
+    return next(image for image in run.document["images"] if Path(image["path"]).as_posix().endswith(name))
 
 
 def test_every_image_is_judged_and_a_bad_one_stops_nothing(

@@ -34,12 +34,14 @@ def test_without_arguments_it_shows_the_help(run: Program) -> None:
     assert (below.code, below.err) == (2, run("evidence", "--help").out)
 
 
+@pytest.mark.posix("shell")
 def test_a_reader_that_has_seen_enough_does_not_change_the_exit_code(hive: Path, root: Path) -> None:
     for form in ("text", "json"):
         done = shell('"$@" | true; exit ${PIPESTATUS[0]}', "inject", hive, "-c", root, "-f", form)
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.posix("shell")
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("line", ['"$@" >/dev/full', '"$@" >&-'])
 def test_a_report_that_cannot_be_written_is_a_failure_of_the_system(hive: Path, form: str, line: str) -> None:
@@ -58,6 +60,7 @@ def test_verbose_shows_where_early_errors_came_from_too(run: Program) -> None:
     assert "Traceback" in run("inject", "missing.wim", "-c", "missing.cer", "-vv").err
 
 
+@pytest.mark.posix("system-words")
 @pytest.mark.parametrize("option", ["image", "certificate", "output"])
 def test_a_name_that_is_too_long_is_no_defect(run: Program, hive: Path, root: Path, option: str) -> None:
     name = "x" * 300
@@ -158,6 +161,7 @@ def test_a_run_that_is_ended_reports_what_it_has_done(
     assert run("verify", second, "-c", root, "-i", "1").code == 1
 
 
+@pytest.mark.posix("signals")
 def test_an_ended_copy_leaves_no_temporary_file(image: Path, root: Path) -> None:
     code = (
         "import signal, sys\n"

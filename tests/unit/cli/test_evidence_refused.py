@@ -60,6 +60,7 @@ def test_neither_evidence_nor_output_goes_over_a_certificate_of_the_call(
     assert (mine.read_bytes(), chain.read_bytes(), image.read_bytes()) == before
 
 
+@pytest.mark.wine_cannot("links")
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
 def test_evidence_never_goes_over_what_is_worked_on(
     run: Program, image: Path, hive: Path, root: Path, tmp_path: Path, overwrite: list[str]

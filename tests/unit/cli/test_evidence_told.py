@@ -136,7 +136,8 @@ def test_redacted_bytes_hold_nothing_of_user_host_and_folders(
     words = {getpass.getuser(), platform.node(), socket.gethostname(), "secret-project", "deep"}
     # A user named root is a word of certificates too.
     assert [word for word in words - {"", "root"} | {tmp_path.name} if word.encode() in data] == []
-    assert os.sep.encode() + b"SOFTWARE" not in data
+    # On Windows names of keys look like paths.
+    assert os.sep == "\\" or b"/SOFTWARE" not in data
     document = read_document(proof)
     assert ("--replace", "corp-root-2.cer") in _options(document, "options")
     assert {each["source"]["file"] for each in results_in(document)} == {

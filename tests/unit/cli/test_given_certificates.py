@@ -163,8 +163,9 @@ class TestFiles:
         done = run("inject", hive, "-c", "f", *JSON)
         assert certificates(done.document) == [(T, "AuthRoot", "added"), (U, "CA", "added")]
         first, second = done.document["warnings"]
-        assert first.startswith("passed over: f/readme.txt: ")
-        assert second == "f/b.p7b, certificate 2: the same certificate as f/a.cer: ignored"
+        assert first.startswith(f"passed over: {Path('f/readme.txt')}: ")
+        here, there = Path("f/b.p7b"), Path("f/a.cer")
+        assert second == f"{here}, certificate 2: the same certificate as {there}: ignored"
         assert run("verify", hive, "-c", "f").code == 0
         assert run("remove", hive, "-c", "f").code == 0
         assert run("export", "f", "-o", "out.reg").code == 0

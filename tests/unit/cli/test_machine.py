@@ -98,7 +98,7 @@ def test_doctor_does_not_take_a_folder_for_there_that_is_not(run: Program, tmp_p
     missing = room("--mount-dir", "a/b", "--scratch-dir", "c")
     state, message = missing["room to mount"]
     assert (state, message.partition(" at ")[2]) == (
-        "ok", "a/b, which is not there yet: it is made when an image is mounted"
+        "ok", f"{Path('a/b')}, which is not there yet: it is made when an image is mounted"
     )  # fmt: skip
     assert missing["room for scratch files"] == (
         "warn", "c is not there, and DISM wants its scratch folder to exist"
@@ -107,7 +107,7 @@ def test_doctor_does_not_take_a_folder_for_there_that_is_not(run: Program, tmp_p
     (tmp_path / "a" / "b").touch()
     (tmp_path / "c").mkdir()
     there = room("--mount-dir", "a/b", "--scratch-dir", "c")
-    assert there["room to mount"] == ("warn", "a/b: a/b is a file")
+    assert there["room to mount"] == ("warn", f"{Path('a/b')}: {Path('a/b')} is a file")
     assert there["room for scratch files"][1].endswith(" GB free at c")
 
 
@@ -408,6 +408,7 @@ def test_export_takes_a_certificate_from_the_live_stores(
     assert run("verify", hive, "-c", root).code == 0
 
 
+@pytest.mark.posix("elsewhere")
 def test_export_by_thumbprint_says_when_no_store_has_it_or_when_this_is_not_windows(
     run: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

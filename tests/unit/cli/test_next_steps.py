@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from scripts.testdata.hives import hive_variant
 from scripts.testdata.images import variant
 from scripts.testdata.pki import thumbprint
+from tests.pasting import pasted
 from tests.unit.cli.conftest import Program
 
 ROOT = thumbprint("corp-root")
@@ -26,7 +26,7 @@ def _advice(run: Program, *arguments: object) -> list[str]:
 
 def _words(piece: str) -> list[str]:
     """The words of the command line that a piece of advice ends with, without the program's."""
-    return shlex.split(piece.split(": winpe-certs ")[1])
+    return pasted(piece.split(": winpe-certs ")[1])
 
 
 def test_each_image_gets_the_command_that_helps(run: Program, image: Path, root: Path) -> None:

@@ -106,6 +106,7 @@ def test_a_traceback_leaves_the_document_alone(run: Program, tmp_path: Path) -> 
     assert (done.document["error"]["code"], "Traceback" in done.err) == (2, True)
 
 
+@pytest.mark.posix("shell")
 def test_a_closed_pipe_ends_the_program_quietly(hive: Path) -> None:
     command = f"{sys.executable} -m winpe_certs list {hive} | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
@@ -166,6 +167,7 @@ def test_the_version_needs_no_command() -> None:
     assert "commands" not in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.posix("elsewhere")
 def test_a_change_in_place_imports_nothing_of_the_other_ways(image: Path, root: Path) -> None:
     command = ["inject", str(image), "--cert", str(root), "--index", "1"]
     code = (

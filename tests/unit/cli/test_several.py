@@ -146,6 +146,7 @@ def test_an_interrupt_ends_it_and_keeps_what_was_read(
     assert len(seen) == 2
 
 
+@pytest.mark.posix("modes")
 def test_a_file_without_permission_fails_alone(
     run: Program, estate: list[Path], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ def shell(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.posix("shell")
 @pytest.mark.parametrize("line", ['"$@" 2>&-', '"$@" <&- 2>&-', '"$@" 2>/dev/full'])
 @pytest.mark.parametrize("command", ["inject", "list", "compact", "audit", "manifest", "doctor", "--help"])
 def test_every_command_works_without_standard_error(image: Path, root: Path, command: str, line: str) -> None:
@@ -53,12 +54,14 @@ def test_nothing_but_the_null_device_becomes_a_standard_stream(
     assert all("/dev/null" in call for call in writable), writable
 
 
+@pytest.mark.posix("shell")
 def test_an_error_that_nobody_can_read_leaves_the_image_right(image: Path) -> None:
     before = image.read_bytes()
     assert shell('"$@" 2>&-', "inject", image, "-c", "missing.cer", "-i", "2").returncode == 2
     assert image.read_bytes() == before
 
 
+@pytest.mark.posix("shell")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inject", "--help"], ["evidence", "-h"]])
 def test_a_help_text_that_cannot_be_written_is_a_failure_of_the_system(arguments: list[str]) -> None:
     done = shell('"$@" >/dev/full', *arguments)
@@ -69,6 +72,7 @@ def test_a_help_text_that_cannot_be_written_is_a_failure_of_the_system(arguments
     assert (piped.returncode, piped.stderr) == (0, "")
 
 
+@pytest.mark.posix("signals")
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM", "SIGINT"])
 def test_an_ignored_signal_stays_ignored(name: str) -> None:
     code = (

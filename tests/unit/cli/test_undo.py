@@ -203,6 +203,7 @@ def test_one_of_several_targets_is_found_by_its_contents_wherever_it_lies(
     assert "it is not clear what the evidence says of" in run("undo", stranger, "--evidence", proof).err
 
 
+@pytest.mark.wine_cannot("links")
 def test_undo_goes_through_a_link(run: Program, changed: Changed, tmp_path: Path) -> None:
     (tmp_path / "link.wim").symlink_to(changed.image)
     assert run("undo", tmp_path / "link.wim", "--evidence", changed.proof).code == 0
@@ -287,7 +288,7 @@ def seal(proof: Path, document: dict[str, Any]) -> None:
     document.pop("sha256", None)
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     document["sha256"] = hashlib.sha256(canonical).hexdigest()
-    proof.write_text(json.dumps(document, indent=2) + "\n")
+    proof.write_text(json.dumps(document, indent=2) + "\n", newline="\n")
 
 
 @pytest.mark.parametrize(
@@ -404,6 +405,7 @@ def test_a_mounted_image_is_left_alone(
     assert changed.image.read_bytes() == changed.after
 
 
+@pytest.mark.posix("locks")
 @pytest.mark.parametrize("fault", ["other bytes", "error", "interrupt"])
 def test_a_disk_that_does_not_give_back_the_original_gets_the_new_header_again(
     run: Program, changed: Changed, monkeypatch: pytest.MonkeyPatch, fault: str

@@ -59,6 +59,7 @@ def test_a_copy_that_configuration_manager_manages(
     assert_guarded(run, place, root, proof, original, "this copy is managed by Configuration Manager")
 
 
+@pytest.mark.wine_cannot("links")
 def test_a_link_to_a_managed_copy_is_that_copy(
     run: Program, changed: Path, proof: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_an_error_is_on_the_page_and_on_stderr(run: Program, changed: Path, proo
     assert "missing.wim" in done.err
 
 
+@pytest.mark.posix("paths")
 def test_names_cannot_forge_markup(run: Program, changed: Path, proof: Path) -> None:
     forged = changed.rename(changed.parent / "a|b <img>.wim")
     out = run("verify", forged, "--evidence", proof, "-f", "markdown").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from winpe_certs.errors import ExitCode
 from winpe_certs.process import ProgramMissingError
 
 IMAGE, FOLDER = Path("/images/boot.wim"), Path("/mounts/1")
+SCRATCH = Path("/scratch")
+LOG = SCRATCH / "dism.log"
 MOUNTED = """
 Deployment Image Servicing and Management tool
 Version: 10.0.19041.3636
@@ -66,13 +69,13 @@ def test_every_method_runs_the_command_that_a_dry_run_prints() -> None:
             "DISM.exe",
             "/English",
             "/Mount-Image",
-            "/ImageFile:/images/boot.wim",
+            f"/ImageFile:{IMAGE}",
             "/Index:2",
-            "/MountDir:/mounts/1",
+            f"/MountDir:{FOLDER}",
         ),
-        ("DISM.exe", "/English", "/Unmount-Image", "/MountDir:/mounts/1", "/Commit"),
-        ("DISM.exe", "/English", "/Unmount-Image", "/MountDir:/mounts/1", "/Discard"),
-        ("DISM.exe", "/English", "/Remount-Image", "/MountDir:/mounts/1"),
+        ("DISM.exe", "/English", "/Unmount-Image", f"/MountDir:{FOLDER}", "/Commit"),
+        ("DISM.exe", "/English", "/Unmount-Image", f"/MountDir:{FOLDER}", "/Discard"),
+        ("DISM.exe", "/English", "/Remount-Image", f"/MountDir:{FOLDER}"),
         ("DISM.exe", "/English", "/Cleanup-Mountpoints"),
         ("DISM.exe", "/English", "/Get-MountedImageInfo"),
         ("DISM.exe", "/English", "/?"),
@@ -81,20 +84,20 @@ def test_every_method_runs_the_command_that_a_dry_run_prints() -> None:
 
 
 def test_log_and_scratch_folder_are_passed_on() -> None:
-    program = dism(Recorder(), log_path=Path("/scratch/dism.log"), scratch_dir=Path("/scratch"))
+    program = dism(Recorder(), log_path=LOG, scratch_dir=SCRATCH)
     assert program.unmount_commit_command(folder=FOLDER) == (
         "DISM.exe",
         "/English",
-        "/LogPath:/scratch/dism.log",
-        "/ScratchDir:/scratch",
+        f"/LogPath:{LOG}",
+        f"/ScratchDir:{SCRATCH}",
         "/Unmount-Image",
-        "/MountDir:/mounts/1",
+        f"/MountDir:{FOLDER}",
         "/Commit",
     )
     assert program.mounted_images_command() == (
         "DISM.exe",
         "/English",
-        "/LogPath:/scratch/dism.log",
+        f"/LogPath:{LOG}",
         "/Get-MountedImageInfo",
     )
 
@@ -114,13 +117,13 @@ def test_success_is_the_exit_code_alone(code: int) -> None:
     ],
 )
 def test_a_failure_says_what_was_being_done(answer: int | tuple[int, str], number: int) -> None:
-    program = dism(Recorder(answer), log_path=Path("/scratch/dism.log"))
+    program = dism(Recorder(answer), log_path=LOG)
     with pytest.raises(
-        DismError, match=r"^DISM cannot mount image 2 of /images/boot.wim in /mounts/1: "
+        DismError, match="^" + re.escape(f"DISM cannot mount image 2 of {IMAGE} in {FOLDER}: ")
     ) as caught:
         program.mount(image=IMAGE, index=2, folder=FOLDER)
     assert caught.value.code == number
-    assert "Log: /scratch/dism.log" in caught.value.details
+    assert f"Log: {LOG}" in caught.value.details
 
 
 def test_nothing_is_run_after_a_failure() -> None:

@@ -67,6 +67,7 @@ def test_a_process_that_started_at_another_time_is_another_one() -> None:
     assert not is_running(_record(started=f"{started}0"))
 
 
+@pytest.mark.posix("signals")
 def test_without_a_start_the_number_decides() -> None:
     assert is_running(_record())
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
@@ -107,7 +108,7 @@ def test_a_file_that_is_no_record_is_passed_over(tmp_path: Path, text: str) -> N
         ("index", "1"),
         ("mount_folder", ["mount"]),
         ("mount_folder", "a\0b"),
-        ("mount_folder", "\ud800"),
+        pytest.param("mount_folder", "\ud800", marks=pytest.mark.posix("paths")),
         ("hive", 0),
         ("started", 1),
         ("surprise", 1),

@@ -102,6 +102,7 @@ def test_a_judge_who_refuses_is_asked_before_anything_is_written(file: Path) -> 
         assert file.read_bytes() == found
 
 
+@pytest.mark.posix("locks")
 def test_the_order_is_header_sync_hash_cut_sync(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states: list[bytes] = []
     real = LockedFile.cut

@@ -116,6 +116,7 @@ class TestRefuseMounted:
         assert "/Cleanup-Mountpoints" in caught.value.resolution
         assert "/MountDir" not in caught.value.resolution
 
+    @pytest.mark.wine_cannot("links")
     def test_another_name_of_the_same_file_is_refused(self, tmp_path: Path) -> None:
         image = tmp_path / "boot.wim"
         image.write_bytes(b"MSWIM")

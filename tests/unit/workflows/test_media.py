@@ -128,6 +128,7 @@ def test_files_that_no_password_helps(made: Callable[[bytes], Path], tmp_path: P
         check(tmp_path)
 
 
+@pytest.mark.posix("modes")
 def test_a_file_that_may_not_be_read(made: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = made(VARIANTS["good"]())
 
