@@ -63,13 +63,14 @@ def wim_patch(data: bytes) -> None:
     before = WimFile(io.BytesIO(data), ORIGIN)
     before.header.refuse_unpatchable(ORIGIN)
     replacements = {(1, SOFTWARE): NEW_CONTENTS}
-    appendix = append(before, prepare(before, replacements, CLOCK))
+    changes = prepare(before, replacements, CLOCK)
+    appendix = append(before, changes)
     patched = appendix.header.raw + data[HEADER_SIZE : appendix.start] + b"".join(appendix.payload)
     after = WimFile(io.BytesIO(patched), ORIGIN)
-    confirm(before, after, replacements)
+    confirm(before, after, changes.digests)
     assert after.read_file(1, SOFTWARE) == NEW_CONTENTS
     copy = b"".join(compact(before, prepare(before, replacements, CLOCK)).pieces())
-    confirm(before, WimFile(io.BytesIO(copy), ORIGIN), replacements)
+    confirm(before, WimFile(io.BytesIO(copy), ORIGIN), changes.digests)
 
 
 def wim_header(data: bytes) -> None:

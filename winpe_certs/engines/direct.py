@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from winpe_certs import interrupts
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
 from winpe_certs.engines.codecs import codecs
-from winpe_certs.engines.held import Held
 from winpe_certs.errors import TargetError, VerificationFailure, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.locked import LockedFile
@@ -106,8 +105,7 @@ class WimTarget(WimImages):
         self._clock = clock
         self._output = output
         self._overwrite = overwrite
-        self._replacements = Held()
-        self._digests: dict[tuple[int, str], bytes] = {}
+        self._changes: Changes | None = None
         self._indexes: set[int] = set()
         self.saved: frozenset[int | None] = frozenset()
         self.remarks: tuple[str, ...] = ()
@@ -150,10 +148,13 @@ class WimTarget(WimImages):
         self.wim.read_ahead(index, path, begun.resource if begun and is_same else None)
 
     def replace(self, index: int | None, path: str, replacement: Replacement) -> None:
-        """Note new contents for a file."""
+        """Encode new contents of a file; raises `ValueError` for a second file of an image."""
+        from winpe_certs.wim.changes import change_image
+
         if index is None:
             raise TargetError(f"{self._path}: no image was chosen", resolution="Choose one with --index.")
-        self._replacements.add((index, path), replacement.new)
+        with system_errors(self._path, "read"):
+            change_image(self.wim, self._prepared(), index, {path: replacement.new}, self._clock)
 
     def commit(self, verify: Verification) -> None:
         """Patch the file, or write the copy; see `Target.commit`."""
@@ -199,11 +200,11 @@ class WimTarget(WimImages):
             return survey_wim(file, self._path, path, chosen, earlier, progress)
 
     def _prepared(self) -> Changes:
-        from winpe_certs.wim.changes import prepare
+        from winpe_certs.wim.changes import no_changes
 
-        changes = prepare(self.wim, self._replacements, self._clock)
-        self._digests = changes.digests
-        return changes
+        if self._changes is None:
+            self._changes = no_changes(self.wim)
+        return self._changes
 
     def _patch(self, locked: LockedFile, appendix: Appendix, verify: Verification) -> None:
         from winpe_certs.wim.confirm import confirm
@@ -213,7 +214,7 @@ class WimTarget(WimImages):
         leftover = self.wim.size - appendix.start
         with locked.appended(appendix.start, appendix.payload):
             after = WimFile(locked.file, str(self._path), header=new, decoder=self.wim.decoder)
-            confirm(self.wim, after, self._replacements, self._digests)
+            confirm(self.wim, after, self._prepared().digests)
             interrupts.hold()
             locked.commit(old.raw, new.raw)
         if leftover > 0:
@@ -261,22 +262,23 @@ class WimTarget(WimImages):
         from winpe_certs.wim.confirm import confirm
 
         after = WimFile(file, str(self._path), decoder=decoder or self.wim.decoder)
-        confirm(self.wim, after, self._replacements, self._digests)
-        images = _ReadBack(after, self._replacements)
-        for index in sorted(self._indexes):
-            verify(images, index)
+        digests = self._prepared().digests
+        confirm(self.wim, after, digests, lambda index, found: verify(_ReadBack(after, index, found), index))
+        for index in sorted(self._indexes - {index for index, _ in digests}):
+            verify(WimImages(after), index)
 
 
 class _ReadBack(WimImages):
-    """The images as they were written; `contents` were read from there and are not read a second time."""
+    """The images as they were written; what of one was read from there is not read a second time."""
 
-    def __init__(self, wim: WimFile, contents: Mapping[tuple[int, str], bytes]) -> None:
+    def __init__(self, wim: WimFile, index: int, contents: Mapping[str, bytes]) -> None:
         super().__init__(wim)
+        self._index = index
         self._contents = contents
 
     def read(self, index: int | None, path: str) -> bytes:
         """The contents of a file."""
-        found = None if index is None else self._contents.get((index, path))
+        found = self._contents.get(path) if index == self._index else None
         return super().read(index, path) if found is None else found
 
 

@@ -55,7 +55,8 @@ class Changes:
     """Everything that a set of replacements changes in a WIM, before any of it has a place in a file.
 
     `counts` is by number of the entry in the lookup table, `metadata` by image index; `digests` are the SHA-1
-    of the replacements, which take long enough to be worked out once.
+    of the replacements, by image index and path. The replacements themselves are not kept: a file may have
+    many images, with a large hive each.
     """
 
     xml: WimXml
@@ -75,14 +76,25 @@ def prepare(wim: WimFile, replacements: Replacements, clock: int) -> Changes:
 
     Raises `WimError` and `TargetError` as reading does. Replacements that change nothing are left out.
     """
-    changes = Changes(WimXml(wim.xml_bytes(), wim.origin))
+    changes = no_changes(wim)
     for index in sorted({index for index, _ in replacements}):
         files = {path: replacements[number, path] for number, path in replacements if number == index}
-        _change_image(wim, changes, index, files, clock)
+        change_image(wim, changes, index, files, clock)
     return changes
 
 
-def _change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str, bytes], clock: int) -> None:
+def no_changes(wim: WimFile) -> Changes:
+    """Changes to add to."""
+    return Changes(WimXml(wim.xml_bytes(), wim.origin))
+
+
+def change_image(wim: WimFile, changes: Changes, index: int, files: Mapping[str, bytes], clock: int) -> None:
+    """Add what new contents of files, by path, change in one image; see `prepare`.
+
+    Raises `ValueError` for an image whose changes are there already.
+    """
+    if any(index == known for known, _ in changes.digests):
+        raise ValueError(f"image {index} has its changes already")
     old_metadata = wim.metadata(index)
     plain = old_metadata.read_all(wim.metadata_entries[index - 1].hash, remember=True)
     directory = Directory(PlainBytes(plain), f"{wim.origin}, image {index}", wim.work)

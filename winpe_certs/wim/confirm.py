@@ -6,10 +6,10 @@ the hash and the last-write time of that file's names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from winpe_certs.errors import WimError
-from winpe_certs.wim.changes import Replacements, sha1
+from winpe_certs.wim.changes import sha1
 from winpe_certs.wim.directory import Directory
 from winpe_certs.wim.layout import SHA1_SIZE
 from winpe_certs.wim.reader import PlainBytes, WimFile
@@ -17,15 +17,20 @@ from winpe_certs.wim.reader import PlainBytes, WimFile
 _TIME_SIZE = 8
 
 
+def _ignore(_: int, __: Mapping[str, bytes]) -> None:
+    """Nobody wants what was read."""
+
+
 def confirm(
     before: WimFile,
     after: WimFile,
-    replacements: Replacements,
-    digests: Mapping[tuple[int, str], bytes] | None = None,
+    digests: Mapping[tuple[int, str], bytes],
+    found: Callable[[int, Mapping[str, bytes]], None] = _ignore,
 ) -> None:
-    """Raise `WimError` unless `after` is `before` with the replacements and nothing else.
+    """Raise `WimError` unless `after` is `before` with new contents of some files and nothing else.
 
-    So the replacements are what was read. `digests` are their SHA-1, if they are known already.
+    `digests` are the SHA-1 of these contents, by image index and path. `found` gets, for each image with any,
+    the contents by path as they were read back.
     """
     if (after.integrity_table() is None) != (before.integrity_table() is None):
         raise _different(after, "the integrity table is gone")
@@ -37,31 +42,31 @@ def confirm(
                 after, f"the header names {named} as the boot image's metadata instead of {real}"
             )
     for index in range(1, before.header.image_count + 1):
-        files = {path: replacements[number, path] for number, path in replacements if number == index}
-        if files:
-            known = {path: (digests or {}).get((index, path)) or sha1(data) for path, data in files.items()}
-            _confirm_image(before, after, index, files, known)
+        expected = {path: digest for (number, path), digest in digests.items() if number == index}
+        if expected:
+            found(index, _confirm_image(before, after, index, expected))
         elif after.metadata_entries[index - 1].hash != before.metadata_entries[index - 1].hash:
             raise _different(after, f"image {index} has other metadata")
 
 
 def _confirm_image(
-    before: WimFile, after: WimFile, index: int, files: Mapping[str, bytes], digests: Mapping[str, bytes]
-) -> None:
+    before: WimFile, after: WimFile, index: int, digests: Mapping[str, bytes]
+) -> dict[str, bytes]:
     old, new = before.metadata_bytes(index), after.metadata_bytes(index)
     directory = Directory(PlainBytes(new), f"{after.origin}, image {index}", after.work)
     if len(old) != len(new):
         raise _different(after, f"the metadata of image {index} has {len(new)} bytes instead of {len(old)}")
-    allowed = {place for path in files for place in _places(directory, path)}
+    allowed = {place for path in digests for place in _places(directory, path)}
     for at in _differences(old, new):
         if at not in allowed:
             raise _different(after, f"the metadata of image {index} differs at offset {at}")
-    for path, data in files.items():
+    written = {}
+    for path, digest in digests.items():
         entry = directory.find_file(path)
-        # Equal bytes have equal digests, so theirs need not be worked out again.
-        written = after.contents(entry, f"image {index}, {path}").read_all()
-        if written != data or entry.contents.hash != digests[path]:
+        written[path] = after.contents(entry, f"image {index}, {path}").read_all()
+        if sha1(written[path]) != digest or entry.contents.hash != digest:
             raise _different(after, f"image {index}: {path} does not have its new contents")
+    return written
 
 
 def _places(directory: Directory, path: str) -> Iterator[int]:

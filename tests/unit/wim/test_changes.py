@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,7 +11,7 @@ from scripts.testdata.wim_writer import digest
 from winpe_certs.errors import WimError
 from winpe_certs.wim import changes
 from winpe_certs.wim.append import append, live_end
-from winpe_certs.wim.changes import prepare
+from winpe_certs.wim.changes import change_image, prepare
 from winpe_certs.wim.confirm import confirm
 from winpe_certs.wim.copy import compact
 from winpe_certs.wim.header import Header
@@ -36,6 +37,10 @@ def count_of(wim: WimFile, contents: bytes) -> int:
     found = wim.lookup_table.find(digest(contents))
     assert found is not None
     return found.reference_count
+
+
+def digests(replacements: dict[tuple[int, str], bytes]) -> dict[tuple[int, str], bytes]:
+    return {key: digest(contents) for key, contents in replacements.items()}
 
 
 def edited(hive: bytes) -> bytes:
@@ -168,15 +173,15 @@ def test_reading_back_notices_a_change_beyond_the_replacement() -> None:
     data = variant("small")
     new = {(1, PATH): edited(small_hive())}
     good = patched(data, new)
-    confirm(opened(data), opened(good), new)
+    confirm(opened(data), opened(good), digests(new))
     with pytest.raises(WimError, match="does not have its new contents"):
-        confirm(opened(data), opened(good), {(1, PATH): small_hive()})
+        confirm(opened(data), opened(good), {(1, PATH): digest(small_hive())})
     other = patched(data, {(1, r"Windows\System32\config\SYSTEM"): b"x" * 10, **new})
     with pytest.raises(WimError, match="the metadata of image 1 differs at offset"):
-        confirm(opened(data), opened(other), new)
+        confirm(opened(data), opened(other), digests(new))
     both = patched(data, {(2, PATH): edited(small_hive()), **new})
     with pytest.raises(WimError, match="image 2 has other metadata"):
-        confirm(opened(data), opened(both), new)
+        confirm(opened(data), opened(both), digests(new))
 
 
 def test_reading_back_notices_contents_under_a_wrong_hash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,18 +192,28 @@ def test_reading_back_notices_contents_under_a_wrong_hash(monkeypatch: pytest.Mo
         wrong = patched(data, new)
     assert opened(wrong).contents(opened(wrong).directory(1).find_file(PATH), "hive").read_all() == hive
     with pytest.raises(WimError, match="does not have its new contents"):
-        confirm(opened(data), opened(wrong), new)
+        confirm(opened(data), opened(wrong), digests(new))
 
 
-def test_reading_back_compares_the_digests_that_are_known() -> None:
+def test_what_was_read_back_is_handed_on() -> None:
     data = variant("small")
     new = {(1, PATH): edited(small_hive())}
-    good = patched(data, new)
     known = prepare(opened(data), new, CLOCK).digests
-    assert known == {(1, PATH): digest(new[1, PATH])}
-    confirm(opened(data), opened(good), new, known)
-    with pytest.raises(WimError, match="does not have its new contents"):
-        confirm(opened(data), opened(good), new, {(1, PATH): digest(b"another")})
+    assert known == digests(new)
+    found: list[tuple[int, dict[str, bytes]]] = []
+
+    def note(index: int, contents: Mapping[str, bytes]) -> None:
+        found.append((index, dict(contents)))
+
+    confirm(opened(data), opened(patched(data, new)), known, note)
+    assert found == [(1, {PATH: new[1, PATH]})]
+
+
+def test_an_image_is_changed_once() -> None:
+    wim = opened(variant("small"))
+    changes = prepare(wim, {(1, PATH): edited(small_hive())}, CLOCK)
+    with pytest.raises(ValueError, match="image 1 has its changes already"):
+        change_image(wim, changes, 1, {PATH: small_hive()}, CLOCK)
 
 
 def test_a_compact_copy_leaves_dead_contents_out_and_counts_names() -> None:
