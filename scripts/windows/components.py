@@ -34,7 +34,8 @@ def component_list(
     date: int,
 ) -> dict[str, Any]:
     """Give the document. `pins` has the SHA-256 of what was fetched for a library, by the library's name."""
-    libraries = [each for each in distributions if each.name != program.name]
+    others = (each for each in distributions if each.name != program.name)
+    libraries = sorted(others, key=lambda each: each.name)
     components = [_python(python), *(_library(each, pins) for each in (*libraries, launcher))]
     for component in components:
         if component["name"] == "cryptography":
