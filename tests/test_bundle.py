@@ -266,7 +266,7 @@ def test_every_library_in_the_folder_is_in_the_list(parts: bundle.Parts) -> None
     there = {match[1] for name in files if (match := re.match(r"site/(.*)-1\.0\.dist-info/METADATA", name))}
     expected = {f"pkg:pypi/{canonicalize_name(name)}@1.0" for name in there} - {"pkg:pypi/winpe-certs@1.0"}
     assert set(listed) == expected | {"pkg:generic/python@3.11.6", "pkg:pypi/distlib@1.0"}
-    assert document["metadata"]["component"]["purl"] == "pkg:pypi/winpe-certs@1.0"
+    assert document["metadata"]["component"]["purl"] == "pkg:generic/winpe-certs@1.0"
     assert document["metadata"]["timestamp"] == "2023-11-14T22:13:20Z"
     assert listed["pkg:pypi/rich@1.0"]["hashes"] == [{"alg": "SHA-256", "content": "ab" * 32}]
     inside = listed["pkg:generic/python@3.11.6"]["components"]

@@ -44,6 +44,8 @@ def component_list(
                 _inside(data, [("openssl", _OPENSSL_IN_CRYPTOGRAPHY, *_INSIDE[0][2:])])
             )
     own = {**_library(program, {}), "type": "application"}
+    # It is in no package index, so that a name of one would be that of something else.
+    own["purl"] = f"pkg:generic/{program.name}@{program.version}"
     depends = [_depends(each, {other.name for other in libraries}) for each in (program, *libraries)]
     depends[0]["dependsOn"] = sorted([*depends[0]["dependsOn"], "python", launcher.name])
     content = {

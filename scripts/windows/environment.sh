@@ -1,6 +1,6 @@
 # Sourced by scripts/test-windows and scripts/build-windows after scripts/environment.sh: Python for Windows and a
 # place of Wine's to run it in, both below .windows and made once.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 home=$repository/.windows
 # Another prefix than the usual one is made from nothing, where there is none yet.
@@ -24,9 +24,11 @@ ensure_programs() {
 
 # check_signature FILE: end everything unless the Python Software Foundation has signed it.
 check_signature() {
-    osslsigncode verify -ignore-cdp -ignore-crl -CAfile "$certificates" -TSA-CAfile "$certificates" \
-        -in "$1" >"$home/signature.log" 2>&1 && grep -q "$signer" "$home/signature.log" ||
-        { echo "${1##*/} is not signed by the Python Software Foundation" >&2; exit 1; }
+    if ! osslsigncode verify -ignore-cdp -ignore-crl -CAfile "$certificates" -TSA-CAfile "$certificates" \
+        -in "$1" >"$home/signature.log" 2>&1 || ! grep -q "$signer" "$home/signature.log"; then
+        echo "${1##*/} is not signed by the Python Software Foundation" >&2
+        exit 1
+    fi
 }
 
 make_python() {

@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,7 +199,7 @@ def test_ctrl_c_reaches_the_program_and_the_launcher_waits_for_it(bundle: Unpack
             env=bundle.environment(),
         )
         while not server.connections and console.poll() is None:
-            pass
+            time.sleep(0.05)
         out, _ = console.communicate(b"\n", timeout=90)
     assert out.split() == [b"130", b"False"]
 
