@@ -35,6 +35,9 @@ winpe-certs {version} for Windows (x64), with a Python of its own
 
 Puts root certificates into Windows PE boot images, and proves that they are there.
 
+This folder has been run by Wine with the Windows Python that is in it, never yet on a real Windows or
+inside of Windows PE.
+
 Run it
   1. Unpack the whole folder to a place of your choice and leave its parts together.
      A zip from the Internet: first "Unblock" it in its properties, or with PowerShell's Unblock-File.
