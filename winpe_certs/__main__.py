@@ -15,6 +15,11 @@ def main() -> int:
     """Run the command line of this process; returns its exit code."""
     # Before the rest is imported: the next file that is opened must not become a standard stream.
     open_missing_descriptors()
+    if getattr(sys, "frozen", False):
+        # One program file is also the interpreter of its workers: such a call does not return.
+        from multiprocessing import freeze_support
+
+        freeze_support()
     try:
         import logging
 
