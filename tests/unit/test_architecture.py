@@ -52,7 +52,7 @@ ALLOWED = {
         "command_lines", "errors", "edits", "findings", "finding_codes", "results", "evidence", "shown",
     },
     "cli": {
-        "command_lines", "errors", "findings", "finding_codes", "interrupts", "results", "workflows",
+        "command_lines", "errors", "files", "findings", "finding_codes", "interrupts", "results", "workflows",
         "report", "engines", "certs", "evidence", "shown",
     },
     "__main__": {"cli"},

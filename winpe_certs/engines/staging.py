@@ -20,6 +20,7 @@ from winpe_certs.errors import CleanupError, EnvironmentFailure, ImageState, Win
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.new import WrittenError, write_new
 from winpe_certs.files.opened import open_to_read
+from winpe_certs.files.paths import status_of
 from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
@@ -190,7 +191,7 @@ class StagedTarget:
 
 def _identity(path: Path) -> tuple[int, int]:
     with system_errors(path, "look at"):
-        status = path.stat()
+        status = status_of(path)
     return status.st_size, status.st_mtime_ns
 
 
