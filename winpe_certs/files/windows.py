@@ -3,8 +3,8 @@
 Python's `open` shares a file as the C runtime does and reports a sharing violation as "permission denied";
 `_winapi.CreateFile` takes ANSI names before Python 3.13. So files are opened by CreateFileW here.
 ReplaceFileW gives the new file the access control list, alternate data streams, attributes, short name and
-time of creation of the old one (its remarks). No flag lets it pass over a list or stream that it cannot keep: then
-it fails, and the old file stays.
+time of creation of the old one (its remarks). No flag lets it pass over a list or stream that it cannot keep:
+then it fails, and the old file stays.
 Sources: Microsoft, "CreateFileW", "ReplaceFileW", "GetDriveTypeW", "Maximum Path Length Limitation".
 """
 
@@ -79,7 +79,11 @@ if sys.platform == "win32":
 
     def is_on_another_machine(path: Path) -> bool:
         """Whether a path leads to a share, also by the letter of a mapped drive."""
-        root = os.path.splitdrive(os.path.abspath(path))[0]  # noqa: PTH100 - without a look at the disk
+        # Without a look at the disk, and without the prefix, behind which there is a drive or a share.
+        whole = os.path.abspath(path)  # noqa: PTH100
+        if whole.upper().startswith(("\\\\?\\UNC\\", "\\\\.\\UNC\\")):
+            return True
+        root = os.path.splitdrive(whole[4:] if whole.startswith(("\\\\?\\", "\\\\.\\")) else whole)[0]
         return root.startswith("\\\\") or bool(_kernel32.GetDriveTypeW(f"{root}\\") == _DRIVE_REMOTE)
 
     def _open(path: Path, *, writing: bool, share: int) -> BinaryIO:

@@ -68,7 +68,7 @@ def refuse_image(option: str, path: Path) -> None:
 
 def same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to the same file; raises `EnvironmentFailure` if that cannot be seen."""
-    if PathKind.MISSING in {path_kind(one), path_kind(other)}:
+    if not {path_kind(one), path_kind(other)} <= {PathKind.FILE, PathKind.FOLDER}:
         return False
     with system_errors(one, "look at it"):
         return is_same_file(one, other)
