@@ -2,8 +2,8 @@
 
 Bytes after the end of the file, synced and checked; then one write of its first bytes. Until that one write
 the file is what it was; an error before it leaves nothing. The lock keeps runs of this program apart, and
-wimlib; other programs may not ask for it, except on Windows, where it is the file itself that nobody else
-can open. So before each write and each cut the file is compared with what
+wimlib; other programs may not ask for it, except on Windows, where nobody else
+can write to the file. So before each write and each cut the file is compared with what
 was opened and with what was written since, and if it differs nothing of it is touched.
 """
 
@@ -169,7 +169,7 @@ class LockedFile(OpenedFile):
     def _difference(self) -> str:
         """What is not as it was left here; empty when all is."""
         if sys.platform == "win32":
-            return ""  # nobody else can open it
+            return ""  # nobody else can write, rename or remove it
         else:  # noqa: RET505 - mypy knows platforms by their branches
             # The size comes last: who writes while the header is read changes that as a rule.
             if self._head_on_disk(len(self._head)) != self._head:
@@ -250,7 +250,7 @@ class LockedFile(OpenedFile):
 
     @contextlib.contextmanager
     def reopened(self) -> Iterator[BinaryIO]:
-        """The file as anybody else would open it now (on Windows, where it is not shared, this handle)."""
+        """The file as anybody else would open it now (on Windows this handle: nobody else writes to it)."""
         if sys.platform == "win32":
             yield self.file
             return
@@ -335,14 +335,19 @@ def _lock_name(path: Path) -> NameLock:
 
 
 if sys.platform == "win32":
-    from winpe_certs.files.windows import SHARE_NOTHING, open_file
+    from winpe_certs.files.windows import SHARE_NOTHING, SHARE_READING, open_file
 
     _SHARING_VIOLATION: Final = 32
 
     def _open_exclusively(path: Path, *, writing: bool) -> BinaryIO:
-        """Open without sharing, so that nobody else can open the file meanwhile."""
+        """Open a file that nobody else has open, so that others can only read it meanwhile.
+
+        Who has it open already may save over the change, as a mount does; who comes later reads the file
+        from before or after.
+        """
         try:
-            return open_file(path, writing=writing, share=SHARE_NOTHING)
+            open_file(path, share=SHARE_NOTHING).close()
+            return open_file(path, writing=writing, share=SHARE_READING)
         except OSError as error:
             if error.winerror != _SHARING_VIOLATION:
                 raise
@@ -350,7 +355,7 @@ if sys.platform == "win32":
 
     @contextlib.contextmanager
     def _at_the_end(_: BinaryIO) -> Iterator[None]:
-        """Nobody else can open the file, so its end stays where it is."""
+        """Nobody else can write to the file, so its end stays where it is."""
         yield
 
 else:
