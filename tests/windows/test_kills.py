@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.windows.children import ended_at, finished, start
 IS_LONG = os.environ.get("WINPE_CERTS_KILLS") == "all"
 CERTIFICATE = TESTDATA / "certs" / "corp-root.cer"
 HIVE = TESTDATA / "hives" / "software-1.5.hiv"
+_AT_ONCE = 4
 DIRECT = ("--engine", "direct", "--index", "1")
 
 
@@ -116,10 +118,12 @@ def test_ended_by_force(run: Program, tmp_path: Path, monkeypatch: pytest.Monkey
     assert run(*case.command(target)).code == 0
     new = _contents(folder)
     assert new != old
-    for number, step in enumerate(_every_step(case, tmp_path, run) if IS_LONG else case.steps):
-        folder, target = _fresh(case, tmp_path, str(number), run)
-        assert _contents(folder) == old
-        ended_at(step, *case.command(target))
+    steps = _every_step(case, tmp_path, run) if IS_LONG else list(case.steps)
+    places = [_fresh(case, tmp_path, str(number), run) for number in range(len(steps))]
+    assert all(_contents(folder) == old for folder, _ in places)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda step, place: ended_at(step, *case.command(place[1])), steps, places))
+    for step, (folder, target) in zip(steps, places, strict=True):
         left = _contents(folder)
         assert set(old) <= set(left), f"{step}: a file is gone"
         for file, data in left.items():
