@@ -10,6 +10,7 @@ import lzma
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,14 @@ SHARED_DATA = Path(os.environ.get("WINPE_CERTS_SHARED_DATA") or REPOSITORY.paren
 REQUIRED = frozenset(os.environ.get("WINPE_CERTS_REQUIRE", "").split(","))
 
 Judge = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out on Windows what is not there, with the reason that the mark ``posix`` gives."""
+    mark = item.get_closest_marker("posix")
+    if mark is not None and sys.platform == "win32":
+        (reason,) = mark.args
+        pytest.skip(f"POSIX only: {reason}")
 
 
 def _missing(what: str, reason: str) -> None:

@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +44,7 @@ def test_a_new_file_appears_complete_with_the_usual_mode(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.posix("a new file on Windows has the access control list of its folder, and no such mode")
 def test_the_temporary_file_is_for_its_owner_only(tmp_path: Path) -> None:
     modes: list[int] = []
 
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_synced_after_a_replacement_is_told(
     assert not target.with_name("another").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to this very process")
+@pytest.mark.posix("on Windows a signal that is sent to a process ends it")
 def test_an_interrupt_after_the_rename_is_told_with_the_file_in_place(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +115,7 @@ def test_a_check_that_raises_leaves_everything_as_it_was(target: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
+@pytest.mark.posix("Windows has access control lists in place of mode and owner")
 def test_a_replaced_file_keeps_mode_and_owner(target: Path) -> None:
     target.chmod(0o640)
     write_new(target, [b"new"], overwrite=True)
@@ -166,6 +167,7 @@ def failing(number: int) -> Callable[[object], None]:
     return fail
 
 
+@pytest.mark.posix("nobody else can write to a file that is locked on Windows")
 def test_a_head_that_somebody_else_changed_is_not_overwritten(target: Path) -> None:
     size = target.stat().st_size
     with LockedFile(target) as locked:
@@ -194,7 +196,7 @@ def test_a_second_lock_is_refused_with_advice(target: Path) -> None:
         (errno.EACCES, "permission denied"),
         (errno.EIO, "input/output error"),
         (errno.ENOENT, "not there"),
-        (errno.ENOTCONN, "not connected"),
+        (errno.EPIPE, "Broken pipe"),
     ],
 )
 def test_system_errors_say_what_to_do(number: int, words: str) -> None:

@@ -186,6 +186,8 @@ def test_two_runs_at_once_are_kept_apart(run: Program, target: Path, root: Path,
     index = ("--engine", "direct", "--index", "1") if target.suffix == ".wim" else ()
     step = "write in place 2 after" if target.suffix == ".wim" else "ReplaceFile 1 after"
     with paused_at(step, tmp_path, "inject", target, "--cert", root, *index):
+        # Who only reads is let in, and sees the change as a whole.
+        assert holds(run, target, root)
         second = run("inject", target, "--cert", SECOND, *index)
         assert second.code == 4
         assert "another program is working on this file" in second.err

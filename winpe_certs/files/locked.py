@@ -234,8 +234,11 @@ class LockedFile(OpenedFile):
 
     def _head_on_disk(self, size: int) -> bytes:
         if sys.platform == "win32":
+            at = self.file.tell()
             self.file.seek(0)
-            return self.file.read(size)
+            head = self.file.read(size)
+            self.file.seek(at)
+            return head
         else:  # noqa: RET505 - mypy knows platforms by their branches
             return os.pread(self.file.fileno(), size, 0)
 
