@@ -64,7 +64,7 @@ CASES = {
     "inject": Case(
         _image,
         _inject,
-        ("write in place 1 half", "fsync 1 before", "write in place 2 before", "write in place 2 after"),
+        ("write in place 1 half", "fsync 1 before", "header 1 before", "header 1 after"),
     ),
     "compact": Case(
         _changed_image,
@@ -74,7 +74,7 @@ CASES = {
     "undo": Case(
         _changed_image,
         lambda target: ("undo", target, "--evidence", target.parent.parent / "evidence.json"),
-        ("write in place 1 before", "write in place 1 after", "ftruncate 1 after"),
+        ("header 1 before", "header 1 after", "ftruncate 1 after"),
     ),
     "hive": Case(_hive, _inject, ("write 1 half", "ReplaceFile 1 before", "ReplaceFile 1 after")),
     "folder": Case(_tree, _inject, ("fsync 1 after", "ReplaceFile 1 after", "unlink 1 before")),

@@ -184,7 +184,7 @@ def target(request: pytest.FixtureRequest, single: Path, hive: Path, tree: Path)
 def test_two_runs_at_once_are_kept_apart(run: Program, target: Path, root: Path, tmp_path: Path) -> None:
     """The first stands between its change and the end of its verification; the second is refused or waits."""
     index = ("--engine", "direct", "--index", "1") if target.suffix == ".wim" else ()
-    step = "write in place 2 after" if target.suffix == ".wim" else "ReplaceFile 1 after"
+    step = "header 1 after" if target.suffix == ".wim" else "ReplaceFile 1 after"
     with paused_at(step, tmp_path, "inject", target, "--cert", root, *index):
         # Who only reads is let in, and sees the change as a whole.
         assert holds(run, target, root)

@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from winpe_certs.cli.console import pipe_encoding, takes_escapes
 from winpe_certs.cli.streams import nowhere, replace_missing_streams
@@ -145,9 +145,17 @@ def prepare_streams() -> None:
     codecs.register_error(_ESCAPES, _escaped)
     errors = _ESCAPES if sys.platform == "win32" else "backslashreplace"
     for stream in (sys.stdout, sys.stderr):
-        # A stream that is none of the interpreter's own stays as it is, and so does one that is not there.
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.reconfigure(encoding=pipe_encoding(stream.fileno()), errors=errors)  # type: ignore[union-attr]
+        # One that was put in its place, by a test for example, may be none of these.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(encoding=_encoding_for(stream), errors=errors)  # type: ignore[union-attr] # None
+
+
+def _encoding_for(stream: TextIO | None) -> str | None:
+    try:
+        return pipe_encoding(stream.fileno()) if stream is not None else None
+    except (OSError, ValueError):
+        # It has no descriptor, or is closed.
+        return None
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

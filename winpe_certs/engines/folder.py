@@ -22,7 +22,7 @@ from winpe_certs.files.keeping import is_in_wim_mount
 from winpe_certs.files.locked import Lock, hold
 from winpe_certs.files.new import WrittenError, is_already, write_new
 from winpe_certs.files.opened import changed_meanwhile, open_to_read
-from winpe_certs.files.paths import Identity, entries_of, identity, reachable, status_of
+from winpe_certs.files.paths import Identity, entries_of, identity, link_status_of, status_of
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
@@ -316,7 +316,7 @@ def _leads_elsewhere(place: Path) -> bool:
     NTFS-3G shows reparse points that it does not know as symbolic links; Windows gives their tag.
     """
     with system_errors(place, "look at"):
-        status = reachable(place).lstat()
+        status = link_status_of(place)
     return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0) & _NAME_SURROGATE)
 
 

@@ -214,9 +214,9 @@ def _refuse_others(data: bytes, origin: str) -> int:
         )
     if data.startswith(_MARKS):
         raise EvidenceError(
-            f"{origin}: this is no evidence as it was written, but a copy in another encoding",
-            details="It begins with the mark of UTF-16 or UTF-8, as what the > of Windows PowerShell or an "
-            "editor writes.",
+            f"{origin}: no evidence of winpe-certs",
+            details="It begins with the mark of UTF-16 or UTF-8, as a copy that the > of Windows PowerShell "
+            "or an editor has written.",
             resolution="Give the file that --evidence has written, or copy that file itself.",
         )
     if data.count(b",") > MOST_VALUES:

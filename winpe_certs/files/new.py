@@ -101,7 +101,8 @@ def write_new(
             raise
         except BaseException:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                # Antivirus looks at a file when it is closed.
+                retry_sharing(temporary.unlink, attempts=3)
             raise
 
 

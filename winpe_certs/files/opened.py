@@ -16,12 +16,21 @@ NOTHING_ELSE: Final = "Make sure that nothing else works on it, then run the sam
 
 
 if sys.platform == "win32":
+    from functools import partial
+
     from winpe_certs.files.windows import open_file as open_to_read
+
+    open_to_change = partial(open_to_read, writing=True)
+    """Open an existing file for reading and writing, as others may at the same time; raises `OSError`."""
 else:
 
     def open_to_read(path: Path) -> BinaryIO:
         """Open an existing file for reading, whatever others do with it; raises `OSError`."""
         return path.open("rb")
+
+    def open_to_change(path: Path) -> BinaryIO:
+        """Open an existing file for reading and writing, as others may at the same time; raises `OSError`."""
+        return path.open("r+b")
 
 
 class OpenedFile:

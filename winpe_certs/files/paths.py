@@ -73,6 +73,11 @@ def status_of(path: Path) -> os.stat_result:
     return reachable(path).stat()
 
 
+def link_status_of(path: Path) -> os.stat_result:
+    """What the system knows of what has a name, be it a link; raises `OSError`."""
+    return reachable(path).lstat()
+
+
 def entries_of(folder: Path) -> Iterator[Path]:
     """What is in a folder, in no order; raises `OSError`."""
     for entry in os.listdir(reachable(folder)):  # noqa: PTH208 - the names, below the folder as it was given
