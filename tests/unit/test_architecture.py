@@ -115,11 +115,8 @@ def test_only_the_files_module_writes_files(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_the_files_package_opens_files_and_looks_at_them(path: Path) -> None:
     """It knows long names, sharing and the errors of Windows."""
-    calls = [
-        node.func
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    ]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
     names = {call.id for call in calls if isinstance(call, ast.Name)}
     # An entry of a listing has a `stat` of its own, a stream may be the null device.

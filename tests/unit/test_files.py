@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from winpe_certs import interrupts
 from winpe_certs.cli.signals import ended_by_signals
 from winpe_certs.errors import EnvironmentFailure, Interrupted, UsageError
 from winpe_certs.files import new
@@ -92,8 +93,10 @@ def test_a_folder_that_cannot_be_synced_after_a_replacement_is_told(
 
 @pytest.mark.posix("on Windows a signal that is sent to a process ends it")
 def test_an_interrupt_after_the_rename_is_told_with_the_file_in_place(
-    target: Path, monkeypatch: pytest.MonkeyPatch
+    target: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    request.addfinalizer(interrupts.reset)
+
     synced: list[Path] = []
 
     def interrupt(folder: Path) -> None:

@@ -72,9 +72,9 @@ class Records:
         with system_errors(self.folder, "list"):
             paths = sorted(self.folder.glob("*.json"))
         for path in paths:
-            with contextlib.suppress(ValueError, TypeError, OSError, RecursionError):
-                with open_to_read(path) as file:
-                    found.append(_parsed(path.stem, json.loads(file.read())))
+            unreadable = contextlib.suppress(ValueError, TypeError, OSError, RecursionError)
+            with unreadable, open_to_read(path) as file:
+                found.append(_parsed(path.stem, json.loads(file.read())))
         return found
 
     def forget(self, record: Record) -> None:
