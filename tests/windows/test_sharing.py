@@ -197,6 +197,17 @@ def test_two_runs_at_once_are_kept_apart(run: Program, target: Path, root: Path,
     assert holds(run, target, root, SECOND)
 
 
+def test_two_runs_on_a_share_are_kept_apart(run: Program, share: str, root: Path, tmp_path: Path) -> None:
+    image = Path(share) / "boot.wim"
+    image.write_bytes((TESTDATA / "boot.wim").read_bytes())
+    with paused_at("ReplaceFile 1 before", tmp_path, "inject", image, "--cert", root, *DIRECT):
+        second = run("inject", image, "--cert", SECOND, *DIRECT)
+        assert second.code == 4
+        assert "another program is working on this file" in second.err
+    assert run("inject", image, "--cert", SECOND, *DIRECT).code == 0
+    assert holds(run, image, root, SECOND)
+
+
 def test_the_name_of_an_image_is_kept_while_it_is_let_go_to_be_replaced(
     run: Program, single: Path, root: Path, tmp_path: Path
 ) -> None:
