@@ -118,11 +118,14 @@ def test_every_reason_to_leave_a_test_out_is_on_the_page_and_no_other(page: str)
     expected = [["judges", needs.JUDGES]]
     expected += [["posix", reason] for reason in needs.POSIX.values()]
     expected += [["wine_cannot", reason] for reason in needs.WINE_CANNOT.values()]
+    expected += [["(its own)", needs.QUIET_MACHINE], ["(its own)", needs.NO_ZIP]]
     assert rows == expected
 
 
 def test_every_reason_is_used() -> None:
     """In a mark, or for a module that is not imported."""
     texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("*.py")]
-    used = set(re.findall(r"mark\.(?:posix|wine_cannot)\(\s*\"([a-z-]+)\"", "\n".join(texts)))
+    used = set(
+        re.findall(r"(?:mark\.posix|mark\.wine_cannot|cannot_here)\(\s*\"([a-z-]+)\"", "\n".join(texts))
+    )
     assert used | set(needs.MODULES.values()) == set(needs.POSIX) | set(needs.WINE_CANNOT)

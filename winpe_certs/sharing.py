@@ -15,7 +15,10 @@ _Result = TypeVar("_Result")
 
 
 def retry_sharing(
-    action: Callable[[], _Result], *, pause: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS
+    action: Callable[[], _Result],
+    *,
+    pause: Callable[[float], None] | None = None,
+    attempts: int = ATTEMPTS,
 ) -> _Result:
     """Do something to a file, again after growing pauses if Windows says that somebody else has it.
 
@@ -29,5 +32,5 @@ def retry_sharing(
             if getattr(error, "winerror", None) not in {_ACCESS_DENIED, _SHARING_VIOLATION}:
                 raise
             _LOG.info("attempt %d of %d: %s", attempt, attempts, error)
-        pause(0.1 * 2 ** (attempt - 1))
+        (pause or time.sleep)(0.1 * 2 ** (attempt - 1))
     return action()

@@ -52,7 +52,7 @@ ALLOWED = {
         "command_lines", "errors", "edits", "findings", "finding_codes", "results", "evidence", "shown",
     },
     "cli": {
-        "command_lines", "errors", "findings", "finding_codes", "interrupts", "results", "workflows",
+        "command_lines", "errors", "files", "findings", "finding_codes", "interrupts", "results", "workflows",
         "report", "engines", "certs", "evidence", "shown",
     },
     "__main__": {"cli"},
@@ -110,6 +110,21 @@ def test_only_the_files_module_writes_files(path: Path) -> None:
     }
     if _part(path) != "files":
         assert not calls & forbidden
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_files_package_opens_files_and_looks_at_them(path: Path) -> None:
+    """It knows long names, sharing and the errors of Windows."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    names = {call.id for call in calls if isinstance(call, ast.Name)}
+    # An entry of a listing has a `stat` of its own, a stream may be the null device.
+    looks = {"resolve", "realpath", "samefile", "iterdir", "listdir", "lstat", "read_bytes"}
+    looks |= set() if path.name == "estate.py" else {"stat", "scandir"}
+    if _part(path) != "files":
+        assert not methods & looks
+        assert "open" not in names or path.name == "streams.py"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

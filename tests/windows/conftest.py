@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.unit.cli.conftest import TESTDATA, certs, hive, image, proof, root, run
 
 __all__ = ["certs", "hive", "image", "proof", "root", "run"]
@@ -31,7 +32,7 @@ def share(tmp_path: Path) -> Iterator[str]:
     """A fresh folder on a share of this machine, as a path that begins with two backslashes."""
     folder = f"{SHARE}\\{tmp_path.name}"
     if not os.path.isdir(SHARE):  # noqa: PTH112 - what is asked for is how the system takes this spelling
-        pytest.skip(f"there is no share {SHARE}")
+        needs.cannot_here("shares")
     Path(folder).mkdir()
     yield folder
     shutil.rmtree(folder)

@@ -26,6 +26,7 @@ import pytest
 
 from scripts.windows.archive import zipped
 from scripts.windows.launcher import COMMAND
+from tests import needs
 from tests.conftest import REPOSITORY, REQUIRED
 from tests.fakes.tls_server import LoopbackServer, TlsServer, until_the_end
 from tests.unit.cli.conftest import TESTDATA
@@ -387,7 +388,7 @@ def test_nothing_is_left_but_what_was_asked_for(
     bundle: Unpacked, copy: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     if not _is_wine():
-        pytest.skip("other programs of a real Windows write at the same time")
+        pytest.skip(needs.QUIET_MACHINE)
     base = tmp_path_factory.getbasetemp().parent
     others = _of_the_machine(base)
     registry = _registry()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import itertools
@@ -9,9 +10,9 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
-from winpe_certs.cli.console import takes_escapes
+from winpe_certs.cli.console import pipe_encoding, takes_escapes
 from winpe_certs.cli.streams import nowhere, replace_missing_streams
 from winpe_certs.command_lines import shell_of
 from winpe_certs.errors import EnvironmentFailure, ExitCode, WinpeCertsError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from winpe_certs.results import Report
 
 _UNWRAPPED: Final = 1_000
+_ESCAPES: Final = "winpe-certs-escapes"
 _TRACED: Final = 2
 _FORMAT: Final = re.compile("--format|-[a-zA-Z]*f")
 _FLAGS: Final = re.compile("-([hnqv]+)")
@@ -135,11 +137,33 @@ def talk(*, verbose: int) -> None:
 
 
 def prepare_streams() -> None:
-    """Make sure that there are streams, and that a name that a console's code page lacks is escaped."""
+    """Make sure that there are streams, in the encoding of those who read them.
+
+    A character that it lacks is escaped; on Windows not with backslashes, for these are between folders.
+    """
     replace_missing_streams()
+    codecs.register_error(_ESCAPES, _escaped)
+    errors = _ESCAPES if sys.platform == "win32" else "backslashreplace"
     for stream in (sys.stdout, sys.stderr):
+        # One that was put in its place, by a test for example, may be none of these.
         with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # None is suppressed
+            stream.reconfigure(encoding=_encoding_for(stream), errors=errors)  # type: ignore[union-attr] # None
+
+
+def _encoding_for(stream: TextIO | None) -> str | None:
+    try:
+        return pipe_encoding(stream.fileno()) if stream is not None else None
+    except (OSError, ValueError):
+        # It has no descriptor, or is closed.
+        return None
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Put ``<U+65E5>`` for a character: no path of Windows has such brackets."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(f"<U+{ord(character):04X}>" for character in lacking), error.end
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.errors import EnvironmentFailure, UsageError
+from winpe_certs.files.opened import open_to_read
 from winpe_certs.shown import system_words
 
 LARGEST_FILE: Final = 64 * 1024
@@ -41,7 +42,7 @@ def password_source(file: Path | None, variable: str | None) -> Callable[[], str
 
 def _from_file(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
+        with open_to_read(file) as opened:
             data = opened.read(LARGEST_FILE + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         raise UsageError("there is no such file as --password-file names", resolution=OPTIONS) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import GuardError, MissingFileError, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.opened import open_to_read
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, is_pattern, matching, path_kind
 from winpe_certs.wim.layout import MAGIC, PIPABLE_MAGIC
 from winpe_certs.wim.pages import Pages
 
@@ -81,8 +80,8 @@ def expand(patterns: Iterable[str]) -> list[Path]:
     paths: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
-        if glob.has_magic(pattern) and path_kind(path) is PathKind.MISSING:
-            found = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
+        if is_pattern(pattern) and path_kind(path) is PathKind.MISSING:
+            found = matching(pattern)
             if not found:
                 raise UsageError(f"nothing matches {pattern}", resolution="Check the pattern and the folder.")
             paths += map(Path, found)

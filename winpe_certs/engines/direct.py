@@ -117,7 +117,7 @@ class WimTarget(WimImages):
                 wim = WimFile(self._opened.file, str(path), codecs=codecs())
                 wim.header.refuse_unpatchable(str(path))
         except BaseException:
-            self._opened.file.close()
+            self._opened.close()
             raise
         super().__init__(wim, progress)
 
@@ -128,7 +128,7 @@ class WimTarget(WimImages):
     def __exit__(self, *_: object) -> None:
         """Close the file; what was not committed was never written."""
         self.wim.leave()
-        self._opened.file.close()
+        self._opened.close()
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:

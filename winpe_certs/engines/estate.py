@@ -21,7 +21,7 @@ from winpe_certs.engines.direct import WimImages
 from winpe_certs.engines.folder import FolderImages
 from winpe_certs.errors import EnvironmentFailure, TargetError, UsageError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind, reachable, status_of
 from winpe_certs.uppercase import upper
 
 _EXTENSIONS: Final = frozenset({".wim", ".iso", ".esd", ".swm"})
@@ -49,7 +49,7 @@ class _Walk:
     def is_new(self, path: Path) -> bool:
         """Whether a file was not met before under another name."""
         with system_errors(path, "look at it"):
-            status = path.stat()
+            status = status_of(path)
         identity = (status.st_dev, status.st_ino)
         if status.st_ino and identity in self.seen:
             return False
@@ -93,7 +93,7 @@ def _below(root: Path, walk: _Walk) -> Iterator[Source]:
     while pending:
         folder = pending.pop()
         try:
-            with system_errors(folder, "list"), os.scandir(folder) as listing:
+            with system_errors(folder, "list"), os.scandir(reachable(folder)) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except EnvironmentFailure as error:
             yield Source(folder, None, error)
@@ -113,7 +113,7 @@ def _met(path: Path, walk: _Walk) -> Iterator[Source]:
     """A file that a walk came by."""
     try:
         has_name = path.suffix.lower() in _EXTENSIONS
-        if not has_name and path.stat().st_size < _LOOKED_AT:
+        if not has_name and status_of(path).st_size < _LOOKED_AT:
             return
         kind = _kind_of(path, also_hives=False)
         if (kind is None and not has_name) or not walk.is_new(path):
@@ -131,7 +131,7 @@ def _met(path: Path, walk: _Walk) -> Iterator[Source]:
 
 def _kind_of(path: Path, *, also_hives: bool) -> Kind | None:
     with system_errors(path, "read"):
-        if not stat.S_ISREG(path.stat().st_mode):
+        if not stat.S_ISREG(status_of(path).st_mode):
             raise TargetError(f"{path}: not a plain file", resolution="Give a .wim, an .iso or a folder.")
     kind = kind_of(path)
     return None if kind is Kind.HIVE and not also_hives else kind

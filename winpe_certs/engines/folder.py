@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from winpe_certs import interrupts
 from winpe_certs.engines.base import ImageInfo, Replacement, Survey, Verification
@@ -19,10 +19,10 @@ from winpe_certs.errors import (
 )
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import is_in_wim_mount
-from winpe_certs.files.locked import hold
+from winpe_certs.files.locked import Lock, hold
 from winpe_certs.files.new import WrittenError, is_already, write_new
 from winpe_certs.files.opened import changed_meanwhile, open_to_read
-from winpe_certs.files.paths import Identity, identity
+from winpe_certs.files.paths import Identity, entries_of, identity, link_status_of, status_of
 from winpe_certs.files.places import overwrite
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
@@ -51,7 +51,7 @@ class FolderImages:
         place = self.root
         for name in path.split("\\"):
             with system_errors(place, "list"):
-                alike = [entry.name for entry in place.iterdir() if upper(entry.name) == upper(name)]
+                alike = [entry.name for entry in entries_of(place) if upper(entry.name) == upper(name)]
             if name in alike:
                 alike = [name]
             if not alike:
@@ -90,7 +90,7 @@ class HiveImages(FolderImages):
             return self.root
         wanted = upper(self.root.name + "".join(extension))
         with system_errors(self.root.parent, "list"):
-            beside = [entry for entry in self.root.parent.iterdir() if upper(entry.name) == wanted]
+            beside = [entry for entry in entries_of(self.root.parent) if upper(entry.name) == wanted]
         if len(beside) != 1 or beside[0].is_symlink():
             raise TargetError(
                 f"{self.root}: there is no {''.join(extension)} file beside this hive",
@@ -122,7 +122,7 @@ class FolderTarget:
         self._overwrite = overwrite
         self._is_read = dry_run or output is not None
         self._wait = wait
-        self._locks: dict[Path, BinaryIO | None] = {}
+        self._locks: dict[Path, Lock | None] = {}
         self.remarks: tuple[str, ...] = ()
         self.is_current = False
         self._replacements: dict[str, Replacement] = {}
@@ -316,7 +316,7 @@ def _leads_elsewhere(place: Path) -> bool:
     NTFS-3G shows reparse points that it does not know as symbolic links; Windows gives their tag.
     """
     with system_errors(place, "look at"):
-        status = place.lstat()
+        status = link_status_of(place)
     return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0) & _NAME_SURROGATE)
 
 
@@ -334,7 +334,7 @@ def _refuse_other(place: Path, ours: Identity, _: Path) -> None:
 def read_file(place: Path) -> bytes:
     """The bytes of a plain file; raises `TargetError` for anything else, `EnvironmentFailure` otherwise."""
     with system_errors(place, "read"):
-        status = place.stat()
+        status = status_of(place)
         if not stat.S_ISREG(status.st_mode):
             raise TargetError(f"{place}: not a plain file", resolution="Give a registry hive.")
         if status.st_size > MAXIMUM_FILE:

@@ -17,6 +17,8 @@ from pathlib import Path, PurePath, PureWindowsPath
 from winpe_certs.errors import CleanupError, EnvironmentFailure
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.new import write_new
+from winpe_certs.files.opened import open_to_read
+from winpe_certs.files.paths import resolved
 from winpe_certs.files.places import make_folder, remove_file
 from winpe_certs.shown import shown_text
 
@@ -70,8 +72,9 @@ class Records:
         with system_errors(self.folder, "list"):
             paths = sorted(self.folder.glob("*.json"))
         for path in paths:
-            with contextlib.suppress(ValueError, TypeError, OSError, RecursionError):
-                found.append(_parsed(path.stem, json.loads(path.read_text(encoding="utf-8"))))
+            unreadable = contextlib.suppress(ValueError, TypeError, OSError, RecursionError)
+            with unreadable, open_to_read(path) as file:
+                found.append(_parsed(path.stem, json.loads(file.read())))
         return found
 
     def forget(self, record: Record) -> None:
@@ -130,8 +133,8 @@ def _names(folder: str | Path) -> set[PurePath]:
     if not text:
         return set()
     names = {_name(text)}
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
-        names.add(_name(str(Path(text).resolve())))
+    with contextlib.suppress(EnvironmentFailure, RuntimeError, ValueError):
+        names.add(_name(str(resolved(Path(text)))))
     return names
 
 

@@ -205,7 +205,7 @@ class Workshop:
             self.machine.refuse_mounted(place.path)
             copy = self._run_folder / place.path.name
             reopen = partial(self._open_copy, place, how)
-            return StagedTarget(place.path, copy, reopen, self._prepare_folder)
+            return StagedTarget(place.path, copy, reopen, self._prepare_folder, wait=self.options.wait)
         return self._open(place, how)
 
     def _open_copy(self, place: Place, how: Opening, path: Path) -> Target:

@@ -1,6 +1,7 @@
 """An image on a network share: changed as a local copy, verified, then put back by rename.
 
 A share may go away at any moment and knows no reliable locks: the original is only read, or replaced whole.
+What lock there is keeps runs of this program on this machine apart.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from winpe_certs.engines.direct import open_for_reading
 from winpe_certs.engines.survey import survey_wim_file
 from winpe_certs.errors import CleanupError, EnvironmentFailure, ImageState, WinpeCertsError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.locked import hold
 from winpe_certs.files.new import WrittenError, write_new
 from winpe_certs.files.opened import open_to_read
+from winpe_certs.files.paths import status_of
 from winpe_certs.files.places import remove_file, remove_folder
 from winpe_certs.progress import Progress
 from winpe_certs.shown import cause_words
@@ -36,19 +39,29 @@ class StagedTarget:
         copy: Path,
         open_copy: Callable[[Path], Target],
         prepare: Callable[[], None],
+        *,
+        wait: float = 0.0,
     ) -> None:
-        """Copies the image into the run's folder, which `prepare` makes. Raises as `open_copy` does."""
+        """Copies the image into the run's folder, which `prepare` makes; a lock is waited for `wait` seconds.
+
+        Raises as `open_copy` and `hold` do.
+        """
         self._original = original
         self._copy = copy
         prepare()
         self._indexes: list[int | None] = []
-        self._identity = _identity(original)
-        write_new(copy, _pieces(original), overwrite=True)
-        try:
-            self._inner = open_copy(copy)
-        except BaseException:
-            self._remove_copy()
-            raise
+        with contextlib.ExitStack() as stack:
+            lock = hold(original, wait)
+            if lock is not None:
+                stack.callback(lock.close)
+            self._identity = _identity(original)
+            write_new(copy, _pieces(original), overwrite=True)
+            try:
+                self._inner = open_copy(copy)
+            except BaseException:
+                self._remove_copy()
+                raise
+            self._locks = stack.pop_all()
         self._is_changed = False
         self._is_open = True
         self.saved: frozenset[int | None] = frozenset()
@@ -60,6 +73,10 @@ class StagedTarget:
 
     def __exit__(self, *exception: object) -> None:
         """Close the copy and remove it; while it may still be mounted it stays."""
+        with self._locks:
+            self._leave(*exception)
+
+    def _leave(self, *exception: object) -> None:
         self._close(*exception)
         error = exception[1]
         if isinstance(error, CleanupError):
@@ -190,7 +207,7 @@ class StagedTarget:
 
 def _identity(path: Path) -> tuple[int, int]:
     with system_errors(path, "look at"):
-        status = path.stat()
+        status = status_of(path)
     return status.st_size, status.st_mtime_ns
 
 

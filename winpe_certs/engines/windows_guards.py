@@ -23,7 +23,7 @@ from typing import Any, Final
 from winpe_certs.engines.live_stores import Registry, open_machine_key, system_registry
 from winpe_certs.errors import GuardError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.paths import resolved
+from winpe_certs.files.paths import entries_of, is_same_file, resolved
 
 LONGEST_WORK_FOLDER: Final = 80
 """Characters; what stands in an image adds up to 180 more, and many programs end at 260."""
@@ -130,7 +130,7 @@ def _same_file(one: str, other: str) -> bool:
         return True
     try:
         # Short names, drive letters made by subst, links: only the disk knows.
-        return Path(one).samefile(other)
+        return is_same_file(Path(one), Path(other))
     except (OSError, ValueError):
         return False
 
@@ -233,7 +233,7 @@ def folder_facts(folder: Path, environment: Mapping[str, str]) -> FolderFacts:
         facts = FolderFacts(
             exists,
             is_folder=exists and is_folder,
-            is_empty=not exists or (is_folder and next(near.iterdir(), None) is None),
+            is_empty=not exists or (is_folder and next(entries_of(near), None) is None),
             blocked_by=None if exists or is_folder or not near.exists() else str(near),
             temporary=temporary,
         )

@@ -197,6 +197,10 @@ def _digest_in(written: bytes) -> str:
     return written[-len('"\n}\n') - 64 :][:64].decode("ascii")
 
 
+# The byte order marks of UTF-16 and UTF-8.
+_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+
+
 def _refuse_others(data: bytes, origin: str) -> int:
     """Refuse what is no evidence by its first bytes: whatever else was given is not parsed at all.
 
@@ -207,6 +211,13 @@ def _refuse_others(data: bytes, origin: str) -> int:
             f"{origin}: too large for evidence",
             details=f"More than {LARGEST >> 20} MB; what this program writes is far smaller.",
             resolution="Give the file that --evidence has written.",
+        )
+    if data.startswith(_MARKS):
+        raise EvidenceError(
+            f"{origin}: no evidence of winpe-certs",
+            details="It begins with the mark of UTF-16 or UTF-8, as a copy that the > of Windows PowerShell "
+            "or an editor has written.",
+            resolution="Give the file that --evidence has written, or copy that file itself.",
         )
     if data.count(b",") > MOST_VALUES:
         raise EvidenceError(

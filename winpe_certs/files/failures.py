@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.files.holders import who_holds
 from winpe_certs.shown import plain_words, system_words
 
 _CAUSES: Final = {
@@ -38,7 +39,7 @@ _CAUSES: Final = {
 # Windows' own numbers, where the C runtime's would say less.
 _HELD: Final = (
     "another program has this file open",
-    "Close it (Explorer, antivirus, a mounted image) and run this again; --wait 60 waits for it.",
+    "Close it there (Explorer, antivirus, a mounted image), then run the same command again.",
 )
 _WINDOWS_CAUSES: Final = {32: _HELD, 33: _HELD}
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
@@ -54,11 +55,12 @@ def system_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         known = _WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0) or _CAUSES.get(error.errno or 0)
+        is_held = (getattr(error, "winerror", None) or 0) in _WINDOWS_CAUSES
         why, remedy = known or (error.strerror or plain_words(error), "")
-        if error.errno in _FORBIDDEN and doing.startswith(_READING):
+        if not is_held and error.errno in _FORBIDDEN and doing.startswith(_READING):
             remedy = _READING_ADVICE
         raise EnvironmentFailure(
             f"{path}: cannot {doing}: {why}",
-            details=system_words(error),
+            details=f"{system_words(error)}\n{who_holds(path) if is_held else ''}".strip(),
             resolution=remedy or "Check the disk and the path, then run the same command again.",
         ) from error

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from winpe_certs.errors import EnvironmentFailure
+from winpe_certs.files.paths import reachable, status_of
 
 # Security descriptor and attributes, under the names of each driver.
 _UNLISTED: Final = (
@@ -80,7 +81,7 @@ def character_of(path: Path) -> Character:
     attributes = {name: value for name, value in _attributes(path) if name not in _OF_CONTENTS}
     _refuse_hidden_streams(path, attributes)
     unique = {name: value for name in _UNIQUE if (value := _value(path, name)) is not None}
-    return Character(path, path.stat(), attributes, unique)
+    return Character(path, status_of(path), attributes, unique)
 
 
 def give(path: Path, kept: Character) -> None:
@@ -92,7 +93,7 @@ def give(path: Path, kept: Character) -> None:
     if hasattr(os, "chown"):
         _give_owner(path, kept.status)
     with contextlib.suppress(FileNotFoundError):
-        shutil.copystat(kept.path, path)
+        shutil.copystat(reachable(kept.path), path)
     path.chmod(stat.S_IMODE(kept.status.st_mode))
     for name in _OF_CONTENTS:
         if _value(path, name) is not None:

@@ -35,5 +35,5 @@ else:
 
     @contextlib.contextmanager
     def nobody_else_opens(descriptor: int) -> Iterator[None]:  # noqa: ARG001 - the signature of the other
-        """Nothing; on Windows a file that is locked here cannot be opened by anybody anyway."""
+        """Nothing; on Windows nobody else can write to a file that is locked here anyway."""
         yield

@@ -2,7 +2,8 @@
 
 Bytes after the end of the file, synced and checked; then one write of its first bytes. Until that one write
 the file is what it was; an error before it leaves nothing. The lock keeps runs of this program apart, and
-wimlib; other programs may not ask for it. So before each write and each cut the file is compared with what
+wimlib; other programs may not ask for it, except on Windows, where nobody else
+can write to the file. So before each write and each cut the file is compared with what
 was opened and with what was written since, and if it differs nothing of it is touched.
 """
 
@@ -18,14 +19,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol, TypeVar
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.holders import who_holds
 from winpe_certs.files.lease import nobody_else_opens
+from winpe_certs.files.name_lock import NameLock, lock_name
 from winpe_certs.files.opened import OpenedFile, changed_meanwhile, leads_to, open_to_read
-from winpe_certs.files.paths import identity
+from winpe_certs.files.paths import identity, is_marked_read_only, status_of
 
+_Taken = TypeVar("_Taken")
 _LOG: Final = logging.getLogger(__name__)
 _PAUSE: Final = 0.2
 _HEAD: Final = 4096
@@ -54,12 +58,27 @@ class LockedFile(OpenedFile):
                 self._size = self._opened[2]
                 self._head = self._head_on_disk(_HEAD)
         except BaseException:
-            self.file.close()
+            self.close()
             raise
 
+    def close(self) -> None:
+        """Let the file and its name go."""
+        super().close()
+        self._name.close()
+
     def _open(self) -> BinaryIO:
+        name = _lock_name(self.path)
+        try:
+            file = self._opened_file()
+        except BaseException:
+            name.close()
+            raise
+        self._name = name
+        return file
+
+    def _opened_file(self) -> BinaryIO:
         with system_errors(self.path, "open"):
-            if _is_marked_read_only(self.path):
+            if is_marked_read_only(self.path):
                 self._refusal = PermissionError(errno.EACCES, "the file is read-only")
                 return _open_exclusively(self.path, writing=False)
             try:
@@ -150,7 +169,7 @@ class LockedFile(OpenedFile):
     def _difference(self) -> str:
         """What is not as it was left here; empty when all is."""
         if sys.platform == "win32":
-            return ""  # nobody else can open it
+            return ""  # nobody else can write, rename or remove it
         else:  # noqa: RET505 - mypy knows platforms by their branches
             # The size comes last: who writes while the header is read changes that as a rule.
             if self._head_on_disk(len(self._head)) != self._head:
@@ -215,22 +234,26 @@ class LockedFile(OpenedFile):
 
     def _head_on_disk(self, size: int) -> bytes:
         if sys.platform == "win32":
+            at = self.file.tell()
             self.file.seek(0)
-            return self.file.read(size)
+            head = self.file.read(size)
+            self.file.seek(at)
+            return head
         else:  # noqa: RET505 - mypy knows platforms by their branches
             return os.pread(self.file.fileno(), size, 0)
 
     def give_way(self) -> None:
         """Let another file take this one's name: Windows renames over no file that is open.
 
-        Elsewhere the lock is held until the end: a run that waits for it sees that the file was replaced.
+        The lock of the name stays. Elsewhere that of the file is held until the end: a run that waits for it
+        sees that the file was replaced.
         """
         if sys.platform == "win32":
             self.file.close()
 
     @contextlib.contextmanager
     def reopened(self) -> Iterator[BinaryIO]:
-        """The file as anybody else would open it now (on Windows, where it is not shared, this handle)."""
+        """The file as anybody else would open it now (on Windows this handle: nobody else writes to it)."""
         if sys.platform == "win32":
             yield self.file
             return
@@ -240,8 +263,8 @@ class LockedFile(OpenedFile):
             yield file
 
 
-def waiting_for(path: Path, seconds: float, take: Callable[[], BinaryIO]) -> BinaryIO:
-    """Open a file by `take`, again and again for so long as somebody else has it locked.
+def waiting_for(path: Path, seconds: float, take: Callable[[], _Taken]) -> _Taken:
+    """Take a lock by `take`, again and again for so long as somebody else has it.
 
     Raises `EnvironmentFailure` when the time is over, and what `take` raises for other reasons.
     """
@@ -256,28 +279,40 @@ def waiting_for(path: Path, seconds: float, take: Callable[[], BinaryIO]) -> Bin
             time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
 
 
+_HOW_HELD: Final = "An exclusive lock (flock) is held, or the file has just been replaced."
+_HOW_HELD_ON_WINDOWS: Final = "Another run of this program has it, or a program that has the file open."
+
+
 class LockHeldError(EnvironmentFailure):
     """Somebody else has the lock of a file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path}: another program is working on this file",
-            details="An exclusive lock (flock) is held, or the file has just been replaced.",
+            details=_HOW_HELD if sys.platform != "win32" else who_holds(path) or _HOW_HELD_ON_WINDOWS,
             resolution="Wait until it has finished, then run the same command again; --wait 60 does that.",
         )
 
 
-def hold(path: Path, wait: float) -> BinaryIO | None:
+class Lock(Protocol):
+    """Something that is locked until it is closed."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
+def hold(path: Path, wait: float) -> Lock | None:
     """Keep other runs of this program from a file that will be replaced; None where that is not possible.
 
-    The lock ends when what this gives is closed. Raises as `LockedFile` does.
+    On Windows it is the name that is locked: a file that is open could not be replaced. The lock ends when
+    what this gives is closed. Raises as `LockedFile` does.
     """
-    if sys.platform == "win32":
-        return None  # a file that is open could not be replaced
-    else:  # noqa: RET505 - mypy knows platforms by their branches
-        with system_errors(path, "read"):
-            if not stat.S_ISREG(path.stat().st_mode):
-                return None  # refused by whoever reads it; opening a pipe would wait for a writer
+    with system_errors(path, "read"):
+        if not stat.S_ISREG(status_of(path).st_mode):
+            return None  # refused by whoever reads it; opening a pipe would wait for a writer
+        if sys.platform == "win32":
+            return waiting_for(path, wait, partial(_lock_name, path))
+        else:  # noqa: RET505 - mypy knows platforms by their branches
             try:
                 return waiting_for(path, wait, partial(_open_exclusively, path, writing=False))
             except LocksMissingError:
@@ -294,20 +329,28 @@ class LocksMissingError(EnvironmentFailure):
         )
 
 
-def _is_marked_read_only(path: Path) -> bool:
-    """Whether a file has Windows' read-only mark, which no waiting changes."""
-    return sys.platform == "win32" and not path.stat().st_mode & stat.S_IWRITE
+def _lock_name(path: Path) -> NameLock:
+    with system_errors(path, "lock its name"):
+        try:
+            return lock_name(path)
+        except BlockingIOError as error:
+            raise LockHeldError(path) from error
 
 
 if sys.platform == "win32":
-    from winpe_certs.files.windows import SHARE_NOTHING, open_file
+    from winpe_certs.files.windows import SHARE_NOTHING, SHARE_READING, open_file
 
     _SHARING_VIOLATION: Final = 32
 
     def _open_exclusively(path: Path, *, writing: bool) -> BinaryIO:
-        """Open without sharing, so that nobody else can open the file meanwhile."""
+        """Open a file that nobody else has open, so that others can only read it meanwhile.
+
+        Who has it open already may save over the change, as a mount does; who comes later reads the file
+        from before or after.
+        """
         try:
-            return open_file(path, writing=writing, share=SHARE_NOTHING)
+            open_file(path, share=SHARE_NOTHING).close()
+            return open_file(path, writing=writing, share=SHARE_READING)
         except OSError as error:
             if error.winerror != _SHARING_VIOLATION:
                 raise
@@ -315,7 +358,7 @@ if sys.platform == "win32":
 
     @contextlib.contextmanager
     def _at_the_end(_: BinaryIO) -> Iterator[None]:
-        """Nobody else can open the file, so its end stays where it is."""
+        """Nobody else can write to the file, so its end stays where it is."""
         yield
 
 else:

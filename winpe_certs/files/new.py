@@ -10,15 +10,22 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from winpe_certs import interrupts
 from winpe_certs.errors import EnvironmentFailure, UsageError
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import Character, character_of, give, give_unique, old_file
 from winpe_certs.files.opened import open_to_read
-from winpe_certs.files.paths import PathKind, path_kind, resolved
+from winpe_certs.files.paths import PathKind, is_marked_read_only, path_kind, reachable, resolved
 from winpe_certs.ranges import FileRange, copy_range, write_all
 from winpe_certs.sharing import retry_sharing
+
+_OTHER: Final = (
+    "the name of a device, or of a stream of a file"
+    if sys.platform == "win32"
+    else "a device, a pipe or a socket"
+)
 
 
 class WrittenError(EnvironmentFailure):
@@ -33,7 +40,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """
     kind = path_kind(path)
     if kind in {PathKind.OTHER, PathKind.FOLDER}:
-        what = kind.value if kind is PathKind.FOLDER else "a device, a pipe or a socket"
+        what = kind.value if kind is PathKind.FOLDER else _OTHER
     elif path.is_symlink() and _is_of_the_system(resolved(path.parent)):
         what = "a link that belongs to the system"
     else:
@@ -42,7 +49,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise UsageError(
             f"{path}: this is {what}; an output is a file", resolution="Give the name of a file."
         )
-    if not overwrite and os.path.lexists(path):
+    if not overwrite and os.path.lexists(reachable(path)):
         raise UsageError(f"{path} exists already", resolution="Choose another name, or add --overwrite.")
 
 
@@ -67,11 +74,12 @@ def write_new(
     rename on; one that came is `Interrupted` afterwards, and the file is there.
     """
     refuse_existing(path, overwrite=overwrite)
-    is_new = not os.path.lexists(path)
+    place = reachable(path)
+    is_new = not os.path.lexists(place)
     with system_errors(path, "write"):
         kept = replaced(path)
         # The name is known before there is a file: an interrupt at any moment from then on removes it.
-        temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
+        temporary = temporary_for(path)
         try:
             # Without a buffer: what the system copies itself must follow what was written before it.
             with open(temporary, "xb", buffering=0, opener=partial(os.open, mode=0o600)) as file:
@@ -85,7 +93,7 @@ def write_new(
             if check is not None:
                 check(temporary)
             with old_file(kept) as old, interrupts.held(f"{path}: written completely."):
-                _rename(temporary, path, overwrite=overwrite)
+                _rename(temporary, place, overwrite=overwrite)
                 if kept is not None:
                     _give_unique(path, kept, old)
                 _sync_name(path, is_new=is_new)
@@ -93,7 +101,8 @@ def write_new(
             raise
         except BaseException:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                # Antivirus looks at a file when it is closed.
+                retry_sharing(temporary.unlink, attempts=3)
             raise
 
 
@@ -102,7 +111,7 @@ def is_already(path: Path, pieces: Iterable[bytes], *, overwrite: bool) -> bool:
 
     Raises `UsageError` for a file with other contents, `EnvironmentFailure` when it cannot be read.
     """
-    if overwrite or not os.path.lexists(path):
+    if overwrite or not os.path.lexists(reachable(path)):
         return False
     refuse_existing(path, overwrite=True)
     with system_errors(path, "compare with it"), open_to_read(path) as file:
@@ -115,9 +124,18 @@ def is_already(path: Path, pieces: Iterable[bytes], *, overwrite: bool) -> bool:
 def replaced(path: Path) -> Character | None:
     """What a new file at `path` takes over: that of the file there, None for nothing and for a link.
 
-    Raises as `character_of` does.
+    Raises as `character_of` does, and `OSError` for a file that Windows lets nobody replace.
     """
-    return character_of(path) if path.is_file() and not path.is_symlink() else None
+    if path_kind(path) is not PathKind.FILE or reachable(path).is_symlink():
+        return None
+    if is_marked_read_only(path):
+        raise PermissionError(errno.EACCES, "the file is read-only")
+    return character_of(path)
+
+
+def temporary_for(path: Path) -> Path:
+    """The path of a new file beside another, with a name that nothing has."""
+    return reachable(path.with_name(f".{path.name}.{os.urandom(6).hex()}.new"))
 
 
 def put_in_place(temporary: Path, path: Path, *, overwrite: bool, kept: Character | None) -> None:
@@ -128,7 +146,7 @@ def put_in_place(temporary: Path, path: Path, *, overwrite: bool, kept: Characte
     """
     _dress(temporary, kept)
     with old_file(kept) as old, interrupts.held(f"{path}: written completely."):
-        _rename(temporary, path, overwrite=overwrite)
+        _rename(temporary, reachable(path), overwrite=overwrite)
         if kept is not None:
             _give_unique(path, kept, old)
         _sync_name(path, is_new=False)
@@ -157,7 +175,7 @@ def _sync_name(path: Path, *, is_new: bool) -> None:
     except EnvironmentFailure as error:
         if is_new:
             try:
-                path.unlink()
+                reachable(path).unlink()
             except OSError:
                 pass
             else:

@@ -10,18 +10,27 @@ from typing import BinaryIO, Final, Self
 
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.paths import identity
+from winpe_certs.files.paths import identity, status_of
 
 NOTHING_ELSE: Final = "Make sure that nothing else works on it, then run the same command again."
 
 
 if sys.platform == "win32":
+    from functools import partial
+
     from winpe_certs.files.windows import open_file as open_to_read
+
+    open_to_change = partial(open_to_read, writing=True)
+    """Open an existing file for reading and writing, as others may at the same time; raises `OSError`."""
 else:
 
     def open_to_read(path: Path) -> BinaryIO:
         """Open an existing file for reading, whatever others do with it; raises `OSError`."""
         return path.open("rb")
+
+    def open_to_change(path: Path) -> BinaryIO:
+        """Open an existing file for reading and writing, as others may at the same time; raises `OSError`."""
+        return path.open("r+b")
 
 
 class OpenedFile:
@@ -38,6 +47,10 @@ class OpenedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
         self.file.close()
 
     def refuse_changed(self) -> None:
@@ -51,7 +64,7 @@ class OpenedFile:
 def changed_meanwhile(path: Path, what: str = "") -> EnvironmentFailure:
     """The error for a file that another program has changed or replaced; it says what is there now."""
     try:
-        status = path.stat()
+        status = status_of(path)
     except OSError:
         found = "Nothing is there any more."
     else:
@@ -69,7 +82,7 @@ def changed_meanwhile(path: Path, what: str = "") -> EnvironmentFailure:
 def leads_to(path: Path, file: BinaryIO) -> bool:
     """Whether a path still names a file that is open."""
     try:
-        named = path.stat()
+        named = status_of(path)
     except OSError:
         return False
     opened = os.fstat(file.fileno())

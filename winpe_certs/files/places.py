@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.opened import open_to_change
+from winpe_certs.files.paths import entries_of, reachable
+from winpe_certs.sharing import retry_sharing
 
 
 def overwrite(path: Path, data: bytes) -> None:
@@ -14,7 +18,7 @@ def overwrite(path: Path, data: bytes) -> None:
 
     Not atomic: for files below a mount that is thrown away when anything fails.
     """
-    with system_errors(path, "write"), path.open("r+b") as file:
+    with system_errors(path, "write"), open_to_change(path) as file:
         file.write(data)
         file.truncate()
         file.flush()
@@ -24,24 +28,24 @@ def overwrite(path: Path, data: bytes) -> None:
 def make_folder(path: Path) -> None:
     """Make a folder and its parents, for its owner only."""
     with system_errors(path, "make the folder"):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reachable(path).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder that must be empty by now; one that is not there is fine."""
     with system_errors(path, "remove the folder"), contextlib.suppress(FileNotFoundError):
-        path.rmdir()
+        retry_sharing(reachable(path).rmdir)
 
 
 def empty_folder(path: Path) -> None:
     """Remove a folder with the plain files in it."""
     with system_errors(path, "empty the folder"):
-        for entry in path.iterdir():
-            entry.unlink()
-        path.rmdir()
+        for entry in entries_of(path):
+            retry_sharing(reachable(entry).unlink)
+        retry_sharing(reachable(path).rmdir)
 
 
 def remove_file(path: Path) -> None:
     """Remove a file; one that is not there is fine."""
     with system_errors(path, "remove"):
-        path.unlink(missing_ok=True)
+        retry_sharing(partial(reachable(path).unlink, missing_ok=True))

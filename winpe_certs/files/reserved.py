@@ -11,7 +11,7 @@ from typing import Final, Self
 from winpe_certs.errors import EnvironmentFailure
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.keeping import give
-from winpe_certs.files.new import put_in_place, refuse_existing, replaced
+from winpe_certs.files.new import put_in_place, refuse_existing, replaced, temporary_for
 from winpe_certs.ranges import write_all
 
 _ZEROS: Final = bytes(1 << 16)
@@ -29,7 +29,7 @@ class ReservedFile:
         self._path = path
         self._overwrite = overwrite
         self._size = 0
-        self._temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
+        self._temporary = temporary_for(path)
         self._is_finished = False
         with system_errors(path, "write"):
             self._kept = replaced(path)

@@ -2,6 +2,9 @@
 
 Python's `open` shares a file as the C runtime does and reports a sharing violation as "permission denied";
 `_winapi.CreateFile` takes ANSI names before Python 3.13. So files are opened by CreateFileW here.
+ReplaceFileW gives the new file the access control list, alternate data streams, attributes, short name and
+time of creation of the old one (its remarks). No flag lets it pass over a list or stream that it cannot keep:
+then it fails, and the old file stays.
 Sources: Microsoft, "CreateFileW", "ReplaceFileW", "GetDriveTypeW", "Maximum Path Length Limitation".
 """
 
@@ -47,6 +50,9 @@ if sys.platform == "win32":
     _kernel32.GetDriveTypeW.restype = wintypes.UINT
     _kernel32.GetDriveTypeW.argtypes = [wintypes.LPCWSTR]
 
+    # None of REPLACEFILE_WRITE_THROUGH (not supported), _IGNORE_MERGE_ERRORS and _IGNORE_ACL_ERRORS.
+    _KEEP_ALL: Final = 0
+
     def open_file(path: Path, *, writing: bool = False, share: int = SHARE_EVERYTHING) -> BinaryIO:
         """Open an existing file, for reading or for both; raises `OSError` with the system's own number.
 
@@ -64,15 +70,20 @@ if sys.platform == "win32":
         try:
             retry_sharing(partial(_replace_file, target, replacement, backup))
         except OSError:
-            if not target.exists() and backup.exists():
-                backup.rename(target)
+            place, kept = reachable(target), reachable(backup)
+            if not place.exists() and kept.exists():
+                kept.rename(place)
             raise
         with contextlib.suppress(OSError):
-            retry_sharing(backup.unlink)
+            retry_sharing(reachable(backup).unlink)
 
     def is_on_another_machine(path: Path) -> bool:
         """Whether a path leads to a share, also by the letter of a mapped drive."""
-        root = os.path.splitdrive(os.path.abspath(path))[0]  # noqa: PTH100 - without a look at the disk
+        # Without a look at the disk, and without the prefix, behind which there is a drive or a share.
+        whole = os.path.abspath(path)  # noqa: PTH100
+        if whole.upper().startswith(("\\\\?\\UNC\\", "\\\\.\\UNC\\")):
+            return True
+        root = os.path.splitdrive(whole[4:] if whole.startswith(("\\\\?\\", "\\\\.\\")) else whole)[0]
         return root.startswith("\\\\") or bool(_kernel32.GetDriveTypeW(f"{root}\\") == _DRIVE_REMOTE)
 
     def _open(path: Path, *, writing: bool, share: int) -> BinaryIO:
@@ -85,12 +96,18 @@ if sys.platform == "win32":
 
     def _replace_file(target: Path, replacement: Path, backup: Path) -> None:
         names = map(_native, (target, replacement, backup))
-        if not _kernel32.ReplaceFileW(*names, 0, None, None):
+        if not _kernel32.ReplaceFileW(*names, _KEEP_ALL, None, None):
             raise _last_error(target)
 
     def _last_error(path: Path) -> OSError:
         number = ctypes.get_last_error()
         return OSError(0, ctypes.FormatError(number).strip(), str(path), number)
+
+    def reachable(path: Path) -> Path:
+        """A path as every call takes it; only a long one is changed."""
+        if len(os.path.abspath(path)) < _LONGEST:  # noqa: PTH100 - resolve() would follow links
+            return path
+        return Path(_native(path))
 
     def _native(path: Path) -> str:
         r"""A whole path; a long one with the prefix ``\\?\``, which takes no ``.`` and ``..``."""

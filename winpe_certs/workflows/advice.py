@@ -14,7 +14,7 @@ from typing import Final
 from winpe_certs.certs.stores import certificate_key
 from winpe_certs.command_lines import PROGRAM, Shell, file_word, shell_of
 from winpe_certs.engines.choose import Kind, Place
-from winpe_certs.files.paths import resolved
+from winpe_certs.files.paths import PathKind, path_kind, resolved
 from winpe_certs.results import Advice
 from winpe_certs.workflows.guards import MANAGED_NAME
 
@@ -95,7 +95,9 @@ def _for_place(place: Place, output: Path | None) -> tuple[Advice, ...]:
         return (Advice(_FOLDER, _unmount(resolved(place.path))),)
     if place.kind is Kind.HIVE:
         return (_HIVE,)
-    name = (output if output is not None and not output.is_dir() else place.path).name.lower()
+    name = (
+        output if output is not None and path_kind(output) is not PathKind.FOLDER else place.path
+    ).name.lower()
     if MANAGED_NAME.fullmatch(name):
         return (_MANAGED,)
     if name == "winpe.wim":

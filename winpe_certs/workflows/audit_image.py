@@ -14,6 +14,7 @@ from winpe_certs.engines.containers import Container
 from winpe_certs.engines.estate import Source, contents_hash, opened, read
 from winpe_certs.errors import DirtyHiveError, MissingFileError, WinpeCertsError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import status_of
 from winpe_certs.findings import Finding, Severity
 from winpe_certs.regf.reading import Hive
 from winpe_certs.results import AuditedImage, AuditVerdict, CertificateResult, ServerResult, Status, Verdict
@@ -253,6 +254,6 @@ def seconds_for(source: Source) -> float:
 
 def _size(source: Source) -> int:
     try:
-        return source.path.stat().st_size
+        return status_of(source.path).st_size
     except OSError:
         return 0

@@ -21,6 +21,7 @@ from winpe_certs.engines.reg_program import Reg
 from winpe_certs.engines.setup import EngineOptions, Machine, Workshop
 from winpe_certs.errors import CleanupError, EnvironmentFailure, WinpeCertsError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import entries_of, link_status_of
 from winpe_certs.files.places import empty_folder, remove_file, remove_folder
 from winpe_certs.results import Leftover, Report
 
@@ -231,10 +232,10 @@ def _remove_work(folder: Path, freeing: _Freeing) -> None:
     with system_errors(folder, "look into the folder"):
         if not _is_folder(folder):
             raise EnvironmentFailure(f"{folder}: this is no plain folder, so it is left alone")
-        entries = sorted(folder.iterdir())
+        entries = sorted(entries_of(folder))
         files = [entry for entry in entries if _WORK_FILE.fullmatch(entry.name) and _is_file(entry)]
         folders = [entry for entry in entries if entry.name in _WORK_FOLDERS and _is_folder(entry)]
-        full = [entry for entry in folders if all(map(_is_file, entry.iterdir()))]
+        full = [entry for entry in folders if all(map(_is_file, entries_of(entry)))]
         mounts = [entry for entry in entries if entry.name == "mount" and _is_folder(entry)]
     for path in files:
         remove_file(path)
@@ -246,13 +247,13 @@ def _remove_work(folder: Path, freeing: _Freeing) -> None:
 
 def _is_file(path: Path) -> bool:
     """Whether this is a file itself, and no link."""
-    status = path.lstat()
+    status = link_status_of(path)
     return stat.S_ISREG(status.st_mode) and not _leads_elsewhere(status)
 
 
 def _is_folder(path: Path) -> bool:
     """Whether this is a folder itself, and no link or junction."""
-    status = path.lstat()
+    status = link_status_of(path)
     return stat.S_ISDIR(status.st_mode) and not _leads_elsewhere(status)
 
 

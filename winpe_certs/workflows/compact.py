@@ -11,6 +11,7 @@ from winpe_certs.engines.compacting import compact_file
 from winpe_certs.engines.setup import Machine
 from winpe_certs.errors import GuardError, UsageError
 from winpe_certs.files.failures import system_errors
+from winpe_certs.files.paths import status_of
 from winpe_certs.progress import Progress, silent
 from winpe_certs.results import Advice, Compaction, Report
 from winpe_certs.workflows.guards import refuse_managed
@@ -74,7 +75,7 @@ def compact(
 def _refuse_several_names(place: Place) -> None:
     """A rename reaches one name alone: the others would keep the old file, and its space."""
     with system_errors(place.path, "look at it"):
-        links = place.path.stat().st_nlink
+        links = status_of(place.path).st_nlink
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; only this name would get the compact file",

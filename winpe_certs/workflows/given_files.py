@@ -28,7 +28,7 @@ from winpe_certs.errors import (
 )
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.opened import open_to_read
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, entries_of, is_special_name, path_kind, status_of
 
 STANDARD_INPUT: Final = "-"
 # What is there is gone when the command line is run again.
@@ -96,7 +96,7 @@ def _read(data: bytes, origin: str) -> CertificateFile | InputError:
 def _folder(folder: Path) -> Given:
     """Every certificate file of a folder, in the order in which people count; not what lies deeper."""
     with system_errors(folder, "list the folder"):
-        names = sorted((each.name for each in folder.iterdir()), key=_natural)
+        names = sorted((each.name for each in entries_of(folder)), key=_natural)
     if len(names) > _MOST_FILES:
         raise UsageError(
             f"{folder}: {len(names)} files are too many for a folder of certificates",
@@ -145,7 +145,7 @@ def _no_certificate(path: Path) -> str:
     if kind is not PathKind.FILE:
         return f"{path}: {'a link to nothing' if kind is PathKind.MISSING else 'not a plain file'}"
     with system_errors(path, "read"):
-        size = path.stat().st_size
+        size = status_of(path).st_size
     if size > LARGEST_FILE:
         return f"{path}: {size} bytes are too many for a certificate file"
     try:
@@ -187,6 +187,11 @@ def _from_standard_input() -> bytes:
 def _from_pipe(path: Path) -> bytes:
     """What comes out of a pipe or device, until it ends; a writer may never come."""
     if not hasattr(select, "poll"):
+        if is_special_name(str(path)):
+            raise UsageError(
+                f"{path}: this is the name of a device, or of a stream of a file",
+                resolution="Give a certificate under another name.",
+            )
         return _from_file(path)
     pieces: list[bytes] = []
     size = 0

@@ -13,7 +13,7 @@ from typing import Final
 from winpe_certs.engines.choose import Kind, Place, kind_of
 from winpe_certs.errors import GuardError
 from winpe_certs.files.failures import system_errors
-from winpe_certs.files.paths import PathKind, path_kind, resolved
+from winpe_certs.files.paths import PathKind, is_same_file, path_kind, resolved, status_of
 
 MANAGED_NAME: Final = re.compile(r"boot\.[A-Z0-9]{3}[0-9A-F]{5}\.wim", re.IGNORECASE)
 _MANAGED_FOLDER: Final = re.compile(
@@ -49,7 +49,7 @@ def refuse_protected(
         return
     refuse_managed(place.path)
     with system_errors(place.path, "look at it"):
-        links = place.path.stat().st_nlink
+        links = status_of(place.path).st_nlink
     if links > 1:
         raise GuardError(
             f"{place.path}: the file has {links} hard links; the change would show under every name",
@@ -68,7 +68,7 @@ def refuse_image(option: str, path: Path) -> None:
 
 def same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to the same file; raises `EnvironmentFailure` if that cannot be seen."""
-    if PathKind.MISSING in {path_kind(one), path_kind(other)}:
+    if not {path_kind(one), path_kind(other)} <= {PathKind.FILE, PathKind.FOLDER}:
         return False
     with system_errors(one, "look at it"):
-        return one.samefile(other)
+        return is_same_file(one, other)

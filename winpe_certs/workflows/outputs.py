@@ -53,6 +53,8 @@ def outputs_for(
                 resolution="Give the image a name of its own.",
             )
         refuse_missing_folder("-o", path)
+        # What is no file has no real path either.
+        refuse_existing(path, overwrite=True)
         if not force_managed_copy:
             refuse_managed(path)
         # A file may be what would be written: that is found out when it is known what would be.

@@ -11,7 +11,7 @@ from winpe_certs.errors import EvidenceError, TargetError, UsageError
 from winpe_certs.evidence.document import Evidence, FileState, TargetEvidence
 from winpe_certs.files.failures import system_errors
 from winpe_certs.files.opened import open_to_read
-from winpe_certs.files.paths import PathKind, path_kind
+from winpe_certs.files.paths import PathKind, path_kind, status_of
 from winpe_certs.progress import Progress
 from winpe_certs.workflows.selection import SOFTWARE_HIVE
 
@@ -27,7 +27,7 @@ def state_of(path: Path, progress: Progress) -> FileState:
     elif path_kind(path) is not PathKind.FILE:
         raise TargetError(f"{path}: not a plain file", resolution="Give the image.")
     with system_errors(path, "read"), open_to_read(path) as file:
-        size = path.stat().st_size
+        size = status_of(path).st_size
         (digest,) = hash_parts(file, [Part(size)], progress)
     return FileState(size, digest)
 
