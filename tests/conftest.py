@@ -10,13 +10,14 @@ import lzma
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests import needs
+from winpe_certs import interrupts
 from winpe_certs.engines.choose import Place
 from winpe_certs.engines.setup import EngineOptions, Machine
 from winpe_certs.results import EngineUse
@@ -47,6 +48,13 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     module: needs.LeftOut = needs.LeftOut.from_parent(parent, path=module_path)
     module.reason = reason
     return module
+
+
+@pytest.fixture(autouse=True)
+def forgotten_interrupts() -> Iterator[None]:
+    """Forget interrupts that a test has sent: the state belongs to the process, and so to all its tests."""
+    yield
+    interrupts.reset()
 
 
 @pytest.fixture(autouse=needs.IS_WINDOWS)

@@ -40,10 +40,16 @@ WINE_CANNOT: Final = {
     "streams": "Wine 8 has no alternate streams: a file of that name appears",
     "lists": "access control lists are set by icacls, which does nothing in Wine 8",
 }
+TWO_PROCESSES: Final = "a second process decodes, for which this system has no fork or no second processor"
+NO_LIBWIM: Final = "libwim decodes, and it is not installed"
+SILENCE: Final = "a server keeps silent when its queue is full, and other systems than Linux refuse"
+SMALL_DISK: Final = "a small disk is mounted, as only root may and only on Linux"
 QUIET_MACHINE: Final = (
-    "what a run leaves on the machine is looked for; on a real Windows other programs write too"
+    "what a run leaves on the machine is looked for; on a real Windows others write too"
 )
 NO_ZIP: Final = "the zip for a Windows without Python is tested, and none has been built from this source"
+OWN: Final = (TWO_PROCESSES, NO_LIBWIM, SILENCE, SMALL_DISK, QUIET_MACHINE, NO_ZIP)
+"""Reasons that a test finds out by itself, whatever the system."""
 JUDGES: Final = "programs of Linux that judge are started: wimlib-imagex, openssl, hivexsh and others"
 
 MODULES: Final[dict[str, str]] = {

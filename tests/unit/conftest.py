@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests import needs
 from winpe_certs.wim.parallel import may_fork
 
-two_processes = pytest.mark.skipif(
-    not may_fork(), reason="with one processor, or without fork, the program itself starts no second process"
-)
+two_processes = pytest.mark.skipif(not may_fork(), reason=needs.TWO_PROCESSES)
 
 
 @dataclass

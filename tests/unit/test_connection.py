@@ -20,6 +20,7 @@ import pytest
 from OpenSSL import SSL
 
 from scripts.testdata import pki
+from tests import needs
 from tests.fakes.tls_server import LOOPBACK, LoopbackServer, TlsServer, listener, until_the_end
 from winpe_certs.connection import ConnectionFailure, TimeLimit, fetch_chain
 from winpe_certs.errors import EnvironmentFailure, ExitCode, UsageError
@@ -394,7 +395,7 @@ class TestConnecting:
     def full(self) -> Iterator[int]:
         """A port whose queue of connections is full, so that Linux answers no more."""
         if sys.platform != "linux":
-            pytest.skip("other systems refuse instead of keeping silent")
+            pytest.skip(needs.SILENCE)
         with socket.socket() as listening:
             listening.bind((LOOPBACK, 0))
             listening.listen(0)

@@ -124,12 +124,12 @@ def _is_of_this_source(archive: ZipFile) -> bool:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
     """The zip, unpacked below a folder whose name has blanks and letters beyond the ANSI code page."""
     if not ZIP.is_file():
-        _missing(f"dist has no {ZIP.name}: scripts/build-windows makes it")
+        _missing(f"{needs.NO_ZIP}: scripts/build-windows makes {ZIP.name}")
     place = tmp_path_factory.mktemp("bundle") / "Ünpacked 日本 ö"
     unpacked = Unpacked(place / NAME, place / "temp", place / "work")
     with ZipFile(ZIP) as archive:
         if not _is_of_this_source(archive):
-            _missing(f"{ZIP.name} is of another source: scripts/build-windows makes it anew")
+            _missing(f"{needs.NO_ZIP}: scripts/build-windows makes {ZIP.name} anew")
         archive.extractall(place)
     unpacked.temporary.mkdir()
     unpacked.work.mkdir()

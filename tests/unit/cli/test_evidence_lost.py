@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.unit.cli.conftest import Program, read_document, results_in
 from winpe_certs.errors import UsageError
 from winpe_certs.evidence import canonical
@@ -29,10 +30,10 @@ def _small_disk(folder: Path, size: int) -> Iterator[Path]:
     """A disk of so many bytes; skips where none can be mounted."""
     folder.mkdir()
     if not sys.platform.startswith("linux") or not shutil.which("mount"):
-        pytest.skip("no small disk can be mounted here")
+        pytest.skip(needs.SMALL_DISK)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
+        pytest.skip(needs.SMALL_DISK)
     try:
         yield folder
     finally:
@@ -51,11 +52,10 @@ def test_a_disk_without_room_for_evidence_leaves_the_image_as_it_was(
         assert _is_untouched(disk, image, before)
 
 
+@pytest.mark.posix("places")
 def test_a_place_that_cannot_be_written_leaves_the_image_as_it_was(
     run: Program, image: Path, root: Path
 ) -> None:
-    if not Path("/proc/version").exists():
-        pytest.skip("this system has no /proc to write to in vain")
     before = image.read_bytes()
     done = run("inject", image, "-c", root, "-i", "1", "--evidence", "/proc/evidence.json", "-f", "json")
     assert (done.code, done.document["changed"]) == (4, False)

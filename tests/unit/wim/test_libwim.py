@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from scripts.chunks.libwim import LibWim
+from tests import needs
 from tests.conftest import REQUIRED, Judge
 from winpe_certs.errors import ChunkError, EnvironmentFailure, UnsupportedWimError, UsageError, WimError
 from winpe_certs.wim import libwim, resource
@@ -46,7 +47,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> LibwimCodecs:
     except EnvironmentFailure as error:
         if "judges" in REQUIRED:
             pytest.fail(f"{error.message}, and WINPE_CERTS_REQUIRE asks for judges")
-        pytest.skip(f"no libwim to test: {error.message}")
+        pytest.skip(needs.NO_LIBWIM)
 
 
 def sample(size: int) -> bytes:
