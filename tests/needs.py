@@ -44,9 +44,7 @@ TWO_PROCESSES: Final = "a second process decodes, for which this system has no f
 NO_LIBWIM: Final = "libwim decodes, and it is not installed"
 SILENCE: Final = "a server keeps silent when its queue is full, and other systems than Linux refuse"
 SMALL_DISK: Final = "a small disk is mounted, as only root may and only on Linux"
-QUIET_MACHINE: Final = (
-    "what a run leaves on the machine is looked for; on a real Windows others write too"
-)
+QUIET_MACHINE: Final = "what a run leaves on the machine is looked for; on a real Windows others write too"
 NO_ZIP: Final = "the zip for a Windows without Python is tested, and none has been built from this source"
 OWN: Final = (TWO_PROCESSES, NO_LIBWIM, SILENCE, SMALL_DISK, QUIET_MACHINE, NO_ZIP)
 """Reasons that a test finds out by itself, whatever the system."""

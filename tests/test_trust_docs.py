@@ -13,6 +13,8 @@ from scripts.testdata.trust_cases import AGREES, UNDOCUMENTED, Case
 from scripts.testdata.trust_pki import cases
 from tests.oracle.test_microsoft_programme import CERTIFICATES_IN_2026_10_27
 from tests.oracle.test_trust_cryptography import DIFFERENCES
+from tests.windows.test_crypt32_chains import DIFFERENCES as DIFFERENCES_OF_CRYPT32
+from tests.windows.test_crypt32_chains import reason_for
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEXT = (REPOSITORY / "docs" / "trust.md").read_text(encoding="utf-8")
@@ -55,6 +57,18 @@ def test_the_figures_are_those_of_the_matrix(made: str, heading: str, cases: tup
     assert int(figure) == len(differences)
     table = after.split("\n\n")[0]
     assert sum(int(count) for count in re.findall(r"\| (\d+) \|$", table, re.MULTILINE)) == len(differences)
+
+
+def test_the_figures_of_crypt32() -> None:
+    text = TEXT.split("## What crypt32 says")[1]
+    both = [*cases(), *odd_cases()]
+    small = [case for case in cases() if reason_for(case.name)]
+    for reason in DIFFERENCES_OF_CRYPT32:
+        count = sum(reason_for(case.name) == reason for case in both)
+        assert f"| {reason} | {count} |" in text
+    total = sum(reason_for(case.name) is not None for case in both)
+    assert f"otherwise in {total}, {len(small)} of them small PKIs" in text
+    assert f"the {len(cases())} small PKIs and the {len(odd_cases())} odd chains" in text
 
 
 def test_the_figure_of_what_is_undocumented() -> None:

@@ -1,10 +1,11 @@
 r"""Certificates in the stores of the Windows that is running, read from its registry through `winreg`.
 
-A store is a key below HKEY_LOCAL_MACHINE whose subkeys are named by thumbprint and hold the value ``Blob``
-(Microsoft, "System Store Locations"). Searched in this order, first AuthRoot, then ROOT, then CA of each:
-the machine's own stores, those of group policy, those of the enterprise. A root that was imported by hand
-stands in ROOT, and one that arrived by group policy or from the directory stands only in the other two
-places, so a search of AuthRoot alone misses both.
+A store is a key whose subkeys are named by thumbprint and hold the value ``Blob`` (Microsoft, "System Store
+Locations"). Searched in this order, first AuthRoot, then ROOT, then CA of each: the machine's own stores,
+those of group policy, those of the enterprise; then those of the current user and of their group policy. A
+root that was imported by hand is in ROOT, and one that arrived by group policy or from the directory is only
+in the other two places, so a search of AuthRoot alone misses both. Stores of a user come last: a machine that
+is installed knows no user.
 
 Only bytes and names come back. Refused: anything but a thumbprint as the name of a key, a ``Blob`` that is no
 binary value, and every system but Windows.
@@ -21,14 +22,17 @@ from winpe_certs.errors import BlobError, EnvironmentFailure, UsageError
 from winpe_certs.shown import shown_text, system_words
 
 STORES: Final = ("AuthRoot", "ROOT", "CA")
+_MACHINE: Final = "HKEY_LOCAL_MACHINE"
+_USER: Final = "HKEY_CURRENT_USER"
 LOCATIONS: Final = (
-    ("machine", r"SOFTWARE\Microsoft\SystemCertificates"),
-    ("group policy", r"SOFTWARE\Policies\Microsoft\SystemCertificates"),
-    ("enterprise", r"SOFTWARE\Microsoft\EnterpriseCertificates"),
+    ("machine", _MACHINE, r"SOFTWARE\Microsoft\SystemCertificates"),
+    ("group policy", _MACHINE, r"SOFTWARE\Policies\Microsoft\SystemCertificates"),
+    ("enterprise", _MACHINE, r"SOFTWARE\Microsoft\EnterpriseCertificates"),
+    ("current user", _USER, r"Software\Microsoft\SystemCertificates"),
+    ("group policy of the current user", _USER, r"Software\Policies\Microsoft\SystemCertificates"),
 )
 _THUMBPRINT: Final = re.compile("[0-9A-Fa-f]{40}")
 _SHA256: Final = re.compile("[0-9A-Fa-f]{64}")
-_HIVE: Final = "HKEY_LOCAL_MACHINE"
 
 
 class Registry(Protocol):
@@ -37,6 +41,10 @@ class Registry(Protocol):
     @property
     def HKEY_LOCAL_MACHINE(self) -> int:  # noqa: N802 - winreg's names
         """The root key of the machine."""
+
+    @property
+    def HKEY_CURRENT_USER(self) -> int:  # noqa: N802
+        """The root key of the user that runs the program."""
 
     @property
     def KEY_READ(self) -> int:  # noqa: N802
@@ -70,7 +78,7 @@ class LiveCertificate:
     store: str
     """AuthRoot, ROOT or CA."""
     location: str
-    """Whose store: machine, group policy or enterprise."""
+    """Whose store, as in `LOCATIONS`."""
     key_path: str
     blob: bytes
 
@@ -104,12 +112,12 @@ def find_live(thumbprint: str, registry: Registry | None = None) -> tuple[LiveCe
             command=("certutil", "-store", "Root", thumbprint.upper(), f"{thumbprint.upper()}.cer"),
         )
     found = []
-    for location, parent in LOCATIONS:
+    for location, root, parent in LOCATIONS:
         for store in STORES:
             path = rf"{parent}\{store}\Certificates\{thumbprint.upper()}"
-            blob = _read_blob(source, path)
+            blob = _read_blob(source, root, path)
             if blob is not None:
-                found.append(LiveCertificate(store, location, rf"{_HIVE}\{path}", blob))
+                found.append(LiveCertificate(store, location, rf"{root}\{path}", blob))
     return tuple(found)
 
 
@@ -129,20 +137,22 @@ def open_machine_key(registry: Registry, path: str) -> Any:
     return registry.OpenKey(registry.HKEY_LOCAL_MACHINE, path, 0, access)
 
 
-def _read_blob(registry: Registry, path: str) -> bytes | None:
+def _read_blob(registry: Registry, root: str, path: str) -> bytes | None:
     """The Blob of a certificate's key; None without the key, or without a Blob in it."""
+    access = registry.KEY_READ | registry.KEY_WOW64_64KEY
+    top = registry.HKEY_LOCAL_MACHINE if root == _MACHINE else registry.HKEY_CURRENT_USER
     try:
-        with open_machine_key(registry, path) as key:
+        with registry.OpenKey(top, path, 0, access) as key:
             data, kind = registry.QueryValueEx(key, "Blob")
     except FileNotFoundError:
         return None
     except OSError as error:
-        _refuse_unreadable(path, error)
+        _refuse_unreadable(rf"{root}\{path}", error)
     if kind != registry.REG_BINARY or not isinstance(data, bytes) or not data:
         # winreg gives None for a binary value of no bytes.
         what = "empty" if kind == registry.REG_BINARY and not data else f"a value of type {kind}, not binary"
         raise BlobError(
-            rf"{_HIVE}\{path}: the value Blob is {what}",
+            rf"{root}\{path}: the value Blob is {what}",
             resolution="The store of this computer is damaged there: start from the certificate file (.cer).",
         )
     return data
@@ -151,7 +161,7 @@ def _read_blob(registry: Registry, path: str) -> bytes | None:
 def _refuse_unreadable(path: str, error: OSError) -> NoReturn:
     denied = isinstance(error, PermissionError)
     raise EnvironmentFailure(
-        rf"{_HIVE}\{path}: cannot read this key" + (": access is denied" if denied else ""),
+        f"{path}: cannot read this key" + (": access is denied" if denied else ""),
         details=system_words(error),
         resolution=(
             "Run the same command from an elevated prompt (Run as administrator), or give the certificate "

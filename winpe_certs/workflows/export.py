@@ -40,7 +40,7 @@ def from_live_stores(thumbprints: Iterable[str]) -> list[Wanted]:
         if not found:
             raise CertificateError(
                 f"{thumbprint}: no store of this machine has this certificate",
-                details="Looked in AuthRoot, ROOT and CA: machine, group policy and enterprise.",
+                details="Looked in AuthRoot, ROOT, CA: machine, group policy, enterprise and current user.",
                 resolution="Give the certificate file instead of --thumbprint.",
             )
         first = found[0]

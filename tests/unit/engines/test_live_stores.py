@@ -31,13 +31,16 @@ class FakeKey:
 
 
 class FakeRegistry:
-    """HKEY_LOCAL_MACHINE as a table of keys and their values, with the errors that `winreg` raises.
+    """Both roots as one table of keys and their values, with the errors that `winreg` raises.
+
+    Keys of the user begin with ``user:``.
 
     Names are found in any case. A 32-bit Python sees the 64-bit view only when it asks for it, so a key is
     there only for calls that do. `denied` keys raise as Windows does for missing rights.
     """
 
     HKEY_LOCAL_MACHINE = 0x8000_0002
+    HKEY_CURRENT_USER = 0x8000_0001
     KEY_READ = 0x2_0019
     KEY_WOW64_64KEY = 0x100
     REG_SZ = 1
@@ -58,8 +61,9 @@ class FakeRegistry:
         self.keys[path][name] = (data, kind)
 
     def OpenKey(self, key: Any, sub_key: str, reserved: int = 0, access: int = 0x2_0019) -> FakeKey:  # noqa: N802
-        assert key == self.HKEY_LOCAL_MACHINE
+        assert key in {self.HKEY_LOCAL_MACHINE, self.HKEY_CURRENT_USER}
         assert reserved == 0
+        sub_key = f"user:{sub_key}" if key == self.HKEY_CURRENT_USER else sub_key
         self.opened.append(sub_key)
         if sub_key.casefold() in {path.casefold() for path in self.denied}:
             raise PermissionError(13, "Access is denied")
@@ -117,6 +121,18 @@ def test_machine_stores_come_first_then_policy_then_enterprise() -> None:
         ("group policy", "AuthRoot"), ("group policy", "ROOT"), ("group policy", "CA"),
         ("enterprise", "AuthRoot"), ("enterprise", "ROOT"), ("enterprise", "CA"),
     ]  # fmt: skip
+
+
+def test_a_root_of_the_user_alone_is_found_last_and_said_to_be_theirs() -> None:
+    for parent, location in (
+        (r"Software\Microsoft\SystemCertificates", "current user"),
+        (r"Software\Policies\Microsoft\SystemCertificates", "group policy of the current user"),
+    ):
+        (found,) = find_live(THUMBPRINT, holding((f"user:{parent}", "ROOT")))
+        assert (found.location, found.store) == (location, "ROOT")
+        assert found.key_path == rf"HKEY_CURRENT_USER\{parent}\ROOT\Certificates\{THUMBPRINT}"
+        both = find_live(THUMBPRINT, holding((f"user:{parent}", "AuthRoot"), (MACHINE, "CA")))
+        assert [one.location for one in both] == ["machine", location]
 
 
 @pytest.mark.parametrize("parent", [POLICY, ENTERPRISE])
