@@ -97,7 +97,9 @@ _DISCARD: Final = ("/Unmount-Image", _MOUNT_FOLDER, "/Discard")
 _ELEVATION = Meaning(
     "elevation required",
     "DISM only works for administrators in an elevated prompt.",
-    "Open the prompt with Run as administrator, and run the same command again.",
+    "Open the prompt with Run as administrator, and run the same command again. Where these rights cannot be "
+    "had, --engine direct needs none: this program then writes the image itself, which Microsoft does not "
+    "support.",
     "Microsoft, DismInitialize function",
 )
 _ACCESS_DENIED = Meaning(
