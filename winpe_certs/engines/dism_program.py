@@ -222,8 +222,8 @@ def find_dism(
     raise ProgramMissingError(
         "there is no DISM.exe on this computer",
         details="\n".join(["Looked for:", *tried]) if tried else "The environment names no Windows folder.",
-        resolution="The DISM engine needs Windows: run there, give --dism DISM.EXE, or use --engine direct. With that "
-        "this program writes the image itself, without a mount; Microsoft does not support it.",
+        resolution="The DISM engine needs Windows: run there, give --dism DISM.EXE, or use --engine direct. "
+        "Then this program writes the image itself, without a mount, which Microsoft does not support.",
     )
 
 
