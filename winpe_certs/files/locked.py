@@ -2,9 +2,9 @@
 
 Bytes after the end of the file, synced and checked; then one write of its first bytes. Until that one write
 the file is what it was; an error before it leaves nothing. The lock keeps runs of this program apart, and
-wimlib; other programs may not ask for it, except on Windows, where nobody else
-can write to the file. So before each write and each cut the file is compared with what
-was opened and with what was written since, and if it differs nothing of it is touched.
+wimlib. On Windows nobody else can write to the file; elsewhere other programs may not ask for the lock. So
+before each write and each cut the file is compared with what was opened and with what was written since, and
+if it differs nothing of it is touched.
 """
 
 from __future__ import annotations
