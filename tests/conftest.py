@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import lzma
 import os
-import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import needs
+from tests import linux_programs, needs
 from winpe_certs import interrupts
 from winpe_certs.engines.choose import Place
 from winpe_certs.engines.setup import EngineOptions, Machine
@@ -51,10 +51,13 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 @pytest.fixture(autouse=True)
-def forgotten_interrupts() -> Iterator[None]:
-    """Forget interrupts that a test has sent: the state belongs to the process, and so to all its tests."""
+def own_interrupts() -> Iterator[None]:
+    """Forget interrupts that a test has sent, and put their handler back: both belong to the whole process."""
+    before = signal.getsignal(signal.SIGINT)
     yield
     interrupts.reset()
+    if signal.getsignal(signal.SIGINT) is not before:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=needs.IS_WINDOWS)
@@ -120,21 +123,11 @@ def judge() -> Judge:
     def run(
         program: str, *arguments: object, check: bool = True, stdin: bytes | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        if needs.IS_WINDOWS:
-            pytest.skip(f"judges: {needs.JUDGES}")
-        path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
-        if path is None:
+        if not linux_programs.is_there(program):
+            if needs.IS_WINDOWS:
+                pytest.skip(f"judges: {needs.JUDGES}")
             _missing("judges", f"{program} is not installed")
-            raise AssertionError
-        done = subprocess.run(
-            [path, *map(str, arguments)],
-            check=False,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=300,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
+        done = linux_programs.run_program([program, *map(str, arguments)], stdin=stdin)
         if check and done.returncode != 0:
             text = (done.stdout + done.stderr).decode(errors="replace")
             pytest.fail(f"{program} {' '.join(map(str, arguments))}: exit {done.returncode}\n{text}")

@@ -38,6 +38,8 @@ WINE_CANNOT: Final = {
     "links": "Wine 8 says that it makes a symbolic link, and makes none",
     "shares": "a share of this machine is used, which it does not offer; Wine has only those of its prefix",
     "streams": "Wine 8 has no alternate streams: a file of that name appears",
+    "code-page": "a Chinese DISM speaks, and the code page of this console is a Western one",
+    "dism": "there must be no DISM, and Wine 8 has a DISM.exe that does nothing",
     "lists": "access control lists are set by icacls, which does nothing in Wine 8",
 }
 TWO_PROCESSES: Final = "a second process decodes, for which this system has no fork or no second processor"
@@ -51,6 +53,7 @@ OWN: Final = (TWO_PROCESSES, NO_LIBWIM, SILENCE, SMALL_DISK, QUIET_MACHINE, NO_Z
 JUDGES: Final = "programs of Linux that judge are started: wimlib-imagex, openssl, hivexsh and others"
 
 MODULES: Final[dict[str, str]] = {
+    "tests/contract/test_dism_interrupts.py": "signals",
     "tests/contract/test_interruptions.py": "signals",
     "tests/contract/test_locks.py": "locks",
     "tests/contract/test_meanwhile.py": "locks",

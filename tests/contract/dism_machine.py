@@ -21,6 +21,7 @@ import pytest
 from scripts.testdata import pki
 from scripts.testdata.build import FOLDER
 from scripts.testdata.images import SOFTWARE, variant
+from tests import needs
 from tests.conftest import Judge
 from tests.fakes import FakeDism, FakeReg
 from tests.fakes.state import load
@@ -174,6 +175,8 @@ class Station:
 
     def wrapped(self, fake: FakeDism | FakeReg, script: str) -> Path:
         """Another executable for a fake: a shell script in which ``$FAKE`` is the fake itself."""
+        if sys.platform == "win32":
+            pytest.skip(f"posix: {needs.POSIX['shell']}")
         path = self.folder / "wrapped" / fake.path.name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\nFAKE={shlex.quote(str(fake.path))}\n{script}\n", encoding="utf-8")

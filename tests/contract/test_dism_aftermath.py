@@ -215,6 +215,7 @@ def test_an_image_that_was_saved_and_lost_again_is_not_told_as_changed(station: 
 # --- interrupts -----------------------------------------------------------------------------------
 
 
+@pytest.mark.posix("signals")
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("is_saved", [False, True])
 def test_an_interrupt_of_the_commit_tells_what_the_image_is(

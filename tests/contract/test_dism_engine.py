@@ -275,6 +275,7 @@ def test_a_dry_run_starts_and_writes_nothing(editor: str, command: str, station:
     assert snapshot(station.folder) == before
 
 
+@pytest.mark.posix("elsewhere")
 @every_editor
 def test_a_dry_run_needs_no_windows(editor: str, station: Station) -> None:
     before = snapshot(station.folder)
@@ -332,6 +333,7 @@ def test_a_dry_run_without_a_change_plans_no_command(station: Station) -> None:
 # --- what cannot be meant -------------------------------------------------------------------------
 
 
+@pytest.mark.posix("elsewhere")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -119,7 +119,7 @@ def test_a_read_only_image_is_left_alone(station: Station) -> None:
     assert station.image.stat().st_mode & 0o777 == 0o444
 
 
-@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("given", [True, pytest.param(False, marks=pytest.mark.wine_cannot("dism"))])
 def test_without_dism_nothing_is_begun(given: bool, station: Station) -> None:
     nowhere = station.folder / "nowhere" / "DISM.exe"
     arguments = station.arguments()
@@ -156,7 +156,10 @@ def test_a_mount_that_was_made_though_dism_failed_is_discarded(station: Station)
     assert station.dism.steps[-1] == "unmount_discard"
 
 
-@pytest.mark.parametrize(("language", "word"), [("zh", "错误: "), ("de", "Fehler: ")])
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [pytest.param("zh", "错误: ", marks=pytest.mark.wine_cannot("code-page")), ("de", "Fehler: ")],
+)
 @pytest.mark.parametrize(("step", "number"), [("mount", 0xC1420127), ("unmount_commit", 740)])
 def test_translated_failures_keep_their_number(
     language: str, word: str, step: str, number: int, station: Station
@@ -375,6 +378,7 @@ def test_a_hive_that_stays_loaded_is_named_with_its_mount(step: str, station: St
     assert f"the registry hive {key} is still loaded" in ran.told
 
 
+@pytest.mark.wine_cannot("code-page")
 def test_the_documents_are_plain_ascii(station: Station) -> None:
     station.dism.localise("zh")
     station.dism.fail("mount", 0xC1420127)

@@ -204,6 +204,7 @@ def test_a_folder_without_reg_is_left_alone(station: Station) -> None:
     station.assert_nothing_left()
 
 
+@pytest.mark.posix("signals")
 @pytest.mark.parametrize("step", ["load", "import", "unload"])
 def test_ctrl_c_leaves_the_folder_as_it_was(step: str, station: Station) -> None:
     folder = _folder(station)

@@ -12,16 +12,35 @@ They build on wimlib-imagex and hivex and import nothing of the package under te
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from tests.fakes.state import HIVES, MOUNTS, Step, load, save
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _windows_program(module: str, state: Path) -> bytes:
+    """A program of Windows that runs a module with this Python: distlib's launcher, a line, a zip."""
+    import distlib
+
+    stub = Path(str(distlib.__file__)).with_name("t64.exe").read_bytes()
+    code = (
+        "import runpy, sys\n"
+        f"sys.path.insert(0, {str(_REPOSITORY)!r})\n"
+        f"sys.argv = [sys.argv[0], {str(state)!r}, *sys.argv[1:]]\n"
+        f"runpy.run_module({module!r}, run_name='__main__')\n"
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("__main__.py", code)
+    return stub + f'#!"{sys.executable}"\n'.encode() + packed.getvalue()
 
 
 class _Fake:
@@ -35,6 +54,9 @@ class _Fake:
         self.state = folder / "fake-state"
         self.state.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{self.program}.exe"
+        if sys.platform == "win32":
+            self.path.write_bytes(_windows_program(f"tests.fakes.{self.program}", self.state))
+            return
         command = [sys.executable, "-S", "-P", "-m", f"tests.fakes.{self.program}", str(self.state)]
         self.path.write_text(
             f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(_REPOSITORY))} exec {shlex.join(command)} "$@"\n',

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +26,7 @@ from tests.fakes.state import (
     say,
     take_fault,
 )
+from tests.linux_programs import run_program
 
 _FILE_NOT_FOUND, _PATH_NOT_FOUND, _ACCESS_DENIED, _INVALID_PARAMETER = 2, 3, 5, 87
 _OPEN_FILES, _FOLDER_NOT_EMPTY, _NOT_A_MOUNT = 0xC1420117, 0xC1420114, 0xC1420115
@@ -269,15 +269,8 @@ class _Program:
 
 
 def _wimlib(*arguments: object, commands: str | None = None) -> int:
-    return subprocess.run(
-        ["wimlib-imagex", *map(str, arguments)],
-        check=False,
-        input=commands,
-        stdin=subprocess.DEVNULL if commands is None else None,
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    ).returncode
+    stdin = None if commands is None else commands.encode()
+    return run_program(["wimlib-imagex", *map(str, arguments)], stdin=stdin).returncode
 
 
 def _contents(folder: Path) -> dict[str, str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import codecs
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from tests.fakes.state import HIVES, hang, leave, load, make_noise, note_call, save, say, take_fault
+from tests.linux_programs import run_program
 
 _MACHINE = "HKEY_LOCAL_MACHINE"
 _ALWAYS_THERE = ("HARDWARE", "SAM", "SECURITY", "SOFTWARE", "SYSTEM")
@@ -109,11 +108,9 @@ class _Program:
             # hivexregedit creates the last key of a path only.
             above = ["\\".join([_MACHINE, name, *parts[:depth]]) for depth in range(1, len(parts))]
             headings = [] if section.startswith("[-") else [f"[{parent}]" for parent in above]
-            merged = subprocess.run(
+            merged = run_program(
                 ["hivexregedit", "--merge", "--prefix", f"{_MACHINE}\\{name}", hive],
-                check=False,
-                input="\n\n".join([*headings, section]).encode("ascii"),
-                capture_output=True,
+                stdin="\n\n".join([*headings, section]).encode("ascii"),
             )
             if merged.returncode != 0:
                 self.error("Error accessing the registry.")
@@ -183,9 +180,7 @@ def _decoded(data: bytes) -> str:
 
 def _output(program: str, *arguments: str, stdin: bytes = b"") -> str | None:
     """What a program of hivex prints; None when it fails."""
-    done = subprocess.run(
-        [shutil.which(program) or program, *arguments], check=False, input=stdin, capture_output=True
-    )
+    done = run_program([program, *arguments], stdin=stdin)
     if done.returncode != 0 or b"not found" in done.stderr:
         return None
     return done.stdout.decode("utf-8", errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -63,7 +64,8 @@ def take_fault(state: Path, program: str, step: str, *, after: bool) -> dict[str
 
 def say(text: str = "", *, end: str = "\r\n") -> None:
     """Print as Windows programs do."""
-    sys.stdout.buffer.write((text + end).encode("utf-8"))
+    # Programs of Windows speak the code page of the console, "oem" to Python there.
+    sys.stdout.buffer.write((text + end).encode("oem" if sys.platform == "win32" else "utf-8", "replace"))
     sys.stdout.buffer.flush()
 
 
@@ -77,11 +79,14 @@ def make_noise(size: int) -> None:
 def hang(*, stubborn: bool) -> NoReturn:
     """Never end."""
     if stubborn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(getattr(signal, "SIGBREAK", signal.SIGTERM), signal.SIG_IGN)
     while True:
         time.sleep(60)
 
 
 def leave(code: int) -> NoReturn:
-    """End with the low 8 bits of a code, all that Linux passes on; a failure never looks like success."""
+    """End with a code of 32 bits, of which Linux passes on the low 8; a failure never looks like success."""
+    if sys.platform == "win32":
+        sys.stderr.flush()
+        os._exit(ctypes.c_int32(code).value)
     sys.exit(0 if code == 0 else code & 0xFF or 1)
