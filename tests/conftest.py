@@ -52,7 +52,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.fixture(autouse=True)
 def own_interrupts() -> Iterator[None]:
-    """Forget interrupts that a test has sent, and put their handler back: both belong to the whole process."""
+    """Forget interrupts that a test has sent, and put their handler back: both belong to the process."""
     before = signal.getsignal(signal.SIGINT)
     yield
     interrupts.reset()
